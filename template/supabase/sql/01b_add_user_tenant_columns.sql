@@ -12,7 +12,7 @@
 --   2. else the user that the setting `twolane.default_user_id` names, where it is set:
 --
 --        PGOPTIONS='-c twolane.default_user_id=<uuid>' \
---          invoke db.apply 01b_add_user_tenant_columns.sql
+--          invoke db.apply --file 01b_add_user_tenant_columns.sql
 --
 --      or, where the file is run by hand: psql -1 -c "set twolane.default_user_id = '<uuid>'" -f …
 --   3. else none: the file stops, names the tables and how many rows of each, and the transaction
@@ -142,7 +142,7 @@ begin
       message = 'rows without an owner: ' || array_to_string(ownerless_tables, ', '),
       detail = 'Every row needs a user_id from auth.users. Nothing was changed or deleted.',
       hint = $hint$To give them all to one user of auth.users, name the user in a setting:
-  PGOPTIONS='-c twolane.default_user_id=<uuid>' invoke db.apply 01b_add_user_tenant_columns.sql
+  PGOPTIONS='-c twolane.default_user_id=<uuid>' invoke db.apply --file 01b_add_user_tenant_columns.sql
 To choose row by row, run this with your own conditions (what belongs to a row that has an owner
 inherits it, so the parents may suffice), then the file again:$hint$ || remedy;
   end if;

@@ -1,0 +1,141 @@
+"""For maintainers of the template. `invoke db.…` works on the service that `invoke demo` made."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import task
+
+ROOT = Path(__file__).parent
+DEMO = ROOT / "demo"
+STARTERS = ("omnicrm", "minimal")
+
+os.environ.setdefault("TWOLANE_SERVICE", str(DEMO))
+
+from template.tasks import db  # noqa: E402  (it finds its service by the variable above)
+
+DEV_MARKERS = """
+import datetime
+
+from sqlalchemy import func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from .base import AppBase, UUIDKey
+
+
+class DevMarkers(UUIDKey, AppBase):
+    __tablename__ = "dev_markers"
+
+    label: Mapped[str]
+    created_at: Mapped[datetime.datetime] = mapped_column(server_default=func.now())
+"""
+
+
+@task(help={"again": "Throw the present demo away and start over."})
+def demo(c: Context, again: bool = False) -> None:
+    """Scaffold a service into demo/ and take it through both lanes, refusal included."""
+    if DEMO.exists() and not again:
+        raise Exit(f"{DEMO.name}/ exists: play with it, or start over with: invoke demo --again", 1)
+    if DEMO.exists():
+        _run(DEMO, "invoke", "db.down", show=False)
+        shutil.rmtree(DEMO)
+    print("A service from the template, on an embedded Postgres.\n")
+    _run(ROOT, "copier", "copy", "--quiet", "--defaults", "--vcs-ref", "HEAD", ".", "demo")
+    _run(DEMO, "git", "init", "--quiet")
+    _run(DEMO, "git", "add", ".")
+    print("\nThe nine SQL files into the database, the database into the models.\n")
+    _run(DEMO, "invoke", "db.bootstrap")
+    _run(DEMO, "git", "diff", "--stat")
+    print("\nLane B: a table of the app's own.\n")
+    _append(DEMO / "src/demo/db/schema/app.py", DEV_MARKERS)
+    _run(DEMO, "invoke", "db.gen", "-m", "add dev markers")
+    print("\nMeanwhile somebody changes the live database by hand: the push is refused.\n")
+    _run(DEMO, "invoke", "db.psql", "-c", "alter table contacts add column nickname text")
+    _run(DEMO, "invoke", "db.push", expect=2)
+    print("\nLane A first: the change comes into the mirror. Then the push goes through.\n")
+    _run(DEMO, "invoke", "db.sync")
+    _run(DEMO, "invoke", "db.push")
+    _run(DEMO, "invoke", "db.status")
+    print("\nThe service is in demo/. From here, too:  invoke db.status")
+
+
+def _run(folder: Path, *command: str, expect: int = 0, show: bool = True) -> None:
+    """A command as a user would type it, with its real output, on the embedded database."""
+    if show:
+        words = (f'"{word}"' if " " in word else word for word in command)
+        print(f"{'' if folder == ROOT else 'demo'}$ {' '.join(words)}", flush=True)
+    kept = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "TWOLANE_SERVICE")}
+    program = ["git"] if command[0] == "git" else [sys.executable, "-m", command[0]]
+    done = subprocess.run(
+        [*program, *command[1:]], cwd=folder, env=kept, capture_output=not show, check=False
+    )
+    if show and done.returncode != expect:
+        raise Exit(f"This should have ended with exit code {expect}, not {done.returncode}.", 1)
+
+
+def _append(path: Path, text: str) -> None:
+    print(f"demo$ cat >> {path.relative_to(DEMO).as_posix()}{text}", flush=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+@task(help={"k": "Only the tests whose names match."})
+def test(c: Context, k: str = "") -> None:
+    """Run the tests."""
+    only = ["-k", k] if k else []
+    workers = ["-n", str(min(4, os.cpu_count() or 1))]
+    command = [sys.executable, "-m", "pytest", "-q", *workers, "--dist", "loadgroup", *only]
+    _check(command)
+
+
+@task
+def lint(c: Context) -> None:
+    """Format, lint and types: this repo, and a rendered service."""
+    _check([sys.executable, "-m", "ruff", "format", "--check", "."])
+    _check([sys.executable, "-m", "ruff", "check", "."])
+    _check([sys.executable, "-m", "mypy", "tasks.py", "tests"])
+    with tempfile.TemporaryDirectory() as folder:
+        service = _render(Path(folder) / "service", STARTERS[0])
+        _check([sys.executable, "-m", "ruff", "format", "--check", "."], service)
+        _check([sys.executable, "-m", "ruff", "check", "."], service)
+        _check([sys.executable, "-m", "mypy", "--strict", "tasks", "src"], service)
+
+
+@task
+def render(c: Context) -> None:
+    """Make the shipped models and lock of each starter anew, from its SQL files."""
+    for starter in STARTERS:
+        with tempfile.TemporaryDirectory() as folder:
+            service = _render(Path(folder) / "service", starter)
+            (service / "supabase/schema.lock.json").unlink()
+            _run(service, "invoke", "db.bootstrap", show=False)
+            _run(service, "invoke", "db.down", show=False)
+            target = ROOT / "template/starters" / starter
+            shutil.copy(service / "supabase/schema.lock.json", target)
+            shutil.copy(service / "src/service/db/schema/introspected.py", target)
+            print(f"template/starters/{starter}")
+
+
+def _render(folder: Path, starter: str) -> Path:
+    """A service from the working copy, uncommitted changes included."""
+    data = ["--data", "project_name=Service", "--data", "package_name=service"]
+    data += ["--data", f"starter={starter}"]
+    command = [sys.executable, "-m", "copier", "copy", "--quiet", "--defaults", "--vcs-ref", "HEAD"]
+    _check([*command, *data, str(ROOT), str(folder)])
+    return folder
+
+
+def _check(command: list[str], folder: Path = ROOT) -> None:
+    if code := subprocess.run(command, cwd=folder, check=False).returncode:
+        raise Exit(code=code)
+
+
+namespace = Collection(demo, test, lint, render, Collection.from_module(db))

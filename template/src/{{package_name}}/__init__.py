@@ -1,0 +1,1 @@
+"""The service. Its database models are in `db.schema`, its sessions in `db.session`."""

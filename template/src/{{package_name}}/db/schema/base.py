@@ -1,0 +1,89 @@
+"""What both halves of the schema stand on: two bases, their naming, mixins, `auth.users`.
+
+Two metadata objects keep the lanes apart: Alembic is given `AppBase.metadata` alone, so lane B
+cannot touch what `IntrospectedBase` mirrors. A foreign key from an app table to an introspected
+one is given as the attribute, `ForeignKey(Contacts.id)`: a string is looked up in the app's own
+metadata, where the other table is not.
+"""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+
+from sqlalchemy import DateTime, ForeignKey, MetaData, Text, Uuid, func
+from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
+
+__all__ = ["AppBase", "AuthUsers", "IntrospectedBase", "TenantOwned", "Timestamps", "UUIDKey"]
+
+# Postgres names what has no name in this manner ("ChooseRelationName" and its callers, in
+# src/backend/commands/indexcmds.c); spelled out here so that a migration can name it too.
+NAMING = {
+    "pk": "%(table_name)s_pkey",
+    "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+    "uq": "%(table_name)s_%(column_0_N_name)s_key",
+    "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+    "ck": "%(table_name)s_%(constraint_name)s_check",
+}
+
+
+class IntrospectedBase(DeclarativeBase):
+    """Base of what the live database owns; lane A writes its models in `introspected.py`."""
+
+    metadata = MetaData()
+
+
+class AppBase(DeclarativeBase):
+    """Base of what the application owns; lane B brings its models from `app.py` to the database."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads a plain attribute here
+        datetime.datetime: DateTime(timezone=True),
+        str: Text(),
+    }
+
+
+class AuthUsers(IntrospectedBase):
+    """`auth.users`, Supabase's table of users: the columns a service reads, of many more."""
+
+    __tablename__ = "users"
+    __table_args__ = {"schema": "auth"}  # noqa: RUF012 - as above
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    email: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime.datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class UUIDKey:
+    """A mixin: `id`, a uuid that the database makes."""
+
+    id: Mapped[uuid.UUID] = mapped_column(
+        Uuid, primary_key=True, server_default=func.gen_random_uuid(), sort_order=-20
+    )
+
+
+class Timestamps:
+    """A mixin: `created_at` and `updated_at`; the ORM moves the latter on each update."""
+
+    created_at: Mapped[datetime.datetime] = mapped_column(
+        DateTime(timezone=True), server_default=func.now(), sort_order=10
+    )
+    updated_at: Mapped[datetime.datetime] = mapped_column(
+        DateTime(timezone=True), server_default=func.now(), onupdate=func.now(), sort_order=11
+    )
+
+
+class TenantOwned:
+    """A mixin: `user_id`, the tenant; a user's rows go when the user does.
+
+    The index serves the policies, which compare `user_id` with `auth.uid()` for each row.
+    """
+
+    # A function, because SQLAlchemy copies a mixin's plain columns, and a copied foreign key
+    # remembers its target by name, which the app's metadata does not know.
+    @declared_attr
+    def user_id(cls) -> Mapped[uuid.UUID]:
+        """The user that the row belongs to."""
+        return mapped_column(
+            Uuid, ForeignKey(AuthUsers.id, ondelete="CASCADE"), index=True, sort_order=-10
+        )

@@ -1,0 +1,120 @@
+"""The way to the database: an engine, and sessions that act as a user, so that RLS applies.
+
+    engine = make_engine()
+    with user_session(engine, user_id) as session:
+        session.scalars(select(Contacts)).all()  # this user's contacts, no one else's
+
+Both work through Supabase's transaction pooler (port 6543), where two transactions of one
+client may run on two server connections: nothing is kept on a connection between transactions.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal, get_args
+from uuid import UUID
+
+from dotenv import dotenv_values, find_dotenv
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.orm import Session, SessionTransaction
+
+__all__ = ["Role", "database_url", "make_engine", "user_session"]
+
+Role = Literal["anon", "authenticated", "service_role"]
+
+# What Supabase's data API sets for a request (PostgREST, "Transaction-Scoped Settings"), and
+# what `auth.uid()`, `auth.role()` and `auth.jwt()` read. `true` is SET LOCAL: each ends with
+# the transaction. https://docs.postgrest.org/en/stable/references/transactions.html
+_ACT_AS = text(
+    "select set_config('role', :role, true),"
+    " set_config('request.jwt.claims', :claims, true),"
+    " set_config('request.jwt.claim.sub', :sub, true),"
+    " set_config('request.jwt.claim.role', :role, true)"
+)
+
+
+def database_url() -> URL:
+    """Return DATABASE_URL, from the environment or else from `.env`, for psycopg.
+
+    Raises RuntimeError where it is in neither, ValueError where it is not for Postgres.
+    """
+    value = os.environ.get("DATABASE_URL") or dotenv_values(find_dotenv(usecwd=True)).get(
+        "DATABASE_URL"
+    )
+    if not value:
+        raise RuntimeError(
+            "DATABASE_URL is not set, neither in the environment nor in .env. "
+            "For the embedded server: `invoke db.up` prints the URL to put into .env."
+        )
+    return _for_psycopg(value)
+
+
+def make_engine(url: str | URL | None = None, **options: Any) -> Engine:
+    """Return an engine on `url`, or on `database_url()`; `options` go to `create_engine`.
+
+    No prepared statements: through a transaction pooler the next transaction may run on a server
+    connection that never saw them (psycopg, "Prepared statements in PgBouncer"). Connections are
+    tried before use and renewed in time, because poolers close those that lie idle.
+    """
+    settings = {"pool_pre_ping": True, "pool_recycle": 300} | options
+    connect_args = {"prepare_threshold": None} | settings.pop("connect_args", {})
+    target = database_url() if url is None else _for_psycopg(url)
+    return create_engine(target, connect_args=connect_args, **settings)
+
+
+@contextmanager
+def user_session(
+    engine: Engine,
+    user: UUID | str | Mapping[str, Any] | None = None,
+    role: Role = "authenticated",
+) -> Iterator[Session]:
+    """Open a session that acts as `user`: a user's id, or the verified claims of their JWT.
+
+    Role and claims are set anew, as bound parameters, when a transaction begins, and end with
+    it; so they hold after `session.commit()`, and the pool's next user finds none of them.
+    The block commits at its end and rolls back on an exception; commits inside it are fine.
+    What was loaded stays readable afterwards.
+
+    Raises ValueError for a role that is none of `Role`, for claims of another role, for an id
+    that is no uuid, and for `authenticated` without a user.
+    """
+    settings = _settings(user, role)
+    with Session(engine, expire_on_commit=False) as session:
+
+        @event.listens_for(session, "after_begin")
+        def act_as(_: Session, transaction: SessionTransaction, connection: Connection) -> None:
+            if connection.connection.dbapi_connection.autocommit:  # type: ignore[union-attr]
+                raise ValueError("user_session needs transactions; the engine is on AUTOCOMMIT.")
+            if not transaction.nested:  # a savepoint is inside a transaction that has them
+                connection.execute(_ACT_AS, settings)
+
+        yield session
+        session.commit()
+
+
+def _settings(user: UUID | str | Mapping[str, Any] | None, role: str) -> dict[str, str]:
+    """Return the parameters of `_ACT_AS`, checked."""
+    if role not in get_args(Role):
+        raise ValueError(f"The role must be one of {', '.join(get_args(Role))}; not {role!r}.")
+    claims = dict(user) if isinstance(user, Mapping) else {"sub": str(user)} if user else {}
+    if claims.setdefault("role", role) != role:
+        raise ValueError(f"The claims are those of role {claims['role']!r}, not of {role!r}.")
+    if role == "authenticated" or claims.get("sub"):
+        claims["sub"] = _uuid(claims.get("sub"))
+    return {"role": role, "claims": json.dumps(claims), "sub": claims.get("sub") or ""}
+
+
+def _uuid(value: object) -> str:
+    try:
+        return str(UUID(str(value)))
+    except ValueError:
+        raise ValueError("A user is named by their id in auth.users, a uuid.") from None
+
+
+def _for_psycopg(url: str | URL) -> URL:
+    """Return `url` with SQLAlchemy's name for psycopg 3, its query (sslmode, …) as it was."""
+    parsed = make_url(url)
+    if parsed.drivername not in ("postgres", "postgresql", "postgresql+psycopg"):
+        raise ValueError("DATABASE_URL must begin with postgresql:// or postgres://.")
+    return parsed.set(drivername="postgresql+psycopg")

@@ -1,0 +1,184 @@
+"""What a database holds, as flat facts: read in one round trip, compared as plain mappings.
+
+A fact is one property of one object. Its identity says what it is and where
+(`column public.contacts.email`), its definition is a small JSON text that Postgres itself wrote
+(`{"type":"text","not_null":true}`). `catalog.sql` makes them; everything here but `read` is pure.
+
+Not facts, each for its reason: the order of columns in a table (it depends on history, and no
+statement should rely on it), NOT NULL as a named constraint (only Postgres 18 has it; it stands
+with the column), constraints, indexes and triggers that a partition has from its parent, the
+options of user mappings (passwords), rows, sequence positions, and what belongs to the whole
+cluster (roles, databases, tablespaces, settings).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+Snapshot = Mapping[str, str]
+"""Fact identity → definition, a JSON text."""
+
+LOCK_FORMAT = 1
+
+RELATION_KINDS = ("table", "foreign table", "view", "materialized view")
+_PARTS_OF_A_RELATION = ("column", "constraint", "index", "trigger", "rule", "policy")
+_ABOUT_ANOTHER = ("comment ", "owner ", "grant ", "security label ")
+_OF_TWO_WORDS = (
+    "foreign table ",
+    "materialized view ",
+    "composite type ",
+    "range type ",
+    "event trigger ",
+    "publication table ",
+    "publication schema ",
+    "default privileges ",
+)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One fact that differs. `before` is None for an added fact, `after` for a removed one."""
+
+    identity: str
+    before: str | None
+    after: str | None
+
+    @property
+    def sign(self) -> str:
+        """`+` added, `-` removed, `~` changed."""
+        return "+" if self.before is None else "-" if self.after is None else "~"
+
+
+def read(connection: Connection[Any]) -> Snapshot:
+    """All user facts of the database, sorted by identity.
+
+    One round trip: both statements of `catalog.sql` travel as one simple query, which Postgres runs
+    as one transaction, so the settings made by the first hold for the second alone. Inside a
+    transaction that is already open they would outlast the query; a savepoint takes them back.
+    """
+    from psycopg.pq import TransactionStatus
+
+    if connection.info.transaction_status == TransactionStatus.IDLE:
+        return _read(connection)
+    with connection.transaction(force_rollback=True):
+        return _read(connection)
+
+
+def _read(connection: Connection[Any]) -> Snapshot:
+    with connection.cursor() as cursor:
+        cursor.execute(_query())
+        cursor.nextset()
+        return dict(sorted(cursor.fetchall()))
+
+
+@cache
+def _query() -> bytes:
+    return Path(__file__).with_name("catalog.sql").read_bytes()
+
+
+def diff(before: Snapshot, after: Snapshot) -> list[Change]:
+    """What turns `before` into `after`, sorted by identity."""
+    return [
+        Change(identity, before.get(identity), after.get(identity))
+        for identity in sorted(before.keys() | after.keys())
+        if before.get(identity) != after.get(identity)
+    ]
+
+
+def select(snapshot: Snapshot, identities: Iterable[str]) -> Snapshot:
+    """The part of a snapshot that `identities` name, in the snapshot's order."""
+    wanted = set(identities)
+    return {identity: text for identity, text in snapshot.items() if identity in wanted}
+
+
+def kind(identity: str) -> str:
+    """`foreign table public.a` → `foreign table`; `grant table public.a to b` → `grant`."""
+    for words in (*_ABOUT_ANOTHER, *_OF_TWO_WORDS):
+        if identity.startswith(words):
+            return words.strip()
+    return identity.partition(" ")[0]
+
+
+def about(identity: str) -> str | None:
+    """The fact that an owner, grant, comment or label is about; None for other kinds of fact."""
+    for prefix in _ABOUT_ANOTHER:
+        if identity.startswith(prefix):
+            inner = identity.removeprefix(prefix)
+            separator = {"grant ": " to ", "security label ": " for "}.get(prefix)
+            return inner.rpartition(separator)[0] if separator else inner
+    return None
+
+
+def relation(identity: str) -> str | None:
+    """The table or view that a fact is about, as `schema.name`, or None.
+
+    `column public.a.b`, `grant column public.a.b to c` and `rls public.a` are all about `public.a`.
+    """
+    if inner := about(identity):
+        return relation(inner)
+    what = kind(identity)
+    name = identity.removeprefix(what + " ")
+    if what in _PARTS_OF_A_RELATION:
+        return ".".join(split_name(name)[:-1])
+    if what == "publication table":
+        return name.partition(" ")[2]
+    return name if what in RELATION_KINDS or what == "rls" else None
+
+
+def split_name(name: str) -> list[str]:
+    """The parts of a dotted name, each still quoted: `public."a.b"` → `['public', '"a.b"']`."""
+    parts, quoted = [""], False
+    for letter in name:
+        quoted ^= letter == '"'
+        if letter == "." and not quoted:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
+
+
+def unquote(part: str) -> str:
+    """An identifier as the catalog stores it, its quotes and doubled quotes taken off."""
+    return part[1:-1].replace('""', '"') if part.startswith('"') else part
+
+
+def plain(name: str) -> str:
+    """A dotted name without its quotes, as SQLAlchemy and people write it."""
+    return ".".join(map(unquote, split_name(name)))
+
+
+def definition(text: str) -> dict[str, Any]:
+    """A definition's parts."""
+    parts: dict[str, Any] = json.loads(text)
+    return parts
+
+
+def dump_lock(snapshot: Snapshot) -> str:
+    """The lock file's text: valid JSON, one fact a line, so that a diff shows one fact a line."""
+    lines = [f"    {json.dumps(i, ensure_ascii=False)}: {text}" for i, text in snapshot.items()]
+    facts = ",\n".join(lines)
+    body = f"{{\n{facts}\n  }}" if lines else "{}"
+    return f'{{\n  "format": {LOCK_FORMAT},\n  "facts": {body}\n}}\n'
+
+
+def load_lock(text: str) -> Snapshot:
+    """The snapshot in a lock file's text.
+
+    Raises:
+        ValueError: the text is no lock file of this format (merge markers, an edit by hand).
+    """
+    lock = json.loads(text)
+    if not isinstance(lock, dict) or lock.get("format") != LOCK_FORMAT:
+        raise ValueError(f"not a schema lock of format {LOCK_FORMAT}")
+    return {
+        identity: json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+        for identity, parts in lock["facts"].items()
+    }

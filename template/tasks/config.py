@@ -1,0 +1,189 @@
+"""Where the service is and what it says of itself: `[tool.twolane]`, the environment, `.env`.
+
+Read with `tomllib`, never from Invoke's own configuration, which any `INVOKE_*` variable overrides.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import Failure
+
+SERVICE_VARIABLE = "TWOLANE_SERVICE"
+LOCAL = "local"
+DEFAULT = "default"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A database by name. `variable` holds its URL; None is the embedded server."""
+
+    name: str
+    variable: str | None
+    protected: bool = False
+
+
+@dataclass(frozen=True)
+class Config:
+    """One service: its folder, its names, its targets."""
+
+    root: Path
+    package: str
+    postgres: int | Path
+    targets: Mapping[str, Target]
+    environment: Mapping[str, str]
+
+    @property
+    def sql(self) -> Path:
+        return self.root / "supabase" / "sql"
+
+    @property
+    def order_file(self) -> Path:
+        return self.root / "supabase" / "bootstrap.txt"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "supabase" / "schema.lock.json"
+
+    @property
+    def schema(self) -> Path:
+        return self.root / "src" / self.package / "db" / "schema"
+
+    @property
+    def introspected(self) -> Path:
+        return self.schema / "introspected.py"
+
+    @property
+    def migrations(self) -> Path:
+        return self.root / "migrations"
+
+    @property
+    def in_ci(self) -> bool:
+        return self.environment.get("CI", "").lower() not in ("", "0", "false")
+
+    def target(self, name: str | None) -> Target:
+        """The target of that name; without one, `DATABASE_URL` if set, else the embedded server.
+
+        Raises:
+            Failure: no such target, or its variable is not set.
+        """
+        target = self.targets.get(
+            name or (DEFAULT if self.environment.get("DATABASE_URL") else LOCAL)
+        )
+        if target is None:
+            raise Failure(
+                f"There is no target {name!r}; there are: {', '.join(sorted(self.targets))}.",
+                f'Add it to pyproject.toml: [tool.twolane.targets.{name}] env = "…_DATABASE_URL"',
+            )
+        if target.variable and not self.environment.get(target.variable):
+            raise Failure(
+                f"Target {target.name} takes its URL from {target.variable}, which is not set.",
+                f"Set {target.variable} in the environment or in .env.",
+            )
+        return target
+
+
+def load(start: Path | None = None) -> Config:
+    """The service around `start` (by default the working folder, or what TWOLANE_SERVICE names).
+
+    Raises:
+        Failure: no service there, or its files can't be read.
+    """
+    root = _find_root(start)
+    table = _pyproject(root)
+    try:
+        return Config(
+            root=root,
+            package=_expect(table, "package", str),
+            postgres=_postgres(table.get("postgres", 18), root),
+            targets=_targets(table.get("targets", {})),
+            environment=_environment(root),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Failure(
+            f"pyproject.toml, [tool.twolane]: {error.args[0]}",
+            "Compare it with the README's example.",
+        ) from error
+
+
+def _find_root(start: Path | None) -> Path:
+    named = None if start else os.environ.get(SERVICE_VARIABLE)
+    if named and "twolane" not in _tool_tables(Path(named)):
+        raise Failure(
+            f"{SERVICE_VARIABLE} points to {named}, which holds no service.",
+            "Scaffold one first: invoke demo (in the template's repo), or copier copy.",
+        )
+    origin = Path(named) if named else (start or Path.cwd())
+    for folder in (origin.resolve(), *origin.resolve().parents):
+        if "twolane" in _tool_tables(folder):
+            return folder
+    raise Failure(
+        f"{origin} is in no twolane service: no pyproject.toml with [tool.twolane] here or above.",
+        "Change into the service's folder.",
+    )
+
+
+def _tool_tables(folder: Path) -> Mapping[str, Any]:
+    path = folder / "pyproject.toml"
+    try:
+        tool: Mapping[str, Any] = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError) as error:
+        raise Failure(f"{path} can't be read: {error}") from error
+    return tool
+
+
+def _pyproject(root: Path) -> Mapping[str, Any]:
+    table: Mapping[str, Any] = _tool_tables(root)["twolane"]
+    return table
+
+
+def _expect(table: Mapping[str, Any], key: str, kind: type[str]) -> str:
+    value = table.get(key)
+    if not isinstance(value, kind):
+        raise TypeError(f"`{key}` must be a string")
+    return value
+
+
+def _postgres(value: object, root: Path) -> int | Path:
+    if isinstance(value, int) and value in (16, 18):
+        return value
+    if isinstance(value, str):
+        return root / Path(value).expanduser()
+    raise TypeError(
+        "`postgres` must be 16 or 18 (embedded), or the path of a Postgres `bin` folder"
+    )
+
+
+def _targets(tables: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Target]:
+    targets = {LOCAL: Target(LOCAL, None), DEFAULT: Target(DEFAULT, "DATABASE_URL")}
+    for name, table in tables.items():
+        if name == LOCAL:
+            raise TypeError("the target `local` is always the embedded server")
+        targets[name] = Target(name, _expect(table, "env", str), table.get("protected") is True)
+    return targets
+
+
+def _environment(root: Path) -> Mapping[str, str]:
+    """The environment, and below it what `.env` says."""
+    path = root / ".env"
+    try:
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failure(
+            f"{path.name} can't be read: {error}",
+            "Make it a readable UTF-8 file of lines NAME=value.",
+        ) from error
+    if not text:
+        return dict(os.environ)
+    from dotenv import dotenv_values
+
+    values = dotenv_values(stream=io.StringIO(text))
+    return {name: value for name, value in values.items() if value is not None} | dict(os.environ)

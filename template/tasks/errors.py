@@ -1,0 +1,100 @@
+"""What can go wrong through no fault of the code, each as one message with the next step in it."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psycopg
+
+
+class Failure(Exception):
+    """An error that the user can mend: one message, and what to do first. Exit code 1."""
+
+    def __init__(self, message: str, first: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.first = first
+
+
+class Unreachable(Failure):
+    """The database can't be connected to."""
+
+
+_CORRECT = "Correct it, then run the same command again."
+_NEXT_STEPS = {
+    "25006": "The server is read-only (a replica, or a full disk): use the primary's URL.",
+    "28P01": "Check user and password in the URL (special characters must be percent-encoded).",
+    "28000": "Check user and password in the URL, and that this role may connect.",
+    "3D000": "Check the database's name at the end of the URL; on Supabase it is `postgres`.",
+    "3F000": "On a plain Postgres, load the stub once: invoke db.psql --file tasks/platform.sql",
+    "42501": "Connect as the role that owns the objects; on Supabase that is `postgres`.",
+    "53100": "Free disk space on the server, then run the same command again.",
+    "53300": "Too many connections: close some, or use the pooler's URL.",
+    "55P03": "Somebody holds the lock: wait for them, then run the same command again.",
+    "57014": "It ran into statement_timeout: run the same command again when the server is calmer.",
+}
+
+
+def from_postgres(error: psycopg.Error, doing: str) -> Failure:
+    """A database error in the user's words.
+
+    `doing` names the work that failed ("Connecting to target local"). psycopg's messages name host
+    and database, never the password; SQLSTATE codes are those of the manual, appendix A.
+    """
+    state = error.sqlstate or _guess(str(error))
+    message = error.diag.message_primary or str(error).strip() or type(error).__name__
+    if error.diag.message_detail:
+        message += f"\n  {error.diag.message_detail}"
+    first = error.diag.message_hint or _NEXT_STEPS.get(state, "")
+    if state == "42704" and "role" in message:
+        first = _NEXT_STEPS["3F000"]
+    if not error.sqlstate and not first:
+        first = "Check that the server runs and that host and port in the URL are right."
+    return Failure(f"{doing}: {message}", first)
+
+
+def _guess(message: str) -> str:
+    """The SQLSTATE of a failed connection attempt, for which psycopg reports none."""
+    for text, state in (
+        ("password authentication failed", "28P01"),
+        ("no password supplied", "28P01"),
+        ("does not exist", "3D000"),
+        ("no pg_hba.conf entry", "28000"),
+        ("too many clients", "53300"),
+    ):
+        if text in message:
+            return state
+    return ""
+
+
+def from_user_code(error: BaseException, root: Path) -> Failure:
+    """An exception out of the service's own code: `file:line: what happened`, and that line."""
+    if isinstance(error, SyntaxError):
+        return Failure(
+            f"{_relative(error.filename or '?', root)}:{error.lineno}: {error.msg}\n"
+            f"    {(error.text or '').rstrip()}\n    {' ' * ((error.offset or 1) - 1)}^",
+            _CORRECT,
+        )
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).is_relative_to(root)
+        and not Path(frame.filename).is_relative_to(root / "tasks")
+        and "site-packages" not in frame.filename
+    ]
+    what = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    if not frames:
+        return Failure(what, _CORRECT)
+    own = [frame for frame in frames if Path(frame.filename).name != "env.py"] or frames
+    return Failure(
+        f"{_relative(own[-1].filename, root)}:{own[-1].lineno}: {what}\n    {own[-1].line or ''}",
+        _CORRECT,
+    )
+
+
+def _relative(filename: str, root: Path) -> str:
+    path = Path(filename)
+    return str(path.relative_to(root)) if path.is_relative_to(root) else filename

@@ -1,0 +1,251 @@
+"""The guards: state → Refusal, or None. One function a row of the README's table.
+
+They know nothing of Invoke, of printing or of connections. Commands call them in their bodies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from . import catalog
+from .catalog import Change
+from .config import Config, Target
+from .ledger import Ledger
+from .plan import Plan
+from .revisions import heads, up_to
+from .state import Repo, State, waiting
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a step is refused, the facts or names concerned, and the one command that leads on."""
+
+    code: str
+    name: str
+    reason: str
+    first: str
+    changes: Sequence[Change] = ()
+    details: Sequence[str] = ()
+
+
+def target(config: Config, target: Target, ledger: Ledger, confirm: str | None) -> Refusal | None:
+    """G01: production is changed on purpose, or not at all.
+
+    A database is protected by `pyproject.toml`, or by the label it carries itself, so that its URL
+    under another name is still refused.
+    """
+    name = ledger.protected_as or (target.name if target.protected else None)
+    if name is None:
+        return None
+    if config.in_ci:
+        return Refusal(
+            "G01",
+            "target",
+            f"{name} is protected, and this runs in CI:",
+            "run it from a person's machine",
+        )
+    if confirm != name:
+        known = "" if name == target.name else f" (reached as target {target.name})"
+        return Refusal(
+            "G01",
+            "target",
+            f"This database is protected as {name}{known}.",
+            f"repeat with --confirm {name}",
+        )
+    return None
+
+
+def embedded_only(target: Target) -> Refusal | None:
+    """G01 for `db.reset`: a database with a URL is nobody's to drop."""
+    if target.variable is None:
+        return None
+    return Refusal(
+        "G01",
+        "target",
+        f"Target {target.name} is not the embedded database.",
+        "invoke db.reset --target local",
+    )
+
+
+def one_lane_for_push(state: State) -> Refusal | None:
+    """G02 for lane B: no push, no gen while SQL files wait. With work in both lanes, A goes first.
+
+    Files after the mark build on the migrations, so they let a waiting revision pass.
+    """
+    files = state.pending_before or (() if state.waiting else state.pending_after)
+    if not files:
+        return None
+    first = "invoke db.apply" if state.ledger.applied else "invoke db.bootstrap"
+    return Refusal(
+        "G02",
+        "one-lane",
+        "Lane A has unfinished work; these SQL files are new or changed, and not applied:",
+        first,
+        details=[file.name for file in files],
+    )
+
+
+def one_lane_for_gen(state: State) -> Refusal | None:
+    """G02 for `db.gen`: as for a push; a waiting revision with SQL files behind it goes first."""
+    if refusal := one_lane_for_push(state):
+        return refusal
+    if state.pending_after:
+        return Refusal(
+            "G02",
+            "one-lane",
+            "A revision waits to be pushed, and these SQL files build on it:",
+            "invoke db.push",
+            details=[file.name for file in state.pending_after],
+        )
+    return None
+
+
+def one_lane_for_apply(repo: Repo, ledger: Ledger, names: Sequence[str]) -> Refusal | None:
+    """G02 for lane A: no apply while a revision waits, unless lane A has work before it."""
+    todo = waiting(repo, ledger)
+    early = {
+        file.name for file in repo.order.before if ledger.applied.get(file.name) != file.digest
+    }
+    if not todo or (early and (not names or early & set(names))):
+        return None
+    return Refusal(
+        "G02",
+        "one-lane",
+        "Lane B has unfinished work; these revisions wait to be pushed:",
+        "invoke db.push",
+        details=[f"{r.id}  {r.title}" for r in todo],
+    )
+
+
+def stale_mirror(state: State) -> Refusal | None:
+    """G03: a push must meet the database that the mirror shows."""
+    if not state.drift:
+        return None
+    return Refusal(
+        "G03",
+        "stale-mirror",
+        "The live database changed since the last sync:",
+        "invoke db.sync",
+        state.drift,
+    )
+
+
+def scope(app_tables: frozenset[str], introspected: frozenset[str]) -> Refusal | None:
+    """G04: a table belongs to one lane. Both arguments hold `schema.table`."""
+    both = sorted(app_tables & introspected)
+    if not both:
+        return None
+    return Refusal(
+        "G04",
+        "scope",
+        "These tables are in app.py and, made by SQL, in the database's mirror as well:",
+        f"take {both[0]} out of app.py, or drop it from the database and: invoke db.sync",
+        details=both,
+    )
+
+
+def metadata(is_app_metadata: bool) -> Refusal | None:
+    """G04: Alembic compares the app's metadata and nothing else."""
+    if is_app_metadata:
+        return None
+    return Refusal(
+        "G04",
+        "scope",
+        "migrations/env.py gives Alembic other metadata than AppBase's, to drop what that lacks.",
+        "restore target_metadata in migrations/env.py",
+    )
+
+
+def baseline(plan: Plan) -> Refusal | None:
+    """G05: a migration leaves alone what lane B does not own, however it is written."""
+    made = {c.identity for c in plan.changes if c.before is None}
+    touched = [c for c in plan.changes if not _is_lane_b(c, plan, made)]
+    if not touched:
+        return None
+    return Refusal(
+        "G05",
+        "baseline",
+        "Run on the shadow, the waiting migrations change what they do not own:",
+        f"take it out of {plan.revisions[-1].path.name}; such changes go into supabase/sql/",
+        touched,
+    )
+
+
+def _is_lane_b(change: Change, plan: Plan, made: set[str]) -> bool:
+    if change.before is not None:
+        return change.identity in plan.owned
+    about = catalog.about(change.identity)
+    if about in plan.before:
+        return about in plan.owned
+    table = catalog.relation(change.identity)
+    hosts = [f"{kind} {table}" for kind in (*catalog.RELATION_KINDS, "domain")] if table else []
+    return not hosts or any(host in plan.owned or host in made for host in hosts)
+
+
+def order(repo: Repo) -> Refusal | None:
+    """G09: what is applied, and in which order, is written down."""
+    order = repo.order
+    details = [
+        *(f"{name}: in supabase/sql, not in bootstrap.txt" for name in order.unlisted),
+        *(f"{name}: in bootstrap.txt, not in supabase/sql" for name in order.missing),
+        *(f"{name}: in bootstrap.txt more than once" for name in order.repeated),
+    ]
+    if not details:
+        return None
+    return Refusal(
+        "G09",
+        "order",
+        "supabase/bootstrap.txt and the folder supabase/sql don't agree:",
+        "give each file its place in supabase/bootstrap.txt",
+        details=details,
+    )
+
+
+def app_drift(state: State) -> Refusal | None:
+    """G10: the app's tables change by revisions alone."""
+    if not state.app_drift:
+        return None
+    return Refusal(
+        "G10",
+        "app-drift",
+        "The app's tables were changed by hand; no revision makes this:",
+        "undo it in the database (invoke db.psql), then make it by app.py and invoke db.gen",
+        state.app_drift,
+    )
+
+
+def history(repo: Repo, ledger: Ledger) -> Refusal | None:
+    """G11: one straight history, known in full, unchanged once applied."""
+    several = heads(repo.revisions)
+    if len(several) > 1:
+        return Refusal(
+            "G11",
+            "history",
+            "The revisions have several heads:",
+            "set down_revision of the newer one to the other's id",
+            details=several,
+        )
+    known = {r.id: r for r in repo.revisions}
+    if ledger.revision and ledger.revision not in known:
+        return Refusal(
+            "G11",
+            "history",
+            "The database is at a revision that the repo does not have:",
+            "git pull (or check out the branch that has it)",
+            details=[ledger.revision],
+        )
+    edited = [
+        r
+        for r in up_to(repo.revisions, ledger.revision)
+        if ledger.pushed.get(r.id, r.digest) != r.digest
+    ]
+    if not edited:
+        return None
+    return Refusal(
+        "G11",
+        "history",
+        "These revisions were edited after they had been pushed:",
+        f"restore {edited[0].path.name} (git checkout), and put the change into a new revision",
+        details=[f"{r.id}  {r.title}" for r in edited],
+    )

@@ -1,0 +1,245 @@
+"""Lane B through Alembic, on a connection that twolane opened and whose transaction it holds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import catalog, databases, ledger
+from .catalog import Snapshot
+from .config import Config
+from .errors import Failure, from_postgres, from_user_code
+
+if TYPE_CHECKING:
+    from alembic.config import Config as AlembicConfig
+    from alembic.operations.ops import MigrationScript
+    from psycopg import Connection
+
+
+@dataclass(frozen=True)
+class AppSchema:
+    """What `app.py` declares: tables, and those its foreign keys name, as `schema.table`."""
+
+    tables: frozenset[str]
+    referenced: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Whether models and database differ, and whether Alembic was given the app's metadata."""
+
+    differs: bool
+    is_app_metadata: bool
+
+
+def upgrade(
+    connection: Connection[Any],
+    config: Config,
+    revision: str,
+    prepare: Callable[[Connection[Any]], None] = ledger.prepare,
+    finish: Callable[[Connection[Any]], None] = lambda connection: None,
+) -> list[str]:
+    """Brings the database to `revision` in one transaction; returns the statements run.
+
+    `prepare` and `finish` are called with the connection at the transaction's two ends; either may
+    raise `psycopg.Rollback` to leave everything as it was.
+
+    Raises:
+        Failure: a migration fails; it names the migration's line or what Postgres said.
+    """
+    with _session(connection) as (alchemy, statements), databases.transaction(connection):
+        prepare(connection)
+        _run(config, alchemy, lambda command, settings: command.upgrade(settings, revision))
+        finish(connection)
+    return statements
+
+
+def rehearse(
+    connection: Connection[Any], config: Config, revision: str
+) -> tuple[list[str], Snapshot]:
+    """Upgrades, reads the facts, rolls everything back; the statements and the facts."""
+    from psycopg import Rollback
+
+    facts: Snapshot = {}
+
+    def read(connection: Connection[Any]) -> None:
+        nonlocal facts
+        facts = catalog.read(connection)
+        raise Rollback
+
+    return upgrade(connection, config, revision, finish=read), facts
+
+
+def generate(
+    connection: Connection[Any], config: Config, title: str | None, owned: Sequence[str]
+) -> tuple[Comparison, Path | None]:
+    """Compares `app.py` with the database; with a title, writes what differs as a revision.
+
+    `owned` are the identities of the app's facts in that database: Alembic reflects those tables,
+    and no others.
+
+    Raises:
+        Failure: `app.py` can't be imported or compared.
+    """
+    seen: list[Comparison] = []
+
+    def keep(context: Any, _: Any, scripts: list[MigrationScript]) -> None:
+        """Alembic shows what it found; a script taken out of the list is not written."""
+        operations = scripts[0].upgrade_ops
+        found = Comparison(
+            differs=operations is not None and not operations.is_empty(),
+            is_app_metadata=context.opts["target_metadata"] is _app_metadata(config),
+        )
+        seen.append(found)
+        if title is None or not found.differs or not found.is_app_metadata:
+            scripts.clear()
+
+    with _session(connection) as (alchemy, _), databases.transaction(connection):
+        script = _run(
+            config,
+            alchemy,
+            lambda command, settings: command.revision(
+                settings, message=title, autogenerate=True, process_revision_directives=keep
+            ),
+            app_tables=_names(owned, "table"),
+            app_enums=_names(owned, "enum"),
+        )
+    return seen[0], Path(script.path) if script and not isinstance(script, list) else None
+
+
+def app_schema(config: Config) -> AppSchema:
+    """What `app.py` declares.
+
+    Raises:
+        Failure: `app.py` can't be imported.
+    """
+    with _importable(config):
+        try:
+            tables = list(_app_metadata(config).tables.values())
+            referenced = {key.column.table for table in tables for key in table.foreign_keys}
+        except Exception as error:
+            raise from_user_code(error, config.root) from error
+    return AppSchema(frozenset(map(_full_name, tables)), frozenset(map(_full_name, referenced)))
+
+
+def _app_metadata(config: Config) -> Any:
+    import_module(f"{config.package}.db.schema.app")
+    return import_module(f"{config.package}.db.schema.base").AppBase.metadata
+
+
+def _full_name(table: Any) -> str:
+    """`schema.table`; what has no schema in SQLAlchemy is in `public`."""
+    return f"{table.schema or 'public'}.{table.name}"
+
+
+def _names(owned: Sequence[str], kind: str) -> frozenset[tuple[str, str]]:
+    names = (
+        identity.removeprefix(f"{kind} ") for identity in owned if catalog.kind(identity) == kind
+    )
+    return frozenset(
+        (catalog.unquote(schema), catalog.unquote(name))
+        for schema, name in map(catalog.split_name, names)
+    )
+
+
+@contextmanager
+def _session(connection: Connection[Any]) -> Iterator[tuple[Any, list[str]]]:
+    """SQLAlchemy on the psycopg connection, and the statements it runs.
+
+    SQLAlchemy asks the server a few things when it first connects and then rolls back, so this
+    comes before the transaction. Its own transaction is a formality: psycopg's is the real one.
+    """
+    from sqlalchemy import create_engine, event
+    from sqlalchemy.pool import StaticPool
+
+    engine = create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: connection,
+        poolclass=StaticPool,
+        pool_reset_on_return=None,
+    )
+    statements: list[str] = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def note(_c: Any, _cursor: Any, statement: str, _p: Any, _context: Any, _many: bool) -> None:
+        text = statement.strip()
+        if "alembic_version" not in text and "pg_catalog." not in text and "SAVEPOINT" not in text:
+            statements.append(text)
+
+    with engine.connect() as alchemy:
+        statements.clear()
+        yield alchemy, statements
+
+
+def _run(config: Config, alchemy: Any, work: Any, **attributes: Any) -> Any:
+    from alembic import command
+    from alembic.util import CommandError
+    from psycopg import Error as PostgresError
+    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+    settings = _settings(config)
+    settings.attributes |= {"connection": alchemy, "package": config.package, **attributes}
+    if not alchemy.in_transaction():
+        alchemy.begin()
+    with _importable(config):
+        try:
+            return work(command, settings)
+        except DBAPIError as error:
+            if not isinstance(error.orig, PostgresError):
+                raise
+            raise _statement_failure(config, error, error.orig) from error
+        except CommandError as error:
+            raise Failure(
+                str(error), "Run `invoke db.status` to see where things stand."
+            ) from error
+        except (SQLAlchemyError, Exception) as error:
+            raise from_user_code(error, config.root) from error
+
+
+def _statement_failure(config: Config, error: Any, cause: Any) -> Failure:
+    failure = from_postgres(cause, "The migration failed")
+    place = from_user_code(error, config.root).message.partition(": ")[0]
+    statement = "\n    ".join((error.statement or "").strip().splitlines()[:12])
+    if cause.sqlstate == "25001":
+        failure.first = (
+            "This statement can't be part of a transaction: do it in an SQL file or by hand."
+        )
+    return Failure(
+        f"{failure.message}\n  in {place}:\n    {statement}",
+        failure.first
+        or "Correct the migration, then run the same command again; nothing was applied.",
+    )
+
+
+@contextmanager
+def _importable(config: Config) -> Iterator[None]:
+    """The service's own folders first on the module path, whether or not it is installed.
+
+    Invoke's loader puts the folder `tasks` itself there, whose modules would pass for others of the
+    same name (`import migrations`).
+    """
+    before = sys.path[:]
+    tasks = str(Path(__file__).parent)
+    own = [str(config.root / "src"), str(config.root)]
+    sys.path[:] = own + [folder for folder in before if folder != tasks]
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+def _settings(config: Config) -> AlembicConfig:
+    """`[tool.alembic]` of the service's pyproject.toml; Alembic itself stays quiet."""
+    import io
+
+    from alembic.config import Config as AlembicConfig
+    from alembic.config import MessagingOptions
+
+    settings = AlembicConfig(toml_file=str(config.root / "pyproject.toml"), stdout=io.StringIO())
+    settings.messaging_opts = MessagingOptions(quiet=True)
+    return settings

@@ -1,0 +1,63 @@
+"""What the waiting revisions would do, found by doing it on the shadow and rolling back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from . import catalog, shadow
+from .catalog import Change, Snapshot
+from .ledger import Ledger
+from .revisions import Revision, up_to
+from .state import Repo, pending, waiting
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The waiting revisions, their statements, and the facts before and after them.
+
+    owned: what lane B owned before, by identity.
+    """
+
+    revisions: tuple[Revision, ...]
+    statements: tuple[str, ...]
+    before: Snapshot
+    after: Snapshot
+    owned: frozenset[str]
+
+    @property
+    def changes(self) -> list[Change]:
+        return catalog.diff(self.before, self.after)
+
+    @property
+    def app(self) -> Snapshot:
+        """What lane B owns afterwards."""
+        return {i: t for i, t in self.after.items() if i in self.owned or i not in self.before}
+
+
+def make(repo: Repo, ledger: Ledger, working: Callable[[str], Any]) -> Plan:
+    """Runs the waiting revisions on a shadow that stands where the database stands.
+
+    That is: the SQL files before the mark, the revisions that the database has, and those files
+    after the mark that it has in their present form. Nothing of the run stays.
+
+    Raises:
+        Failure: a revision, or a file before it, doesn't run.
+    """
+    from . import migrations
+
+    config, todo = repo.config, waiting(repo, ledger)
+    before_step = shadow.files_step(repo.order.before)
+    history = shadow.migrations_step(config, up_to(repo.revisions, ledger.revision))
+    late = pending(repo.order.after, ledger)
+    after_step = shadow.files_step([file for file in repo.order.after if file not in late])
+    base = shadow.replay(config, [before_step], working).facts
+    made = shadow.replay(config, [before_step, history], working).facts
+    stand = shadow.replay(config, [before_step, history, after_step], working)
+    owned = frozenset(made.keys() - base.keys())
+    if not todo:
+        return Plan((), (), stand.facts, stand.facts, owned)
+    with shadow.connect(config, stand.database) as connection:
+        statements, after = migrations.rehearse(connection, config, todo[-1].id)
+    return Plan(todo, tuple(statements), stand.facts, after, owned)

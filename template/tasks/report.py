@@ -1,0 +1,130 @@
+"""The one screen of `db.status`: pure findings, and how they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from . import console, lane_b
+from .catalog import Change
+from .errors import Failure
+from .guards import Refusal
+from .state import State
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where one target stands. Names of files and revisions; changes as facts."""
+
+    target: str
+    postgres: str
+    protected: bool
+    bootstrapped: bool
+    revision: str | None
+    pending_files: Sequence[str]
+    late_files: Sequence[str]
+    drift: Sequence[Change]
+    unmade: Sequence[Change]
+    waiting: Sequence[str]
+    ungenerated: bool
+    app_drift: Sequence[Change]
+    problem: str | None
+    next: str
+
+
+def read(state: State, server_version: int, blocked: Refusal | None) -> Report:
+    """The findings; compares the models with the shadow where nothing else is wrong."""
+    problem = (
+        state.replay_error.message if state.replay_error else blocked.reason if blocked else None
+    )
+    ungenerated = False
+    if problem is None:
+        try:
+            ungenerated = lane_b.has_changes(state.repo)
+        except Failure as failure:
+            problem = failure.message
+        except console.Refused as refused:
+            problem, blocked = refused.refusal.reason, refused.refusal
+    return Report(
+        target=state.target.name,
+        postgres=f"{server_version // 10_000}.{server_version % 10_000}",
+        protected=bool(state.target.protected or state.ledger.protected_as),
+        bootstrapped=bool(state.ledger.applied),
+        revision=state.ledger.revision,
+        pending_files=[file.name for file in state.pending_before],
+        late_files=[file.name for file in state.pending_after],
+        drift=state.drift,
+        unmade=state.unmade,
+        waiting=[f"{r.id}  {r.title}" for r in state.waiting],
+        ungenerated=ungenerated,
+        app_drift=state.app_drift,
+        problem=problem,
+        next=blocked.first if blocked else next_step(state, ungenerated),
+    )
+
+
+def next_step(state: State, ungenerated: bool) -> str:
+    """The command that leads on. Lane A goes first; files after the mark follow their revision."""
+    if state.pending_before and not state.ledger.applied:
+        return "invoke db.bootstrap"
+    if state.pending_before:
+        return "invoke db.apply"
+    if state.drift:
+        return "invoke db.sync"
+    if state.app_drift:
+        return "undo the change by hand of the app's tables: invoke db.psql"
+    if state.waiting:
+        return "invoke db.push"
+    if state.pending_after:
+        return "invoke db.apply"
+    if ungenerated:
+        return 'invoke db.gen -m "…"'
+    return "nothing to do"
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The report for scripts: its fields, changes in the form of `db.diff --json`."""
+    changes = ("drift", "unmade", "app_drift")
+    return {
+        name: console.change_json(value) if name in changes else value
+        for name, value in vars(report).items()
+    }
+
+
+def show(report: Report) -> None:
+    mark = ", protected" if report.protected else ""
+    console.say(f"Target   {report.target} (Postgres {report.postgres}{mark})")
+    _lane(
+        "Lane A",
+        [
+            *(f"{name}: not applied" for name in (*report.pending_files, *report.late_files)),
+        ],
+        "every SQL file is applied",
+    )
+    _facts("Mirror", report.drift, "fresh: the lock is what the live database has", "stale")
+    if report.unmade:
+        _facts("Unmade", report.unmade, "", "the live database is not what the SQL files make")
+    _lane(
+        "Lane B",
+        [
+            *(f"{title}: waits to be pushed" for title in report.waiting),
+            *(["app.py has changes without a revision"] if report.ungenerated else []),
+        ],
+        f"app.py, revisions and database agree ({report.revision or 'no revision yet'})",
+    )
+    if report.app_drift:
+        _facts("Drift", report.app_drift, "", "the app's tables were changed by hand")
+    if report.problem:
+        console.warn(report.problem)
+    console.say(f"Next     {report.next}")
+
+
+def _lane(title: str, lines: Sequence[str], otherwise: str) -> None:
+    for head, line in zip([title, *[""] * len(lines)], lines or [otherwise], strict=False):
+        console.say(f"{head:<9}{line}")
+
+
+def _facts(title: str, changes: Sequence[Change], fresh: str, otherwise: str) -> None:
+    console.say(f"{title:<9}{f'{otherwise}: {console.count(changes)}' if changes else fresh}")
+    console.show_changes(changes, limit=8)

@@ -1,0 +1,174 @@
+"""The shadow: throw-away databases in which the repo's files are replayed, to see what they make.
+
+Platform stub → SQL files before the migrations → migrations → SQL files after. Each step is a
+database of its own, a copy of the one before it plus the step, named by a digest of all that went
+into it; so an unchanged step is never run again. The facts of each stand beside the server's data.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import catalog, databases, embedded, ledger, sqlfiles
+from .catalog import Snapshot
+from .config import Config
+from .revisions import Revision
+from .sqlfiles import SqlFile
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+VARIABLE = "SHADOW_DATABASE_URL"
+KEEP = 16
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a replay: what it depends on, and how to do it in the open connection."""
+
+    digest: str
+    run: Callable[[Connection[Any]], None]
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A finished replay: its database on the shadow's server, and the facts in it."""
+
+    database: str
+    facts: Snapshot
+
+
+def files_step(files: Sequence[SqlFile]) -> Step | None:
+    """SQL files, each in its own transaction; None for no files."""
+    if not files:
+        return None
+
+    def run(connection: Connection[Any]) -> None:
+        for file in files:
+            with databases.transaction(connection):
+                sqlfiles.run(connection, file)
+
+    return Step(_digest(*(f"{file.name}\0{file.digest}" for file in files)), run)
+
+
+def migrations_step(config: Config, revisions: Sequence[Revision]) -> Step | None:
+    """The revisions given, which are a history from its beginning; None for no revisions."""
+    if not revisions:
+        return None
+
+    def run(connection: Connection[Any]) -> None:
+        from . import migrations
+
+        migrations.upgrade(connection, config, revisions[-1].id)
+
+    environment = sorted(config.migrations.glob("*.py"))
+    return Step(
+        _digest(*(r.digest for r in revisions), *(path.read_text() for path in environment)), run
+    )
+
+
+def replay(config: Config, steps: Sequence[Step | None], working: Callable[[str], Any]) -> Replay:
+    """Replays the steps on the platform stub, as far as they have not been replayed before.
+
+    `working` is told what goes on, once it takes long.
+
+    Raises:
+        Failure: the shadow's server is out of reach, or a step fails on it.
+    """
+    folder = Path(__file__).parent
+    root = Step(
+        _digest(
+            (folder / "platform.sql").read_text(),
+            (folder / "catalog.sql").read_text(),
+            ledger.TABLES,
+            config.environment.get(VARIABLE) or str(embedded.major(config)),
+        ),
+        ledger.prepare,
+    )
+    chain: list[tuple[str, Step]] = []
+    digest = ""
+    for step in [root, *(step for step in steps if step)]:
+        digest = _digest(digest, step.digest)
+        chain.append((f"shadow_{digest[:16]}", step))
+    last = chain[-1][0]
+    facts = _facts_file(config, last)
+    if not facts.exists():
+        with working("replaying the repo's files on the shadow"):
+            _build(config, chain)
+    facts.touch()
+    return Replay(last, catalog.load_lock(facts.read_text(encoding="utf-8")))
+
+
+@contextmanager
+def connect(config: Config, database: str) -> Iterator[Connection[Any]]:
+    """A connection to a database of the shadow's server."""
+    with databases.open_connection(
+        _server(config) | {"dbname": database}, "Connecting to the shadow"
+    ) as connection:
+        yield connection
+
+
+def _build(config: Config, chain: Sequence[tuple[str, Step]]) -> None:
+    server = _server(config)
+    template = "template0"
+    with databases.open_connection(
+        {"dbname": "postgres"} | server, "Connecting to the shadow's server"
+    ) as maintenance:
+        for name, step in chain:
+            # Again for a copy: CREATE DATABASE … TEMPLATE leaves the stub's settings behind.
+            databases.ensure_database(
+                maintenance, server, name, [databases.load_platform, step.run], template
+            )
+            _write_facts(config, server, name)
+            template = name
+        _prune(config, maintenance, {name for name, _ in chain})
+
+
+def _write_facts(config: Config, server: dict[str, Any], name: str) -> None:
+    path = _facts_file(config, name)
+    if path.exists():
+        return
+    with databases.open_connection(
+        server | {"dbname": name}, "Connecting to the shadow"
+    ) as connection:
+        text = catalog.dump_lock(catalog.read(connection))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(f".{time.monotonic_ns()}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def _prune(config: Config, maintenance: Connection[Any], used: set[str]) -> None:
+    """Drops the shadows that were not asked for longest, above the number kept."""
+    from psycopg import errors, sql
+
+    cached = sorted(
+        _facts_file(config, "x").parent.glob("*.json"), key=lambda path: -path.stat().st_mtime
+    )
+    for path in [path for path in cached[KEEP:] if path.stem not in used]:
+        try:
+            maintenance.execute(
+                sql.SQL("drop database if exists {}").format(sql.Identifier(path.stem))
+            )
+            path.unlink(missing_ok=True)
+        except errors.ObjectInUse:
+            continue
+
+
+def _server(config: Config) -> dict[str, Any]:
+    url = config.environment.get(VARIABLE)
+    return databases.from_url(url, VARIABLE) if url else embedded.server(config)
+
+
+def _facts_file(config: Config, name: str) -> Path:
+    return embedded.home(config) / "shadow" / f"{name}.json"
+
+
+def _digest(*parts: str) -> str:
+    return sha256("\0".join(parts).encode()).hexdigest()

@@ -1,0 +1,172 @@
+"""Lane A's SQL files: their order, and running one inside a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from .config import Config
+from .errors import Failure, from_postgres
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+MARK = "@migrations"
+
+
+@dataclass(frozen=True)
+class SqlFile:
+    """One file of `supabase/sql`. `digest` is of its text, line ends made equal."""
+
+    name: str
+    text: str
+    digest: str
+    after_migrations: bool = False
+
+
+@dataclass(frozen=True)
+class Order:
+    """What `bootstrap.txt` says, held against the folder: the files, and what doesn't match."""
+
+    files: tuple[SqlFile, ...]
+    unlisted: tuple[str, ...]
+    missing: tuple[str, ...]
+    repeated: tuple[str, ...]
+
+    @property
+    def before(self) -> tuple[SqlFile, ...]:
+        return tuple(file for file in self.files if not file.after_migrations)
+
+    @property
+    def after(self) -> tuple[SqlFile, ...]:
+        return tuple(file for file in self.files if file.after_migrations)
+
+
+def read_order(config: Config) -> Order:
+    """The SQL files in the order of `bootstrap.txt`; those after `@migrations` build on lane B.
+
+    Raises:
+        Failure: `bootstrap.txt` or a file it lists can't be read.
+    """
+    lines = [line.partition("#")[0].strip() for line in _read(config.order_file).splitlines()]
+    listed = [line for line in lines if line]
+    mark = listed.index(MARK) if MARK in listed else len(listed)
+    present = {path.name for path in config.sql.glob("*.sql")}
+    names = [name for name in dict.fromkeys(listed) if name != MARK]
+    return Order(
+        files=tuple(
+            _file(name, _read(config.sql / name), listed.index(name) > mark)
+            for name in names
+            if name in present
+        ),
+        unlisted=tuple(sorted(present - set(names))),
+        missing=tuple(name for name in names if name not in present),
+        repeated=tuple(name for name in dict.fromkeys(listed) if listed.count(name) > 1),
+    )
+
+
+def _read(path: Any) -> str:
+    try:
+        return str(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failure(
+            f"{path} can't be read: {error}", "Restore it (git checkout), as UTF-8."
+        ) from error
+
+
+def _file(name: str, text: str, after: bool) -> SqlFile:
+    text = text.replace("\r\n", "\n")
+    return SqlFile(name, text, sha256(text.encode()).hexdigest(), after)
+
+
+def run(connection: Connection[Any], file: SqlFile) -> None:
+    """Runs the file's statements in the open transaction, then takes back its session settings.
+
+    Raises:
+        Failure: with file, line and a caret. The caller's transaction rolls everything back.
+    """
+    import psycopg
+
+    for offset, statement in _statements(file):
+        try:
+            connection.execute(statement.encode())
+        except psycopg.Error as error:
+            raise _failure(file, offset, error) from error
+    connection.execute("reset role; reset session authorization; reset all")
+
+
+def check(file: SqlFile) -> None:
+    """Raises a `Failure` for a file that can't work, without a database."""
+    for _ in _statements(file):
+        pass
+
+
+def _statements(file: SqlFile) -> Iterator[tuple[int, str]]:
+    """Each statement with its offset; Postgres's own parser splits them.
+
+    Raises:
+        Failure: a syntax error, or a statement that can't be part of the file's transaction.
+    """
+    from pglast import ast, parse_sql
+    from pglast.parser import ParseError
+
+    outside = {
+        ast.TransactionStmt: "every file is one transaction: take `begin` and `commit` out",
+        ast.VacuumStmt: "vacuum needs no place in the schema: run it with `invoke db.psql -c`",
+        ast.CreatedbStmt: "a service lives in one database",
+        ast.DropdbStmt: "a service lives in one database",
+        ast.AlterSystemStmt: "settings of the server are not the service's",
+        ast.CreateTableSpaceStmt: "tablespaces belong to the server",
+    }
+    try:
+        parsed = parse_sql(file.text)
+    except ParseError as error:
+        message, position = error.args
+        hint = "psql's backslash commands don't work here. " if "\\" in message else ""
+        raise Failure(
+            place(file, position, message),
+            f"{hint}Correct the file, then run the same command again.",
+        ) from error
+    for raw in parsed or ():
+        start = raw.stmt_location or 0
+        end = start + raw.stmt_len if raw.stmt_len else len(file.text)
+        text = file.text[start:end]
+        offset = start + len(text) - len(text.lstrip())
+        reason = outside.get(type(raw.stmt))
+        if getattr(raw.stmt, "concurrent", False):
+            reason = "build it without `concurrently`, or by hand with `invoke db.psql -c`"
+        if reason:
+            raise Failure(
+                place(file, offset, "this can't run inside a transaction"),
+                f"{reason[0].upper()}{reason[1:]}.",
+            )
+        yield offset, file.text[offset:end]
+
+
+def _failure(file: SqlFile, offset: int, error: Any) -> Failure:
+    """The database's refusal of a statement, at the place it names or the statement's start."""
+    position = int(error.diag.statement_position or 1) - 1
+    translated = from_postgres(error, file.name)
+    message = translated.message.removeprefix(f"{file.name}: ")
+    if error.diag.context and not error.diag.statement_position:
+        message += f"\n  {error.diag.context.splitlines()[0]}"
+    if error.sqlstate in ("0A000", "58P01") and "extension" in message and "available" in message:
+        translated.first = (
+            "Name a Postgres that has it: `postgres` in [tool.twolane], or SHADOW_DATABASE_URL."
+        )
+    return Failure(
+        place(file, offset + position, message),
+        translated.first
+        or "Nothing of this file was applied. Correct it, then run the same command again.",
+    )
+
+
+def place(file: SqlFile, position: int, message: str) -> str:
+    """`file:line:column: message`, the line, and a caret under the column."""
+    before = file.text[:position]
+    line, column = before.count("\n") + 1, position - (before.rfind("\n") + 1)
+    source = file.text.splitlines()[line - 1] if file.text else ""
+    shown, caret = source[:160], " " * len(source[:column].expandtabs(1))
+    return f"{file.name}:{line}:{column + 1}: {message}\n    {shown.expandtabs(1)}\n    {caret}^"

@@ -1,0 +1,199 @@
+"""Where things stand: what the repo says, what the database says. Guards and commands share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from . import catalog, ledger, revisions, shadow, sqlfiles
+from .catalog import Change, Snapshot
+from .config import Config, Target
+from .errors import Failure
+from .ledger import Ledger
+from .revisions import Revision
+from .sqlfiles import Order, SqlFile
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+# What a table is made of; a change of one of these by hand, on an app's table, is lane B's drift.
+STRUCTURE = ("table", "column", "constraint", "index", "rls")
+
+
+@dataclass(frozen=True)
+class Repo:
+    """What the files say."""
+
+    config: Config
+    order: Order
+    revisions: tuple[Revision, ...]
+    lock: Snapshot
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        return revisions.heads(self.revisions)
+
+
+@dataclass(frozen=True)
+class State:
+    """The repo and one database.
+
+    app: the facts that the repo's migrations make, all of them. applied_app: the same at the
+    revision where the database stands. replayed: every fact that the repo's files make; None, with
+    the reason in `replay_error`, when they don't run.
+    """
+
+    repo: Repo
+    target: Target
+    ledger: Ledger
+    live: Snapshot
+    app: Snapshot
+    applied_app: Snapshot
+    replayed: Snapshot | None
+    replay_error: Failure | None = None
+
+    @property
+    def pending_before(self) -> tuple[SqlFile, ...]:
+        return pending(self.repo.order.before, self.ledger)
+
+    @property
+    def pending_after(self) -> tuple[SqlFile, ...]:
+        return pending(self.repo.order.after, self.ledger)
+
+    @property
+    def waiting(self) -> tuple[Revision, ...]:
+        """Revisions that the database does not have yet, oldest first."""
+        return waiting(self.repo, self.ledger)
+
+    @cached_property
+    def sql_lane(self) -> Snapshot:
+        """The live facts that lane B does not own."""
+        return {i: text for i, text in self.live.items() if not self._is_app(i, text)}
+
+    @cached_property
+    def app_lane(self) -> Snapshot:
+        return {i: text for i, text in self.live.items() if i not in self.sql_lane}
+
+    @cached_property
+    def drift(self) -> list[Change]:
+        """What differs between mirror and live SQL lane, and no pending SQL file explains."""
+        explained = (self.replayed or {}).keys() if self.pending_after else ()
+        return [
+            change
+            for change in catalog.diff(self.repo.lock, self.sql_lane)
+            if not (
+                change.after is None
+                and change.identity in explained
+                and self._on_app_table(change.identity)
+            )
+        ]
+
+    @cached_property
+    def app_drift(self) -> list[Change]:
+        """What differs between the live app lane and what its revisions make."""
+        return catalog.diff(structure(self.applied_app), structure(self.app_lane))
+
+    @cached_property
+    def unmade(self) -> list[Change]:
+        """Where the live SQL lane is not what the repo's SQL files make.
+
+        What is missing counts once every file is applied. Owners differ with who connects, so they
+        don't count.
+        """
+        if self.replayed is None:
+            return []
+        made = {i: text for i, text in self.replayed.items() if not self._is_app(i, text)}
+        unfinished = bool(self.pending_before or self.pending_after)
+        return [
+            change
+            for change in catalog.diff(made, self.sql_lane)
+            if not (change.after is None and unfinished)
+            and catalog.kind(change.identity) != "owner"
+        ]
+
+    def _is_app(self, identity: str, text: str) -> bool:
+        kind = catalog.kind(identity)
+        if identity in self.app:
+            return kind != "grant" or self.app[identity] == text
+        if not self._on_app_table(identity):
+            return False
+        return kind == "owner" or (kind in STRUCTURE and identity not in (self.replayed or {}))
+
+    def _on_app_table(self, identity: str) -> bool:
+        return f"table {catalog.relation(identity)}" in self.app
+
+
+def structure(facts: Snapshot) -> Snapshot:
+    """The facts that must be the same in every database: owners and grants are each one's own."""
+    return {i: text for i, text in facts.items() if catalog.kind(i) not in ("owner", "grant")}
+
+
+def pending(files: Sequence[SqlFile], ledger: Ledger) -> tuple[SqlFile, ...]:
+    """SQL files that are new or changed since the database ran them."""
+    return tuple(file for file in files if ledger.applied.get(file.name) != file.digest)
+
+
+def waiting(repo: Repo, ledger: Ledger) -> tuple[Revision, ...]:
+    done = {r.id for r in revisions.up_to(repo.revisions, ledger.revision)}
+    return tuple(r for r in repo.revisions if r.id not in done)
+
+
+def read_repo(config: Config) -> Repo:
+    """Reads the service's files.
+
+    Raises:
+        Failure: one of them can't be read.
+    """
+    return Repo(
+        config, sqlfiles.read_order(config), revisions.read(config.migrations), read_lock(config)
+    )
+
+
+def read_lock(config: Config) -> Snapshot:
+    """The mirror; empty where no sync has been yet."""
+    if not config.lock.exists():
+        return {}
+    try:
+        return catalog.load_lock(config.lock.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Failure(
+            f"{config.lock.relative_to(config.root)} can't be read: {error}",
+            "Take either side of the conflict (git checkout --theirs), then: invoke db.sync",
+        ) from error
+
+
+def read_state(
+    repo: Repo, target: Target, connection: Connection[Any], working: Callable[[str], Any]
+) -> State:
+    """Reads the database, and replays what the comparison needs on the shadow.
+
+    Where the newest migrations don't run, ownership falls back to those that the database has:
+    lane A goes on while lane B is broken.
+    """
+    config, order = repo.config, repo.order
+    done = ledger.read(connection)
+    live = catalog.read(connection)
+    before = shadow.files_step(order.before)
+
+    def app_at(history: Sequence[Revision]) -> Snapshot:
+        made = shadow.replay(
+            config, [before, shadow.migrations_step(config, history)], working
+        ).facts
+        without = shadow.replay(config, [before], working).facts
+        return {identity: text for identity, text in made.items() if identity not in without}
+
+    applied_app = app_at(revisions.up_to(repo.revisions, done.revision))
+    app, replayed, problem = applied_app, None, None
+    try:
+        app = app_at(repo.revisions)
+        steps = [
+            before,
+            shadow.migrations_step(config, repo.revisions),
+            shadow.files_step(order.after),
+        ]
+        replayed = shadow.replay(config, steps, working).facts
+    except Failure as failure:
+        problem = failure
+    return State(repo, target, done, live, app, applied_app, replayed, problem)

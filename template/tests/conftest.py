@@ -1,0 +1,67 @@
+"""A database for the tests: what the repo's own files make, on the embedded server.
+
+Never `DATABASE_URL`: the files are replayed on the shadow, and the tests get a copy of that to write
+to, which is dropped afterwards.
+"""
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from psycopg import sql
+from sqlalchemy import Engine
+
+from tasks import config, databases, shadow, state
+
+
+@pytest.fixture(scope="session")
+def repo() -> state.Repo:
+    """The repo's files: SQL in its order, revisions, lock."""
+    return state.read_repo(config.load(Path(__file__).parents[1]))
+
+
+@pytest.fixture(scope="session")
+def session_module(repo: state.Repo) -> ModuleType:
+    """The service's `<package>.db.session`."""
+    return importlib.import_module(f"{repo.config.package}.db.session")
+
+
+@pytest.fixture(scope="session")
+def head(repo: state.Repo) -> shadow.Replay:
+    """The whole repo replayed from nothing: SQL files, migrations, the SQL files after them."""
+    steps = [
+        shadow.files_step(repo.order.before),
+        shadow.migrations_step(repo.config, repo.revisions),
+        shadow.files_step(repo.order.after),
+    ]
+    return shadow.replay(repo.config, steps, lambda doing: nullcontext())
+
+
+@pytest.fixture(scope="module")
+def engine(repo: state.Repo, head: shadow.Replay, session_module: ModuleType) -> Iterator[Engine]:
+    """An engine on a copy of `head`, as the owner of everything; a new copy for each module."""
+    with clone(repo.config, head.database) as parameters:
+        engine: Engine = session_module.make_engine("postgresql://", connect_args=parameters)
+        yield engine
+        engine.dispose()
+
+
+@contextmanager
+def clone(settings: config.Config, database: str) -> Iterator[dict[str, Any]]:
+    """Connection parameters of a copy of one of the shadow's databases, dropped at the end."""
+    name = f"test_{uuid4().hex}"
+    with shadow.connect(settings, "postgres") as maintenance:
+        server = maintenance.info.get_parameters() | {"password": maintenance.info.password}
+        # The stub again: a copy comes without its template's settings, such as search_path.
+        databases.ensure_database(maintenance, server, name, [databases.load_platform], database)
+    try:
+        yield server | {"dbname": name}
+    finally:
+        with shadow.connect(settings, "postgres") as maintenance:
+            drop = sql.SQL("drop database {} with (force)")
+            maintenance.execute(drop.format(sql.Identifier(name)))

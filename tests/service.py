@@ -1,0 +1,151 @@
+"""A rendered service, used as its owner would: by its commands, in its folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+ROOT = Path(__file__).parents[1]
+APP = Path("src/crm/db/schema/app.py")
+
+DEV_MARKERS = """
+
+class DevMarkers(UUIDKey, AppBase):
+    __tablename__ = "dev_markers"
+
+    label: Mapped[str]
+    created_at: Mapped[datetime.datetime] = mapped_column(server_default=func.now())
+"""
+
+HEAD = """
+import datetime
+import enum
+import uuid
+
+from pgvector.sqlalchemy import Vector
+from sqlalchemy import Enum, ForeignKey, Index, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from .base import AppBase, AuthUsers, TenantOwned, Timestamps, UUIDKey
+from .introspected import Contacts
+"""
+
+
+@dataclass
+class Result:
+    """What a command printed, both streams, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
+
+@dataclass
+class Service:
+    """A service's folder; `env` is added to a clean environment for every command."""
+
+    folder: Path
+    env: dict[str, str] = field(default_factory=dict)
+
+    def invoke(self, *arguments: str, code: int | None = 0, **env: str) -> Result:
+        """`invoke ARGUMENTS…`; asserts the exit code, unless it is None."""
+        done = subprocess.run(
+            [sys.executable, "-m", "invoke", *arguments],
+            cwd=self.folder,
+            env=clean_environment() | self.env | env,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            stdin=subprocess.DEVNULL,
+        )
+        result = Result(done.returncode, done.stdout, done.stderr)
+        assert code is None or result.code == code, (
+            f"{arguments}: exit {result.code}\n{result.text}"
+        )
+        assert "Traceback" not in result.text, result.text
+        return result
+
+    def git(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.folder, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    def commit(self) -> None:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", "state")
+
+    def write(self, path: str | Path, text: str) -> None:
+        (self.folder / path).write_text(text, encoding="utf-8")
+
+    def read(self, path: str | Path) -> str:
+        return (self.folder / path).read_text(encoding="utf-8")
+
+    def write_app(self, body: str) -> None:
+        """`app.py` with the imports that the examples need, and `body`."""
+        self.write(APP, f'"""The app\'s tables."""\n{HEAD}{body}')
+
+    def revisions(self) -> list[Path]:
+        return sorted((self.folder / "migrations/versions").glob("*.py"))
+
+    def edit_revision(self, upgrade: str) -> None:
+        """Replaces the body of the newest revision's upgrade()."""
+        path = self.revisions()[-1]
+        text = path.read_text()
+        body = "".join(f"    {line}\n" for line in upgrade.splitlines())
+        path.write_text(
+            re.sub(
+                r"(def upgrade\(\) -> None:\n).*?(?=\n\ndef )",
+                lambda m: m[1] + body,
+                text,
+                flags=re.S,
+            )
+        )
+
+    def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Runs SQL in the service's database, behind twolane's back."""
+        with psycopg.connect(self.env["DATABASE_URL"], autocommit=True) as connection:
+            cursor = connection.execute(statement, parameters or None)  # type: ignore[arg-type]
+            return cursor.fetchall() if cursor.description else []
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without what would steer twolane."""
+    dropped = ("DATABASE_URL", "SHADOW_DATABASE_URL", "TWOLANE_SERVICE", "CI", "GITHUB_ACTIONS")
+    kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    return kept | {"NO_COLOR": "1"}
+
+
+def render(folder: Path, **answers: str) -> Service:
+    """A fresh render of the template as it stands in this checkout, as a git repo."""
+    source = folder.with_name(f"{folder.name}-template")
+    source.mkdir(parents=True)
+    shutil.copy(ROOT / "copier.yml", source)
+    ignored = shutil.ignore_patterns("__pycache__", ".*_cache")
+    shutil.copytree(ROOT / "template", source / "template", ignore=ignored)
+    answers = {"project_name": "CRM", **answers}
+    data = [part for name, value in answers.items() for part in ("--data", f"{name}={value}")]
+    subprocess.run(
+        [sys.executable, "-m", "copier", "copy", "--quiet", "--defaults", *data, source, folder],
+        check=True,
+        capture_output=True,
+    )
+    shutil.rmtree(source)
+    service = Service(folder)
+    service.git("init", "--quiet", "--initial-branch=main")
+    service.git("config", "user.name", "Owner")
+    service.git("config", "user.email", "owner@example.invalid")
+    service.commit()
+    return service

@@ -1,0 +1,371 @@
+"""`render_models` on databases: a torture schema of our own, and schemas that other people wrote."""
+
+import datetime as dt
+import importlib
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from decimal import Decimal
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from conftest import NewDatabase
+from pgvector import SparseVector
+from sqlalchemy.dialects.postgresql import BitString, Range
+from sqlalchemy.orm import DeclarativeBase, Session, configure_mappers, selectinload
+from tasks import catalog, models
+
+ROOT = Path(__file__).parents[1]
+OURS = Path(__file__).parent / "schemas"
+SHARED = ROOT.parent / "shared/schemas"
+BASE = ROOT / "template/src/{{package_name}}/db/schema/base.py"
+NAMES = [
+    "torture",
+    "nine_files",
+    "chinook",
+    "northwind",
+    "pagila",
+    "subscription_payments",
+    "supabase_slack_clone",
+    "supabase_todo",
+    "trigger_dev",
+]
+ON_SUPABASE = {"subscription_payments", "supabase_slack_clone", "supabase_todo"}
+
+
+class Loaded:
+    """A schema in a database, its snapshot, and the module that was made of it."""
+
+    def __init__(self, name: str, folder: Path, new_database: NewDatabase, template: str) -> None:
+        self.conninfo = new_database(template)
+        for file in (OURS / f"{name}.sql", SHARED / f"{name}.sql"):
+            if file.exists():
+                with psycopg.connect(self.conninfo) as connection:
+                    connection.execute(file.read_bytes())
+        with psycopg.connect(self.conninfo) as connection:
+            self.snapshot = catalog.read(connection)
+        package = folder / f"models_of_{name}"
+        package.mkdir()
+        (package / "__init__.py").touch()
+        (package / "base.py").write_text(BASE.read_text())
+        self.file = package / "introspected.py"
+        self.file.write_text(models.render_models(self.snapshot), encoding="utf-8")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            self.module: ModuleType = importlib.import_module(f"{package.name}.introspected")
+            configure_mappers()
+        self.engine = sa.create_engine(
+            "postgresql+psycopg://", creator=lambda: psycopg.connect(self.conninfo)
+        )
+
+    @property
+    def classes(self) -> list[type[DeclarativeBase]]:
+        members = [getattr(self.module, name) for name in self.module.__all__]
+        return [m for m in members if isinstance(m, type)]
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    path = tmp_path_factory.mktemp("generated")
+    sys.path.insert(0, str(path))
+    yield path
+    sys.path.remove(str(path))
+
+
+@pytest.fixture(scope="session")
+def loaded(folder: Path, new_database: NewDatabase, request: pytest.FixtureRequest) -> Any:
+    """Load a schema once for all tests that look at it."""
+    done: dict[str, Loaded] = {}
+
+    def load(name: str) -> Loaded:
+        if name not in done:
+            template = "template1"
+            if name == "nine_files":
+                template = request.getfixturevalue("bootstrapped")
+            elif name in ON_SUPABASE:
+                template = request.getfixturevalue("platform")
+            if name not in ("torture", "nine_files") and not (SHARED / f"{name}.sql").exists():
+                pytest.skip(f"{SHARED / name}.sql is not on this machine")
+            try:
+                done[name] = Loaded(name, folder, new_database, template)
+            except psycopg.errors.UndefinedObject as error:
+                pytest.skip(f"this server is too old for {name}: {error}")
+        return done[name]
+
+    return load
+
+
+@pytest.fixture(params=NAMES)
+def schema(loaded: Any, request: pytest.FixtureRequest) -> Loaded:
+    return loaded(request.param)  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def torture(loaded: Any) -> Iterator[ModuleType]:
+    yield loaded("torture").module
+
+
+@pytest.fixture
+def session(loaded: Any) -> Iterator[Session]:
+    """A session on the torture schema; nothing of it is kept."""
+    engine = loaded("torture").engine
+    with engine.connect() as connection, Session(connection) as session:
+        yield session
+
+
+def test_every_class_can_be_selected(schema: Loaded) -> None:
+    with Session(schema.engine) as session:
+        for cls in schema.classes:
+            session.execute(sa.select(cls).limit(1)).all()
+
+
+def test_every_relation_has_a_class(schema: Loaded) -> None:
+    relations = [i for i in schema.snapshot if catalog.kind(i) in catalog.RELATION_KINDS]
+    left_out = schema.file.read_text().count("# Not mapped")
+    classes = [cls for cls in schema.classes if hasattr(cls, "__tablename__")]
+    assert len(classes) == len(relations) - left_out
+    assert left_out == (1 if "torture" in schema.file.parent.name else 0)
+
+
+def test_columns_are_as_the_facts_say(schema: Loaded) -> None:
+    """Names, nullability, types (as DDL spells them), primary keys."""
+    facts = {
+        identity.removeprefix("column "): catalog.definition(text)
+        for identity, text in schema.snapshot.items()
+        if identity.startswith("column ")
+    }
+    by_table: dict[tuple[str, str], dict[str, Any]] = {}
+    for name, parts in facts.items():
+        table_schema, table, column = map(catalog.unquote, catalog.split_name(name))
+        by_table.setdefault((table_schema, table), {})[column] = parts
+    for cls in schema.classes:
+        table = sa.inspect(cls).local_table
+        assert isinstance(table, sa.Table)
+        columns = by_table.get((table.schema or "public", table.name), {})
+        assert {c.name for c in table.c if not c.system} == set(columns)
+        for column in table.c:
+            if not column.system:
+                parts = columns[column.name]
+                assert column.nullable == ("not_null" not in parts), column
+                assert (column.computed is not None) == ("generated" in parts)
+                assert (column.identity is not None) == ("identity" in parts)
+
+
+def test_the_tables_can_be_made_from_the_classes(loaded: Any, new_database: NewDatabase) -> None:
+    """A second opinion on types: what the classes would create has the columns it came from."""
+    original = loaded("chinook")
+    conninfo = new_database()
+    engine = sa.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(conninfo))
+    metadata = original.classes[0].metadata
+    metadata.create_all(engine, [t for t in metadata.sorted_tables if t.schema is None])
+    with psycopg.connect(conninfo) as connection:
+        copy = catalog.read(connection)
+    assert [
+        change
+        for change in catalog.diff(original.snapshot, copy)
+        if catalog.kind(change.identity) in ("table", "column", "constraint")
+    ] == []
+
+
+def test_format_and_lint(schema: Loaded) -> None:
+    ruff = [sys.executable, "-m", "ruff"]
+    options = ["--line-length=100", "--isolated", str(schema.file)]
+    rules = ["--select=B,C4,E,F,I,PTH,RUF,SIM,UP,W", "--ignore=E501,RUF001,RUF002,RUF003"]
+    subprocess.run([*ruff, "format", "--check", *options], check=True)
+    subprocess.run([*ruff, "check", *rules, *options], check=True)
+
+
+def test_types(loaded: Any, folder: Path) -> None:
+    """One run of mypy over all of them."""
+    for name in NAMES:
+        if name in ("torture", "nine_files") or (SHARED / f"{name}.sql").exists():
+            loaded(name)
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "."]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_an_unrelated_table_changes_no_other_line(schema: Loaded) -> None:
+    before = schema.file.read_text().splitlines()
+    new = {
+        "table public.zzz_unrelated": "{}",
+        "column public.zzz_unrelated.x": '{"type":"integer","not_null":true}',
+    }
+    after = set(models.render_models({**schema.snapshot, **new}).splitlines())
+    assert [line for line in before if line not in after] == []
+
+
+VALUES: dict[str, Any] = {
+    "c_smallint": 1,
+    "c_bigint": 2**40,
+    "c_numeric_p": Decimal("1.25"),
+    "c_real": 1.5,
+    "c_double": 1.5,
+    "c_boolean": True,
+    "c_text": "a:b",
+    "c_varchar_n": "x",
+    "c_char": "abc",
+    "c_inner_char": "a",
+    "c_name": "n",
+    "c_uuid": UUID("08bfce68-ea9e-4abf-b2ab-0c4dcd28f9c2"),
+    "c_bytea": b"\x00\xff",
+    "c_date": dt.date(2026, 1, 2),
+    "c_time_p": dt.time(1, 2, 3),
+    "c_timetz": dt.time(1, 2, 3, tzinfo=dt.UTC),
+    "c_timestamp_p": dt.datetime(2026, 1, 2, 3, 4, 5),
+    "c_timestamptz": dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC),
+    "c_interval": dt.timedelta(days=1, seconds=2),
+    "c_interval_fp": dt.timedelta(days=1, seconds=2),
+    "c_json": {"a": [1, None]},
+    "c_jsonb": {"a": [1, None]},
+    "c_jsonpath": '$."a"',
+    "c_inet": IPv4Address("10.0.0.1"),
+    "c_cidr": IPv4Network("10.0.0.0/8"),
+    "c_macaddr": "08:00:2b:01:02:03",
+    "c_macaddr8": "08:00:2b:01:02:03:04:05",
+    "c_bit": BitString("101"),
+    "c_varbit": BitString("10"),
+    "c_money": "$1.50",
+    "c_oid": 7,
+    "c_regclass": "contacts",
+    "c_regconfig": "english",
+    "c_tsvector": "'a' 'b'",
+    "c_tsquery": "'a' & 'b'",
+    "c_point": "(1,2)",
+    "c_box": "(3,4),(1,2)",
+    "c_circle": "<(1,2),3>",
+    "c_pg_lsn": "0/1",
+    "c_int4range": Range(1, 3),
+    "c_numrange": Range(Decimal(1), Decimal(2)),
+    "c_daterange": Range(dt.date(2026, 1, 1), dt.date(2026, 2, 1)),
+    "c_int4multirange": [Range(1, 3), Range(5, 7)],
+    "c_float_range": "[1,2)",
+    "c_integers": [1, 2],
+    "c_varchars": ["a", "b"],
+    "c_numerics": [Decimal("1.5")],
+    "c_uuids": [UUID("08bfce68-ea9e-4abf-b2ab-0c4dcd28f9c2")],
+    "c_jsons": [{"a": 1}, [2]],
+    "c_times": [dt.datetime(2026, 1, 2, tzinfo=dt.UTC)],
+    "c_points": ["(1,2)"],
+    "c_ranges": [Range(1, 3)],
+    "c_mood": 'it\'s "bad" \\ ',
+    "c_moods": ["happy", "so-so"],
+    "c_billing_mood": "broke",
+    "c_billing_moods": ["solvent", "broke"],
+    "c_status": "A",
+    "c_positive": 3,
+    "c_small": 7,
+    "c_email": "a@b",
+    "c_settings": {"a": 1},
+    "c_more_settings": {"b": [2]},
+    "c_good_mood": "happy",
+    "c_tags": ["x", "y z"],
+    "c_odd": "odd",
+    "c_address": "(Street,City)",
+    "c_vector": [1.0, 2.0, 3.0],
+    "c_halfvec": [1.0, 2.0],
+    "c_sparsevec": SparseVector({1: 1.5}, 5),
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_a_value_comes_back_as_it_went(name: str, torture: ModuleType, session: Session) -> None:
+    row = torture.AllTypes(**{name: VALUES[name]})
+    session.add(row)
+    session.flush()
+    assert row.id >= 1000
+    session.expire(row)
+    found = getattr(row, name)
+    if isinstance(VALUES[name], SparseVector):
+        assert found.to_list() == VALUES[name].to_list()
+    else:
+        assert found == VALUES[name]
+        assert isinstance(found, type(VALUES[name]))
+
+
+def test_relationships(torture: ModuleType, session: Session) -> None:
+    contact = torture.Contacts(email="a@b", Invoices="x")
+    invoice = torture.BillingInvoices(contact=contact, total=Decimal("10.00"))
+    boss = torture.Employees(id=1, name="boss", employees_by_manager=[])
+    worker = torture.Employees(id=2, name="worker", manager=boss)
+    session.add_all([contact, invoice, worker, torture.Profiles(contact=contact, bio="…")])
+    session.flush()
+    contact.favourite_invoice = invoice
+    session.flush()
+    session.expire_all()
+    assert contact.billing_invoices == [invoice] and contact.billing_invoices_by_payer == []
+    assert contact.profiles.bio == "…" and contact.badges is None and contact.lockers is None
+    assert contact.interactions == 0 and contact.created_at.tzinfo
+    assert invoice.with_tax == Decimal("12.00") and invoice.payer_name == "a:b"
+    assert boss.employees_by_manager == [worker] and worker.manager is boss and boss.manager is None
+    loading = selectinload(torture.Contacts.billing_invoices)
+    assert session.scalars(sa.select(torture.Contacts).options(loading)).one() is contact
+    session.delete(contact)  # ON DELETE CASCADE, which is the database's to carry out
+    with pytest.raises(sa.exc.IntegrityError, match="restrict|favourite"):
+        session.execute(sa.delete(torture.BillingInvoices))
+
+
+def test_overlapping_foreign_keys_can_be_read(torture: ModuleType, session: Session) -> None:
+    tenant = torture.Tenants(id=1)
+    root = torture.Threads(tenant_id=1, id=1)
+    child = torture.Threads(tenant_id=1, id=2, parent_id=1)
+    message = torture.Messages(id=1, tenant_id=1, thread_id=2, reply_thread_id=1)
+    for row in (tenant, root, child, message):
+        session.add(row)
+        session.flush()
+    session.expire_all()
+    assert message.tenant is tenant and message.thread is child and message.reply is root
+    assert session.get(torture.Threads, (1, 2)) is child
+
+
+def test_a_row_without_a_key_can_be_read(torture: ModuleType, session: Session) -> None:
+    session.add(torture.RawPayloads(payload={"a": 1}))
+    session.add(torture.UniqueOnly(a=1, b=2))
+    session.flush()
+    session.expunge_all()
+    assert session.scalars(sa.select(torture.RawPayloads)).one().payload == {"a": 1}
+    assert session.get(torture.UniqueOnly, (2, 1)).a == 1
+
+
+def test_every_odd_name_can_be_written(torture: ModuleType, session: Session) -> None:
+    values = {
+        attribute.key: "v"
+        for attribute in sa.inspect(torture.PythonNames).column_attrs
+        if isinstance(attribute.columns[0].type, sa.Text)
+    }
+    assert len(values) > 30
+    row = torture.PythonNames(**values)
+    session.add(row)
+    session.flush()
+    session.expire(row)
+    assert {name: getattr(row, name) for name in values} == values
+    odd = torture.OddSchemaTableImportOs(id=1)
+    session.add(odd)
+    session.flush()
+    assert [getattr(odd, k) for k in sa.inspect(type(odd)).column_attrs.keys() if k != "id"] == [
+        '"""\\'
+    ]
+
+
+def test_names_and_keys_of_the_torture_schema(torture: ModuleType) -> None:
+    def key(name: str) -> list[str]:
+        return [c.name for c in sa.inspect(getattr(torture, name)).primary_key]
+
+    assert key("Measurements202601") == ["id", "at"]
+    assert key("UniqueIndexOnly") == ["B"]
+    assert key("UniqueOnly") == ["b", "a"]
+    assert key("Cats") == ["id", "lives", "name"]
+    assert torture.MOOD.__tablename__ == "MOOD"
+    uuid = uuid4()
+    assert torture.Contacts(id=uuid).id == uuid
+    assert sa.inspect(torture.Cats).inherits is None
+    [foreign_key] = torture.Messages.__table__.c.thread_id.foreign_keys
+    assert foreign_key.constraint.ondelete == "SET NULL (thread_id)"
+    assert foreign_key.constraint.match == "FULL"
