@@ -1,11 +1,11 @@
-"""`render_models` on databases: a torture schema of our own, and schemas that other people wrote."""
+"""`render_models` on real databases: a torture schema, and schemas that other people wrote."""
 
 import datetime as dt
 import importlib
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -16,11 +16,13 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 import sqlalchemy as sa
-from conftest import NewDatabase
 from pgvector import SparseVector
 from sqlalchemy.dialects.postgresql import BitString, Range
 from sqlalchemy.orm import DeclarativeBase, Session, configure_mappers, selectinload
+
 from tasks import catalog, models
+
+NewDatabase = Callable[..., str]
 
 ROOT = Path(__file__).parents[1]
 OURS = Path(__file__).parent / "schemas"
@@ -121,8 +123,13 @@ def session(loaded: Any) -> Iterator[Session]:
 
 
 def test_every_class_can_be_selected(schema: Loaded) -> None:
+    no_server = {i.removeprefix("foreign table public.") for i in schema.snapshot}
     with Session(schema.engine) as session:
+        for view in (i for i in schema.snapshot if catalog.kind(i) == "materialized view"):
+            session.execute(sa.text(f"refresh {view}"))
         for cls in schema.classes:
+            if getattr(cls, "__tablename__", "") in no_server:
+                continue
             session.execute(sa.select(cls).limit(1)).all()
 
 
@@ -143,8 +150,8 @@ def test_columns_are_as_the_facts_say(schema: Loaded) -> None:
     }
     by_table: dict[tuple[str, str], dict[str, Any]] = {}
     for name, parts in facts.items():
-        table_schema, table, column = map(catalog.unquote, catalog.split_name(name))
-        by_table.setdefault((table_schema, table), {})[column] = parts
+        in_schema, of, column_name = map(catalog.unquote, catalog.split_name(name))
+        by_table.setdefault((in_schema, of), {})[column_name] = parts
     for cls in schema.classes:
         table = sa.inspect(cls).local_table
         assert isinstance(table, sa.Table)
@@ -199,7 +206,7 @@ def test_an_unrelated_table_changes_no_other_line(schema: Loaded) -> None:
         "column public.zzz_unrelated.x": '{"type":"integer","not_null":true}',
     }
     after = set(models.render_models({**schema.snapshot, **new}).splitlines())
-    assert [line for line in before if line not in after] == []
+    assert [x for x in before if x not in after and not x.startswith("__all__")] == []
 
 
 VALUES: dict[str, Any] = {
@@ -296,8 +303,7 @@ def test_relationships(torture: ModuleType, session: Session) -> None:
     boss = torture.Employees(id=1, name="boss", employees_by_manager=[])
     worker = torture.Employees(id=2, name="worker", manager=boss)
     session.add_all([contact, invoice, worker, torture.Profiles(contact=contact, bio="…")])
-    session.flush()
-    contact.favourite_invoice = invoice
+    contact.favourite_invoice = invoice  # each needs the other to be there first
     session.flush()
     session.expire_all()
     assert contact.billing_invoices == [invoice] and contact.billing_invoices_by_payer == []
@@ -308,8 +314,8 @@ def test_relationships(torture: ModuleType, session: Session) -> None:
     loading = selectinload(torture.Contacts.billing_invoices)
     assert session.scalars(sa.select(torture.Contacts).options(loading)).one() is contact
     session.delete(contact)  # ON DELETE CASCADE, which is the database's to carry out
-    with pytest.raises(sa.exc.IntegrityError, match="restrict|favourite"):
-        session.execute(sa.delete(torture.BillingInvoices))
+    with pytest.raises(sa.exc.IntegrityError, match="contacts_favourite_fkey"):
+        session.flush()
 
 
 def test_overlapping_foreign_keys_can_be_read(torture: ModuleType, session: Session) -> None:
@@ -331,7 +337,7 @@ def test_a_row_without_a_key_can_be_read(torture: ModuleType, session: Session) 
     session.flush()
     session.expunge_all()
     assert session.scalars(sa.select(torture.RawPayloads)).one().payload == {"a": 1}
-    assert session.get(torture.UniqueOnly, (2, 1)).a == 1
+    assert session.get_one(torture.UniqueOnly, (2, 1)).a == 1
 
 
 def test_every_odd_name_can_be_written(torture: ModuleType, session: Session) -> None:
@@ -349,9 +355,7 @@ def test_every_odd_name_can_be_written(torture: ModuleType, session: Session) ->
     odd = torture.OddSchemaTableImportOs(id=1)
     session.add(odd)
     session.flush()
-    assert [getattr(odd, k) for k in sa.inspect(type(odd)).column_attrs.keys() if k != "id"] == [
-        '"""\\'
-    ]
+    assert odd.x_evil == '"""\\'
 
 
 def test_names_and_keys_of_the_torture_schema(torture: ModuleType) -> None:

@@ -364,8 +364,7 @@ def _forward(
     options = [_attributes("foreign_keys", relation, key.columns)]
     if target is relation:
         options.append(_attributes("remote_side", relation, key.target_columns))
-    if view_only:
-        options.append("viewonly=True")
+    options += _how_written(relation, key, target, view_only)
     nullable = "" if relation.all_not_null(key.columns) else " | None"
     return Relationship(name, reverse, target.class_name + nullable, tuple(options))
 
@@ -384,11 +383,25 @@ def _backward(
     """
     attributes = [f"{relation.class_name}.{relation.attributes[name]}" for name in key.columns]
     columns = attributes[0] if len(attributes) == 1 else f"[{', '.join(attributes)}]"
-    behaviour = "viewonly=True" if view_only else 'passive_deletes="all"'
-    options = (f"foreign_keys={py.literal(columns)}", behaviour)
+    options: list[py.Node] = [f"foreign_keys={py.literal(columns)}"]
+    options += _how_written(relation, key, target, view_only)
+    if not view_only:
+        options.append('passive_deletes="all"')
     is_one = any(set(unique) <= set(key.columns) for unique in _unique_columns(relation))
     annotation = f"{relation.class_name} | None" if is_one else f"list[{relation.class_name}]"
-    return Relationship(reverse, name, annotation, options)
+    return Relationship(reverse, name, annotation, tuple(options))
+
+
+def _how_written(
+    relation: Relation, key: ForeignKey, target: Relation, view_only: bool
+) -> list[py.Node]:
+    """Of two new rows that need each other, one is inserted first and updated afterwards."""
+    if view_only:
+        return ["viewonly=True"]
+    is_mutual = target is not relation and any(
+        back.target == relation.identity for back in target.foreign_keys
+    )
+    return ["post_update=True"] if is_mutual and not relation.all_not_null(key.columns) else []
 
 
 def _attributes(keyword: str, relation: Relation, columns: Iterable[str]) -> py.Node:

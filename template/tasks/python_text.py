@@ -117,7 +117,10 @@ def literal(text: str) -> str:
 def docstring(lines: Iterable[str], indent: int = 0) -> str:
     """A docstring of these lines; the first one ends in a full stop, none can end the docstring."""
     margin = " " * indent
-    safe = [re.sub('"{2,}', lambda m: r"\x22" * len(m[0]), _escaped(line.rstrip())) for line in lines]
+    safe = [
+        re.sub('"{2,}', lambda quotes: r"\x22" * len(quotes[0]), _escaped(line.rstrip()))
+        for line in lines
+    ]
     if len(safe) == 1:
         return f'{margin}"""{safe[0]}"""'
     body = "".join(f"\n{margin}{line}" if line else "\n" for line in safe[1:])

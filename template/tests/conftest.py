@@ -1,11 +1,11 @@
 """A database for the tests: what the repo's own files make, on the embedded server.
 
-Never `DATABASE_URL`: the files are replayed on the shadow, and the tests get a copy of that to write
-to, which is dropped afterwards.
+Never `DATABASE_URL`: the files are replayed on the shadow, and the tests get a copy of that,
+which they may write to and which is dropped afterwards.
 """
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +14,9 @@ from uuid import uuid4
 
 import pytest
 from psycopg import sql
-from sqlalchemy import Engine
+from psycopg.errors import InsufficientPrivilege, ObjectNotInPrerequisiteState
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from tasks import config, databases, shadow, state
 
@@ -26,12 +28,6 @@ def repo() -> state.Repo:
 
 
 @pytest.fixture(scope="session")
-def session_module(repo: state.Repo) -> ModuleType:
-    """The service's `<package>.db.session`."""
-    return importlib.import_module(f"{repo.config.package}.db.session")
-
-
-@pytest.fixture(scope="session")
 def head(repo: state.Repo) -> shadow.Replay:
     """The whole repo replayed from nothing: SQL files, migrations, the SQL files after them."""
     steps = [
@@ -39,16 +35,41 @@ def head(repo: state.Repo) -> shadow.Replay:
         shadow.migrations_step(repo.config, repo.revisions),
         shadow.files_step(repo.order.after),
     ]
-    return shadow.replay(repo.config, steps, lambda doing: nullcontext())
+    return shadow.replay(repo.config, steps, nullcontext)
+
+
+@pytest.fixture(scope="session")
+def session_module(repo: state.Repo) -> ModuleType:
+    """The service's `<package>.db.session`."""
+    return importlib.import_module(f"{repo.config.package}.db.session")
 
 
 @pytest.fixture(scope="module")
 def engine(repo: state.Repo, head: shadow.Replay, session_module: ModuleType) -> Iterator[Engine]:
-    """An engine on a copy of `head`, as the owner of everything; a new copy for each module."""
+    """An engine on a copy of `head`, as its superuser; each test module has a copy of its own."""
     with clone(repo.config, head.database) as parameters:
         engine: Engine = session_module.make_engine("postgresql://", connect_args=parameters)
         yield engine
         engine.dispose()
+
+
+@pytest.fixture
+def attempt(engine: Engine, session_module: ModuleType) -> Callable[..., int]:
+    """Try a statement as a user, or as `anon`: the rows concerned, none if it is refused."""
+
+    def run(statement: str, user: str | None, **parameters: str) -> int:
+        role = "authenticated" if user else "anon"
+        with session_module.user_session(engine, user, role) as session:
+            try:
+                return int(session.execute(text(statement), parameters).rowcount)
+            except DBAPIError as error:
+                if isinstance(error.orig, (InsufficientPrivilege, ObjectNotInPrerequisiteState)):
+                    return 0  # no grant or policy; a view that can't be changed
+                raise
+            finally:
+                session.rollback()
+
+    return run
 
 
 @contextmanager
