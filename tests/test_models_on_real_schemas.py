@@ -6,6 +6,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from decimal import Decimal
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -81,6 +82,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     sys.path.remove(str(path))
 
 
+def server_version(conninfo: str) -> int:
+    with psycopg.connect(conninfo) as connection:
+        return connection.info.server_version
+
+
 @pytest.fixture(scope="session")
 def loaded(folder: Path, new_database: NewDatabase, request: pytest.FixtureRequest) -> Any:
     """Load a schema once for all tests that look at it."""
@@ -95,10 +101,9 @@ def loaded(folder: Path, new_database: NewDatabase, request: pytest.FixtureReque
                 template = request.getfixturevalue("platform")
             if name not in ("torture", "nine_files") and not (SHARED / f"{name}.sql").exists():
                 pytest.skip(f"{SHARED / name}.sql is not on this machine")
-            try:
-                done[name] = Loaded(name, folder, new_database, template)
-            except psycopg.errors.UndefinedObject as error:
-                pytest.skip(f"this server is too old for {name}: {error}")
+            if name == "pagila" and server_version(new_database()) < 18_00_00:
+                pytest.skip("pagila needs Postgres 18")
+            done[name] = Loaded(name, folder, new_database, template)
         return done[name]
 
     return load
@@ -192,7 +197,7 @@ def test_format_and_lint(schema: Loaded) -> None:
 def test_types(loaded: Any, folder: Path) -> None:
     """One run of mypy over all of them."""
     for name in NAMES:
-        if name in ("torture", "nine_files") or (SHARED / f"{name}.sql").exists():
+        with suppress(pytest.skip.Exception):
             loaded(name)
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "."]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -314,8 +319,9 @@ def test_relationships(torture: ModuleType, session: Session) -> None:
     loading = selectinload(torture.Contacts.billing_invoices)
     assert session.scalars(sa.select(torture.Contacts).options(loading)).one() is contact
     session.delete(contact)  # ON DELETE CASCADE, which is the database's to carry out
-    with pytest.raises(sa.exc.IntegrityError, match="contacts_favourite_fkey"):
-        session.flush()
+    session.flush()
+    assert session.scalar(sa.select(sa.func.count()).select_from(torture.BillingInvoices)) == 0
+    assert session.scalar(sa.select(sa.func.count()).select_from(torture.Profiles)) == 0
 
 
 def test_overlapping_foreign_keys_can_be_read(torture: ModuleType, session: Session) -> None:

