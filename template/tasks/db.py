@@ -123,7 +123,10 @@ def bootstrap(
     },
 )
 def apply(
-    c: Context, file: Sequence[str] = (), target: str | None = None, confirm: str | None = None
+    c: Context,
+    file: Sequence[str] | None = None,
+    target: str | None = None,
+    confirm: str | None = None,
 ) -> None:
     """Lane A: run the SQL files that are new or changed, each in one transaction."""
     from . import guards, lane_a

@@ -67,7 +67,10 @@ def _apply_one(connection: Connection[Any], target: Target, file: SqlFile, again
                 ledger.label(connection, target.name)
             return True
 
-    with console.working(file.name):
+    def tell(text: str) -> None:
+        console.warn(f"{file.name}: {text}")
+
+    with console.working(file.name), sqlfiles.messages(connection, tell):
         start = time.monotonic()
         ran = databases.retry_locks(work, connection, console.note)
     if ran:

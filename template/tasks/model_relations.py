@@ -25,7 +25,15 @@ _RESERVED = frozenset(
     | {name for section in IMPORTS for _, names in section for name in names}
 )
 
-_TIMESTAMPS = ("created_at", "updated_at", "deleted_at", "createdAt", "updatedAt", "deletedAt")
+_TIMESTAMPS = (
+    "inserted_at",
+    "created_at",
+    "updated_at",
+    "deleted_at",
+    "createdAt",
+    "updatedAt",
+    "deletedAt",
+)
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,13 @@ class Assignment:
         margin = " " * indent
         if not self.annotation:
             before = f"{margin}{self.target} = "
-            return before + py.layout(self.value, indent, py.width(before))
+            value = py.layout(self.value, indent, py.width(before))
+            if (
+                "\n" not in value
+                and py.width(before + value) > py.WIDTH >= py.width(value) + indent + 4
+            ):
+                return f"{before}(\n{margin}    {value}\n{margin})"
+            return before + value
         before = f"{margin}{self.target}: Mapped[{self.annotation}] = "
         opening = self.value.opening if isinstance(self.value, py.Group) else ""
         if py.width(before + opening) <= py.WIDTH:

@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 WIDTH = 100
 LONGEST_NAME = 72
+_AMBIGUOUS = ("I", "O", "l")
 
 
 @dataclass(frozen=True)
@@ -156,17 +157,22 @@ def class_name(words: str) -> str:
     name = "".join(part[:1].upper() + part[1:] for part in parts)
     if not name.isidentifier():
         name = f"Table{name}"
-    if width(name) > LONGEST_NAME:
-        while width(name) > LONGEST_NAME - 8:
-            name = name[:-1]
-        name += digest(words)[:8]
-    return unicodedata.normalize("NFKC", name)
+    return _shortened(unicodedata.normalize("NFKC", name))
+
+
+def _shortened(name: str) -> str:
+    if width(name) <= LONGEST_NAME:
+        return name
+    end = digest(name)[:8]
+    while width(name) > LONGEST_NAME - 8:
+        name = name[:-1]
+    return name + end
 
 
 def constant_name(words: str) -> str:
     """`TaskRunStatus` and `task_run_status` → `TASK_RUN_STATUS`."""
     name = snake_case(words).upper()
-    return name if name.isidentifier() else f"TYPE_{name}"
+    return _shortened(name if name.isidentifier() else f"TYPE_{name}")
 
 
 def snake_case(words: str) -> str:
@@ -185,7 +191,7 @@ def attribute_name(name: str, taken: Collection[str]) -> str:
     if wanted.startswith(("__", "_sa_")):
         wanted = (wanted.lstrip("_") or "column") + "_"
         wanted = wanted if wanted.isidentifier() else f"column_{wanted}"
-    while keyword.iskeyword(wanted) or wanted in taken:
+    while keyword.iskeyword(wanted) or wanted in taken or wanted in _AMBIGUOUS:
         wanted += "_"
     return wanted
 
@@ -209,7 +215,8 @@ def distinct_names(
 
 
 def _is_pythons(name: str) -> bool:
-    return keyword.iskeyword(name) or hasattr(builtins, name)
+    """Taken by Python itself; or a letter that a linter finds too like a digit (E741)."""
+    return name in _AMBIGUOUS or keyword.iskeyword(name) or hasattr(builtins, name)
 
 
 def sorted_for_all(names: Iterable[str]) -> list[str]:

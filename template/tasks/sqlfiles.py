@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from .errors import Failure, from_postgres
 
 if TYPE_CHECKING:
     from psycopg import Connection
+    from psycopg.errors import Diagnostic
 
 MARK = "@migrations"
 
@@ -95,6 +97,27 @@ def run(connection: Connection[Any], file: SqlFile) -> None:
         except psycopg.Error as error:
             raise _failure(file, offset, error) from error
     connection.execute("reset role; reset session authorization; reset all")
+
+
+@contextmanager
+def messages(connection: Connection[Any], show: Callable[[str], None]) -> Iterator[None]:
+    """Shows what the server says meanwhile: warnings, and whatever a file raises on purpose.
+
+    Not the notices of `if exists` and its like, that there was nothing to do. What RAISE sends is
+    known by its sender, `exec_stmt_raise` in src/pl/plpgsql/src/pl_exec.c.
+    """
+
+    def note(message: Diagnostic) -> None:
+        raised = message.source_function == "exec_stmt_raise"
+        if raised or message.severity_nonlocalized == "WARNING":
+            lines = [message.message_primary, message.message_detail, message.message_hint]
+            show("\n    ".join(line for line in lines if line))
+
+    connection.add_notice_handler(note)
+    try:
+        yield
+    finally:
+        connection.remove_notice_handler(note)
 
 
 def check(file: SqlFile) -> None:

