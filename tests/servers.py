@@ -25,15 +25,16 @@ DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 
 @dataclass(frozen=True)
 class Server:
-    """A running server; `url` takes a database name."""
+    """A running server."""
 
     major: int
     port: int
+    password: str = ""
     host: str = "127.0.0.1"
 
     def url(self, database: str = "postgres", user: str = "postgres", password: str = "") -> str:
-        login = f"{user}:{password}" if password else user
-        return f"postgresql://{login}@{self.host}:{self.port}/{database}"
+        login = f"{user}:{password or self.password}"
+        return f"postgresql://{login.rstrip(':')}@{self.host}:{self.port}/{database}"
 
     def new_database(self, platform: bool = True) -> str:
         """The URL of a fresh database, with the stub of Supabase's part."""
@@ -59,14 +60,21 @@ def programs(major: int) -> Path:
 
 
 @contextmanager
-def running(major: int, *options: str) -> Iterator[Server]:
-    """A server of its own on a free TCP port, which trusts everybody, until the block ends."""
+def running(major: int, password: str = "") -> Iterator[Server]:
+    """A server of its own on a free TCP port, until the block ends.
+
+    It trusts everybody, unless `postgres` is given a password.
+    """
     bin_path = programs(major)
     folder = Path(tempfile.mkdtemp(prefix="twolane-test-"))
     user = as_user()
     if user:
         shutil.chown(folder, user)
-    data, server = folder / "data", Server(major, free_port())
+    data, server = folder / "data", Server(major, free_port(), password)
+    auth = ["--auth=trust"]
+    if password:
+        (folder / "password").write_text(password)
+        auth = ["--auth=scram-sha-256", f"--pwfile={folder / 'password'}"]
 
     def run(*command: str) -> None:
         subprocess.run(
@@ -86,10 +94,10 @@ def running(major: int, *options: str) -> Iterator[Server]:
     }
     flags = " ".join(f"-c {name}={value}" for name, value in settings.items())
     try:
-        run("initdb", "--auth=trust", "--encoding=utf8", "--username=postgres", f"--pgdata={data}")
+        run("initdb", *auth, "--encoding=utf8", "--username=postgres", f"--pgdata={data}")
         run(
             "pg_ctl", "-w", "-D", str(data), "-l", str(folder / "log"),
-            "-o", " ".join([flags, *options]), "start",
+            "-o", flags, "start",
         )  # fmt: skip
         yield server
     finally:

@@ -98,7 +98,9 @@ class Service:
         self.write(APP, f'"""The app\'s tables."""\n{HEAD}{body}')
 
     def revisions(self) -> list[Path]:
-        return sorted((self.folder / "migrations/versions").glob("*.py"))
+        """The revision files, oldest first: their names tell no more than the minute."""
+        files = (self.folder / "migrations/versions").glob("*.py")
+        return sorted(files, key=lambda path: path.stat().st_mtime_ns)
 
     def edit_revision(self, upgrade: str) -> None:
         """Replaces the body of the newest revision's upgrade()."""

@@ -7,16 +7,19 @@ A fact is one property of one object. Its identity says what it is and where
 Not facts, each for its reason: the order of columns in a table (it depends on history, and no
 statement should rely on it), NOT NULL as a named constraint (only Postgres 18 has it; it stands
 with the column), constraints, indexes and triggers that a partition has from its parent, the
-options of user mappings (passwords), rows, sequence positions, and what belongs to the whole
-cluster (roles, databases, tablespaces, settings).
+options of user mappings (passwords), the version of an extension and what it brings along (objects,
+a comment), what Postgres makes for a range type, `depends on extension`, rows, sequence positions,
+and what belongs to the whole cluster (roles, databases, tablespaces, settings).
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,7 +116,7 @@ def about(identity: str) -> str | None:
         if identity.startswith(prefix):
             inner = identity.removeprefix(prefix)
             separator = {"grant ": " to ", "security label ": " for "}.get(prefix)
-            return inner.rpartition(separator)[0] if separator else inner
+            return inner[: _unquoted(inner).rfind(separator)] if separator else inner
     return None
 
 
@@ -129,20 +132,19 @@ def relation(identity: str) -> str | None:
     if what in _PARTS_OF_A_RELATION:
         return ".".join(split_name(name)[:-1])
     if what == "publication table":
-        return name.partition(" ")[2]
+        return name[_unquoted(name).index(" ") + 1 :]
     return name if what in RELATION_KINDS or what == "rls" else None
 
 
 def split_name(name: str) -> list[str]:
     """The parts of a dotted name, each still quoted: `public."a.b"` → `['public', '"a.b"']`."""
-    parts, quoted = [""], False
-    for letter in name:
-        quoted ^= letter == '"'
-        if letter == "." and not quoted:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return parts
+    dots = [-1, *(i for i, letter in enumerate(_unquoted(name)) if letter == "."), len(name)]
+    return [name[start + 1 : end] for start, end in pairwise(dots)]
+
+
+def _unquoted(text: str) -> str:
+    """The text with every quoted identifier blotted out, so that positions stay what they were."""
+    return re.sub('"[^"]*"', lambda quoted: "_" * len(quoted[0]), text)
 
 
 def unquote(part: str) -> str:
@@ -178,6 +180,8 @@ def load_lock(text: str) -> Snapshot:
     lock = json.loads(text)
     if not isinstance(lock, dict) or lock.get("format") != LOCK_FORMAT:
         raise ValueError(f"not a schema lock of format {LOCK_FORMAT}")
+    if not isinstance(lock.get("facts"), dict):
+        raise ValueError("a schema lock without facts")
     return {
         identity: json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
         for identity, parts in lock["facts"].items()

@@ -6,14 +6,18 @@ select set_config(name, value, true)
 from (values
     ('search_path', ''), ('quote_all_identifiers', 'off'), ('DateStyle', 'ISO, YMD'),
     ('IntervalStyle', 'postgres'), ('TimeZone', 'UTC'), ('extra_float_digits', '1'),
-    ('bytea_output', 'hex'), ('xmlbinary', 'base64'), ('lc_monetary', 'C')
+    ('bytea_output', 'hex'), ('xmlbinary', 'base64'), ('lc_monetary', 'C'),
+    ('standard_conforming_strings', 'on')
 ) as setting (name, value);
 
 with
--- What an extension brought along belongs to it; the extension itself is the fact.
+-- What an extension brought along belongs to it; the extension itself is the fact. Likewise the
+-- constructors and casts that Postgres makes for a range type.
 member as materialized (
     select classid, objid from pg_catalog.pg_depend
-    where deptype = 'e' and refclassid = 'pg_catalog.pg_extension'::regclass
+    where (deptype = 'e' and refclassid = 'pg_catalog.pg_extension'::regclass)
+        or (deptype = 'i' and refclassid = 'pg_catalog.pg_type'::regclass
+            and classid in ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_cast'::regclass))
 ),
 schemas as materialized (
     select
@@ -192,6 +196,9 @@ fact (classid, objid, objsubid, kind, name, owner, acl_kind, acl, definition) as
                 from pg_catalog.pg_inherits where inhrelid = r.oid),
             'of_type', nullif(r.reloftype, 0)::regtype,
             'options', (select json_agg(o order by o) from unnest(r.reloptions) o),
+            'toast_options', (
+                select json_agg(o order by o) from pg_catalog.pg_class t, unnest(t.reloptions) o
+                where t.oid = r.reltoastrelid),
             'access_method', (select amname from pg_catalog.pg_am where oid = r.relam and amname <> 'heap'),
             'tablespace', (select spcname from pg_catalog.pg_tablespace where oid = r.reltablespace),
             'replica_identity', case r.relreplident when 'f' then 'full' when 'n' then 'nothing' end,
@@ -257,6 +264,7 @@ fact (classid, objid, objsubid, kind, name, owner, acl_kind, acl, definition) as
                 join pg_catalog.pg_attribute a on a.attrelid = c.confrelid and a.attnum = k.attnum),
             'definition', pg_get_constraintdef(c.oid),
             'index_options', i.reloptions,
+            'index_tablespace', (select spcname from pg_catalog.pg_tablespace where oid = i.reltablespace),
             'clustered', nullif(x.indisclustered, false),
             'replica_identity', nullif(x.indisreplident, false))
     from pg_catalog.pg_constraint c
@@ -377,7 +385,7 @@ fact (classid, objid, objsubid, kind, name, owner, acl_kind, acl, definition) as
     left join pg_catalog.pg_type b on b.oid = t.typbasetype
     left join pg_catalog.pg_class c on c.oid = t.typrelid
     where t.typtype in ('e', 'd', 'r') or (t.typtype = 'c' and c.relkind = 'c')
-        or (t.typtype = 'b' and not exists (select from pg_catalog.pg_type e where e.typarray = t.oid))
+        or (t.typtype in ('b', 'p') and not exists (select from pg_catalog.pg_type e where e.typarray = t.oid))
     union all
     select 'pg_catalog.pg_publication'::regclass, oid, 0, 'publication', quote_ident(pubname), pubowner, null, null,
         json_build_object('all_tables', puballtables, 'insert', pubinsert, 'update', pubupdate, 'delete', pubdelete,
@@ -416,6 +424,19 @@ fact (classid, objid, objsubid, kind, name, owner, acl_kind, acl, definition) as
     where o.objid >= 16384  -- FirstNormalObjectId: what initdb made lies below
         and (o.schema is null or o.schema in (select oid from schemas where not is_platform))
         and (o.classid::oid, o.objid) not in (select classid, objid from member)
+),
+-- What can bear a comment: the facts, and what is part of one under a name of its own.
+commentable (classid, objid, objsubid, kind, name) as (
+    select classid, objid, objsubid, kind, name from fact
+    union all
+    select 'pg_catalog.pg_class'::regclass, oid, 0, 'sequence', name from sequence where deptype = 'i'
+    union all
+    select 'pg_catalog.pg_class'::regclass, x.indexrelid, 0, 'index', r.name || '.' || quote_ident(c.relname)
+    from pg_catalog.pg_index x
+    join user_relation r on r.oid = x.indrelid
+    join pg_catalog.pg_class c on c.oid = x.indexrelid and not c.relispartition
+    where exists (
+        select from pg_catalog.pg_constraint k where k.conindid = x.indexrelid and k.conrelid = x.indrelid)
 ),
 -- Every privilege that exists for a kind of object, as its owner holds them by default.
 full_acl as materialized (
@@ -464,9 +485,10 @@ from held_by
 where (grantee = owner and privileges = everything) is not true
 union all
 select 'comment ' || f.kind || ' ' || f.name, json_strip_nulls(json_build_object('text', d.description))::text
-from fact f
+from commentable f
 join pg_catalog.pg_description d on (d.classoid, d.objoid, d.objsubid) = (f.classid, f.objid, f.objsubid)
 where (f.kind, f.name, d.description) <> ('schema', 'public', 'standard public schema')
+    and f.kind <> 'extension'  -- it brings one along, which differs with its version
 union all
 select 'security label ' || f.kind || ' ' || f.name || ' for ' || quote_ident(l.provider),
     json_strip_nulls(json_build_object('label', l.label))::text

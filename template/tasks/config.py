@@ -96,16 +96,16 @@ def load(start: Path | None = None) -> Config:
         Failure: no service there, or its files can't be read.
     """
     root = _find_root(start)
-    table = _pyproject(root)
     try:
+        table = _table(_tool_tables(root)["twolane"], "tool.twolane")
         return Config(
             root=root,
-            package=_expect(table, "package", str),
+            package=_text(table, "package"),
             postgres=_postgres(table.get("postgres", 18), root),
-            targets=_targets(table.get("targets", {})),
+            targets=_targets(_table(table.get("targets", {}), "targets")),
             environment=_environment(root),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except TypeError as error:
         raise Failure(
             f"pyproject.toml, [tool.twolane]: {error.args[0]}",
             "Compare it with the README's example.",
@@ -136,19 +136,22 @@ def _tool_tables(folder: Path) -> Mapping[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:
-        raise Failure(f"{path} can't be read: {error}") from error
-    return tool
+        raise Failure(
+            f"{path} can't be read: {error}", "Correct it, then run the same command again."
+        ) from error
+    return tool if isinstance(tool, dict) else {}
 
 
-def _pyproject(root: Path) -> Mapping[str, Any]:
-    table: Mapping[str, Any] = _tool_tables(root)["twolane"]
-    return table
-
-
-def _expect(table: Mapping[str, Any], key: str, kind: type[str]) -> str:
+def _text(table: Mapping[str, Any], key: str) -> str:
     value = table.get(key)
-    if not isinstance(value, kind):
+    if not isinstance(value, str):
         raise TypeError(f"`{key}` must be a string")
+    return value
+
+
+def _table(value: object, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"`{name}` must be a table")
     return value
 
 
@@ -162,12 +165,16 @@ def _postgres(value: object, root: Path) -> int | Path:
     )
 
 
-def _targets(tables: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Target]:
+def _targets(tables: Mapping[str, Any]) -> Mapping[str, Target]:
     targets = {LOCAL: Target(LOCAL, None), DEFAULT: Target(DEFAULT, "DATABASE_URL")}
-    for name, table in tables.items():
+    for name, value in tables.items():
         if name == LOCAL:
             raise TypeError("the target `local` is always the embedded server")
-        targets[name] = Target(name, _expect(table, "env", str), table.get("protected") is True)
+        table = _table(value, f"targets.{name}")
+        protected = table.get("protected", False)
+        if not isinstance(protected, bool):
+            raise TypeError(f"`targets.{name}.protected` must be true or false, without quotes")
+        targets[name] = Target(name, _text(table, "env"), protected)
     return targets
 
 

@@ -27,6 +27,8 @@ OLDEST = 15
 LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "15min"
 LOCK_ATTEMPTS = 3
+# Takes back what somebody's SQL set for the session, before a pooler's next client meets it.
+RESET = b"reset role; reset session authorization; reset all"
 # Any constant will do, as long as every twolane takes the same.
 ADVISORY_LOCK = 0x7477_6F6C_616E_6531
 
@@ -64,7 +66,11 @@ def from_url(url: str, source: str) -> dict[str, Any]:
     try:
         if not separator or scheme.partition("+")[0] not in ("postgres", "postgresql"):
             raise psycopg.ProgrammingError("no Postgres scheme")
-        return dict(conninfo_to_dict(f"postgresql://{rest}"))
+        found = dict(conninfo_to_dict(f"postgresql://{rest}"))
+        # A bare `@` or `/` in a password makes libpq take parts of it for the host and the port.
+        if "@" in str(found.get("host", "")) or not _is_port(str(found.get("port", "5432"))):
+            raise psycopg.ProgrammingError("not percent-encoded")
+        return found
     except psycopg.ProgrammingError as error:
         reason = str(error).strip() if "URI query parameter" in str(error) else "it can't be parsed"
         raise Failure(
@@ -72,6 +78,11 @@ def from_url(url: str, source: str) -> dict[str, Any]:
             "Write postgresql://user:password@host:5432/postgres?sslmode=require, "
             "special characters in the password percent-encoded.",
         ) from None
+
+
+def _is_port(text: str) -> bool:
+    """Several are separated by commas, as hosts are."""
+    return all(port.isdecimal() and 0 < int(port) < 65536 for port in text.split(","))
 
 
 @contextmanager
@@ -89,7 +100,7 @@ def open_connection(parameters: dict[str, Any], doing: str) -> Iterator[Connecti
         )
     except psycopg.Error as error:
         failure = from_postgres(error, doing)
-        raise Unreachable(_redact(failure.message, parameters, secret), failure.first) from None
+        raise Unreachable(_redact(failure.message, secret), failure.first) from None
     with connection:
         if connection.info.server_version < OLDEST * 10_000:
             major = connection.info.server_version // 10_000
@@ -100,10 +111,8 @@ def open_connection(parameters: dict[str, Any], doing: str) -> Iterator[Connecti
         yield connection
 
 
-def _redact(message: str, parameters: dict[str, Any], secret: str) -> str:
-    """An unescaped `@` in a password makes libpq take its tail for the host, and print it."""
-    host = str(parameters.get("host") or "")
-    for piece in {secret, unquote(secret), host.rpartition("@")[0]} - {""}:
+def _redact(message: str, secret: str) -> str:
+    for piece in {secret, unquote(secret)} - {""}:
         message = message.replace(piece, "…")
     return message
 

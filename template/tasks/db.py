@@ -172,7 +172,10 @@ def sync(
     commit: bool = False,
 ) -> None:
     """Lane A: bring the live database into the mirror, introspected.py and schema.lock.json."""
+    from . import guards
+
     with work_on(target) as work:
+        refuse(guards.known_revision(work.repo, work.ledger))
         state = work.state()
     if check or json:
         _report_mirror(state, json, write=not check)
@@ -183,10 +186,19 @@ def sync(
 
 
 @command(
-    help={"message": "What the revision does, in a few words.", "target": TARGET, "commit": COMMIT}
+    help={
+        "message": "What the revision does, in a few words.",
+        "empty": "Write a revision that does nothing yet, to be filled in by hand.",
+        "target": TARGET,
+        "commit": COMMIT,
+    }
 )
 def gen(
-    c: Context, message: str | None = None, target: str | None = None, commit: bool = False
+    c: Context,
+    message: str | None = None,
+    empty: bool = False,
+    target: str | None = None,
+    commit: bool = False,
 ) -> None:
     """Lane B: compare app.py with the migrations and write a revision."""
     from . import config, guards, lane_b, ledger
@@ -204,7 +216,7 @@ def gen(
             )
     except Unreachable as failure:
         console.note(f"{failure.message.splitlines()[0]}; going on with the shadow alone")
-    made = lane_b.generate(repo, message)
+    made = lane_b.generate(repo, message, empty)
     if made is None:
         done(NO_CHANGES)
         return
@@ -214,6 +226,11 @@ def gen(
         console.warn(
             f"{pair}. If a rename is meant, edit the revision: op.alter_column, op.rename_table."
         )
+    if made.unseen:
+        console.warn(
+            "app.py also says what Alembic does not compare; add it to the revision by hand:"
+        )
+        console.show_changes(made.unseen)
     say("Read it, then:  invoke db.push")
     _suggest(repo.config, [made.path, repo.config.schema / "app.py"], _feat([made.title]), commit)
 
@@ -223,7 +240,7 @@ def gen(
         "target": TARGET,
         "dry_run": "Stop at the plan.",
         "confirm": CONFIRM,
-        "json": "With --dry-run: print the plan as JSON.",
+        "json": "Print the plan, and whether it was applied, as JSON.",
         "commit": COMMIT,
     }
 )
@@ -236,7 +253,7 @@ def push(
     commit: bool = False,
 ) -> None:
     """Lane B: bring the waiting revisions into the database."""
-    from . import guards, plan
+    from . import guards, lane_b, plan
 
     with work_on(target) as work:
         refuse(
@@ -244,12 +261,14 @@ def push(
             guards.order(work.repo),
             guards.history(work.repo, work.ledger),
         )
-        todo = plan.make(work.repo, work.ledger, console.working)
-        refuse(guards.baseline(todo))
         state = work.state()
         refuse(guards.one_lane_for_push(state), guards.stale_mirror(state), guards.app_drift(state))
+        todo = plan.make(work.repo, work.ledger, console.working)
+        refuse(guards.baseline(todo))
         if json:
-            console.print_json(console.plan_json(todo))
+            applied = bool(todo.revisions) and not dry_run
+            applied = applied and lane_b.push(work.connection, state, todo)
+            console.print_json({**console.plan_json(todo), "applied": applied})
         elif not todo.revisions:
             done("Nothing to push: the database has every revision.")
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,13 +24,22 @@ class Unreachable(Failure):
     """The database can't be connected to."""
 
 
+_STUB = "On a plain Postgres, load the stub once: invoke db.psql --file tasks/platform.sql"
+# What isn't there: a schema, a table, a function, a role; and the names that Supabase provides.
+_MISSING = ("3F000", "42P01", "42883", "42704")
+_OF_SUPABASE = re.compile(
+    r'["\s](auth|extensions|realtime|storage)[".]|role "(anon|authenticated|service_role)"'
+)
 _CORRECT = "Correct it, then run the same command again."
+_BY_ATTRIBUTE = (
+    "In app.py, write a key to a table of the other lane as an attribute: ForeignKey(Contacts.id)."
+)
 _NEXT_STEPS = {
+    "25001": "It can't be part of a transaction: run it by hand with `invoke db.psql -c`.",
     "25006": "The server is read-only (a replica, or a full disk): use the primary's URL.",
     "28P01": "Check user and password in the URL (special characters must be percent-encoded).",
     "28000": "Check user and password in the URL, and that this role may connect.",
     "3D000": "Check the database's name at the end of the URL; on Supabase it is `postgres`.",
-    "3F000": "On a plain Postgres, load the stub once: invoke db.psql --file tasks/platform.sql",
     "42501": "Connect as the role that owns the objects; on Supabase that is `postgres`.",
     "53100": "Free disk space on the server, then run the same command again.",
     "53300": "Too many connections: close some, or use the pooler's URL.",
@@ -49,8 +59,8 @@ def from_postgres(error: psycopg.Error, doing: str) -> Failure:
     if error.diag.message_detail:
         message += f"\n  {error.diag.message_detail}"
     first = error.diag.message_hint or _NEXT_STEPS.get(state, "")
-    if state == "42704" and "role" in message:
-        first = _NEXT_STEPS["3F000"]
+    if state in _MISSING and _OF_SUPABASE.search(message):
+        first = _STUB
     if not error.sqlstate and not first:
         first = "Check that the server runs and that host and port in the URL are right."
     return Failure(f"{doing}: {message}", first)
@@ -61,6 +71,7 @@ def _guess(message: str) -> str:
     for text, state in (
         ("password authentication failed", "28P01"),
         ("no password supplied", "28P01"),
+        ('role "', "28000"),
         ("does not exist", "3D000"),
         ("no pg_hba.conf entry", "28000"),
         ("too many clients", "53300"),
@@ -86,6 +97,8 @@ def from_user_code(error: BaseException, root: Path) -> Failure:
         and "site-packages" not in frame.filename
     ]
     what = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    if type(error).__name__ == "NoReferencedTableError":
+        return Failure(what, _BY_ATTRIBUTE)
     if not frames:
         return Failure(what, _CORRECT)
     own = [frame for frame in frames if Path(frame.filename).name != "env.py"] or frames

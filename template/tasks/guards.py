@@ -215,6 +215,19 @@ def app_drift(state: State) -> Refusal | None:
     )
 
 
+def known_revision(repo: Repo, ledger: Ledger) -> Refusal | None:
+    """G11, which `db.sync` minds too: tables of a revision not at hand would pass for SQL's."""
+    if ledger.revision is None or any(r.id == ledger.revision for r in repo.revisions):
+        return None
+    return Refusal(
+        "G11",
+        "history",
+        "The database is at a revision that the repo does not have:",
+        "git pull (or check out the branch that has it)",
+        details=[ledger.revision],
+    )
+
+
 def history(repo: Repo, ledger: Ledger) -> Refusal | None:
     """G11: one straight history, known in full, unchanged once applied."""
     several = heads(repo.revisions)
@@ -226,15 +239,8 @@ def history(repo: Repo, ledger: Ledger) -> Refusal | None:
             "set down_revision of the newer one to the other's id",
             details=several,
         )
-    known = {r.id: r for r in repo.revisions}
-    if ledger.revision and ledger.revision not in known:
-        return Refusal(
-            "G11",
-            "history",
-            "The database is at a revision that the repo does not have:",
-            "git pull (or check out the branch that has it)",
-            details=[ledger.revision],
-        )
+    if refusal := known_revision(repo, ledger):
+        return refusal
     edited = [
         r
         for r in up_to(repo.revisions, ledger.revision)

@@ -25,32 +25,41 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Generated:
-    """A new revision: its file, what it changes, and the pairs that may be meant as renames."""
+    """A new revision: its file, what it changes, and the pairs that may be meant as renames.
+
+    unseen: what `app.py` says and Alembic doesn't compare, so that the revision lacks it.
+    """
 
     path: Path
     title: str
     changes: Sequence[Change]
     renames: Sequence[str]
+    unseen: Sequence[Change]
 
 
-def generate(repo: Repo, title: str | None) -> Generated | None:
+def generate(repo: Repo, title: str | None, empty: bool) -> Generated | None:
     """Compares the models with the shadow at head and writes a revision; None when they agree.
 
-    A revision that a guard refuses is taken away again.
+    An `empty` revision is written whatever they say. One that a guard refuses is taken away again.
 
     Raises:
         Failure: no title, or the models can't be imported or compared. Refused: G04 or G05.
     """
-    found = _compare(repo, title)
-    if not found:
+    if empty and title:
+        return _checked(repo.config, migrations.write_empty(repo.config, title))
+    path = _compare(repo, title)
+    if not path and not empty:
         return None
-    if not title:
+    if not title or not path:
         raise Failure(
             "app.py has changes for a revision, which needs a title.", 'invoke db.gen -m "add …"'
         )
-    path = Path(found)
+    return _checked(repo.config, path)
+
+
+def _checked(config: Config, path: Path) -> Generated:
     try:
-        return _try_out(repo.config, path)
+        return _try_out(config, path)
     except BaseException:
         path.unlink()
         raise
@@ -81,21 +90,59 @@ def _compare(repo: Repo, title: str | None) -> Path | None:
     ):
         comparison, path = migrations.generate(connection, repo.config, title, owned)
     console.refuse(guards.metadata(comparison.is_app_metadata))
-    if not comparison.differs:
-        seen.touch()
-        return None
-    return path or repo.config.migrations
+    if path:
+        _format(path)
+    if comparison.differs:
+        return path or repo.config.migrations
+    if missed := unseen(_declared(repo), base, head.facts):
+        lines = "\n".join(f"    {line}" for line in console.change_lines(missed, sys.stderr, 12))
+        raise Failure(
+            f"app.py and the revisions differ in what Alembic does not compare:\n{lines}",
+            'write it by hand into a revision: invoke db.gen --empty -m "…"',
+        )
+    seen.touch()
+    return None
+
+
+def _declared(repo: Repo) -> Snapshot:
+    replay = shadow.replay(repo.config, [shadow.files_step(repo.order.before)], console.working)
+    with shadow.connect(repo.config, replay.database) as connection:
+        return migrations.declared(connection, repo.config)
+
+
+def unseen(declared: Snapshot, base: Snapshot, made: Snapshot) -> list[Change]:
+    """Where the app's tables, as migrations made them, are not what `app.py` declares.
+
+    declared and made both contain the facts of `base`. What models can't say (triggers, functions)
+    is the revisions' own.
+    """
+    kinds = ("column", "constraint", "index", "enum", "comment")
+    wanted = {i: t for i, t in declared.items() if i not in base}
+    tables = {catalog.relation(i) for i in wanted if catalog.kind(i) == "table"}
+
+    def comparable(facts: Snapshot) -> Snapshot:
+        return {
+            i: text
+            for i, text in facts.items()
+            if i not in base
+            and catalog.kind(i) in kinds
+            and (catalog.relation(i) in tables or i in wanted)
+        }
+
+    return catalog.diff(comparable(made), comparable(wanted))
 
 
 def _try_out(config: Config, path: Path) -> Generated:
     from .state import read_repo
 
-    _format(path)
     repo = read_repo(config)
     known = ledger.Ledger(revision=repo.revisions[-1].down[0] if repo.revisions[-1].down else None)
     plan = make(repo, known, console.working)
     console.refuse(guards.baseline(plan))
-    return Generated(path, plan.revisions[-1].title, plan.changes, renames(plan.changes))
+    base = shadow.replay(config, [shadow.files_step(repo.order.before)], console.working).facts
+    missed = unseen(_declared(repo), base, plan.after)
+    title = plan.revisions[-1].title
+    return Generated(path, title, plan.changes, renames(plan.changes), missed)
 
 
 def _look(repo: Repo) -> Path:
@@ -141,19 +188,27 @@ def _format(path: Path) -> None:
 
 def renames(changes: Sequence[Change]) -> list[str]:
     """What looks like a rename, said as what it is: a drop and an add."""
-    found = []
-    for kind in ("table", "column"):
-        dropped = [
-            c.identity for c in changes if c.sign == "-" and catalog.kind(c.identity) == kind
-        ]
-        added = [c.identity for c in changes if c.sign == "+" and catalog.kind(c.identity) == kind]
-        for old in dropped:
-            for new in added:
-                if kind == "table" or catalog.relation(old) == catalog.relation(new):
-                    found.append(
-                        f"{old} is dropped and {new} added: the data of the first are lost"
-                    )
-    return found
+    dropped = [change for change in changes if change.sign == "-"]
+    added = [change for change in changes if change.sign == "+"]
+    return [
+        f"{old.identity} is dropped and {new.identity} added: the data of the first are lost"
+        for old in dropped
+        for new in added
+        if _like_a_rename(old, new)
+    ]
+
+
+def _like_a_rename(old: Change, new: Change) -> bool:
+    """Tables, or columns of one table and of one type."""
+    kinds = {catalog.kind(old.identity), catalog.kind(new.identity)}
+    if kinds == {"table"}:
+        return True
+    return (
+        kinds == {"column"}
+        and catalog.relation(old.identity) == catalog.relation(new.identity)
+        and catalog.definition(old.before or "{}").get("type")
+        == catalog.definition(new.after or "{}").get("type")
+    )
 
 
 def push(connection: Connection[Any], state: State, plan: Plan) -> bool:
@@ -215,19 +270,16 @@ def push(connection: Connection[Any], state: State, plan: Plan) -> bool:
 def unexpected(state: State, plan: Plan, after: Snapshot) -> list[Change]:
     """Where the database differs from the shadow (app lane) or from before (all else).
 
-    Who owns the new tables and what the database grants on them by itself is its own affair.
+    Who owns what is new and what the database grants on it by itself is its own affair; both go
+    with what is dropped.
     """
+    ours = plan.app.keys() | plan.owned
+
+    def is_ours(identity: str) -> bool:
+        by_itself = catalog.kind(identity) in ("owner", "grant")
+        return identity in ours or (by_itself and catalog.about(identity) in ours)
+
     made = structure({i: t for i, t in after.items() if i in plan.app})
-    others = {i: t for i, t in state.live.items() if i not in plan.app and i not in plan.owned}
-    rest = {
-        i: t
-        for i, t in after.items()
-        if i not in plan.app
-        and i not in plan.owned
-        and not (
-            i not in others
-            and catalog.kind(i) in ("owner", "grant")
-            and f"table {catalog.relation(i)}" in plan.app
-        )
-    }
+    others = {i: t for i, t in state.live.items() if not is_ours(i)}
+    rest = {i: t for i, t in after.items() if not is_ours(i)}
     return catalog.diff(structure(plan.app), made) + catalog.diff(others, rest)

@@ -37,6 +37,10 @@ class Comparison:
     is_app_metadata: bool
 
 
+class TransactionEnded(Failure):
+    """What came before the end is in the database, for good."""
+
+
 def upgrade(
     connection: Connection[Any],
     config: Config,
@@ -54,9 +58,20 @@ def upgrade(
     """
     with _session(connection) as (alchemy, statements), databases.transaction(connection):
         prepare(connection)
+        begun = _transaction_id(connection)
         _run(config, alchemy, lambda command, settings: command.upgrade(settings, revision))
+        if _transaction_id(connection) != begun:
+            raise TransactionEnded(
+                "A migration ends the transaction that it runs in (commit, rollback).",
+                "Take that out of the migration: a push is one transaction, all or nothing.",
+            )
+        connection.execute(databases.RESET)
         finish(connection)
     return statements
+
+
+def _transaction_id(connection: Connection[Any]) -> object:
+    return connection.execute("select pg_current_xact_id()").fetchone()
 
 
 def rehearse(
@@ -110,6 +125,37 @@ def generate(
             app_enums=_names(owned, "enum"),
         )
     return seen[0], Path(script.path) if script and not isinstance(script, list) else None
+
+
+def write_empty(config: Config, title: str) -> Path:
+    """Writes a revision that does nothing yet, for what has to be written by hand."""
+    script = _run(config, None, lambda command, settings: command.revision(settings, message=title))
+    return Path(script.path)
+
+
+def declared(connection: Connection[Any], config: Config) -> Snapshot:
+    """The facts of a database in which SQLAlchemy has made every table of `app.py`; it is undone.
+
+    Raises:
+        Failure: Postgres refuses what `app.py` declares.
+    """
+    from psycopg import Rollback
+
+    facts: Snapshot = {}
+
+    def make(alchemy: Any) -> None:
+        metadata = _app_metadata(config)
+        for schema in sorted({table.schema for table in metadata.tables.values() if table.schema}):
+            alchemy.execute(CreateSchema(schema, if_not_exists=True))
+        metadata.create_all(alchemy, checkfirst=False)
+
+    from sqlalchemy.schema import CreateSchema
+
+    with _session(connection) as (alchemy, _), databases.transaction(connection):
+        _run(config, alchemy, lambda command, settings: make(alchemy))
+        facts = catalog.read(connection)
+        raise Rollback
+    return facts
 
 
 def app_schema(config: Config) -> AppSchema:
@@ -184,7 +230,7 @@ def _run(config: Config, alchemy: Any, work: Any, **attributes: Any) -> Any:
 
     settings = _settings(config)
     settings.attributes |= {"connection": alchemy, "package": config.package, **attributes}
-    if not alchemy.in_transaction():
+    if alchemy is not None and not alchemy.in_transaction():
         alchemy.begin()
     with _importable(config):
         try:

@@ -12,10 +12,15 @@ from .errors import Failure
 from .guards import Refusal
 from .state import State
 
+NOTHING = "nothing to do"
+
 
 @dataclass(frozen=True)
 class Report:
-    """Where one target stands. Names of files and revisions; changes as facts."""
+    """Where one target stands. Names of files and revisions; changes as facts.
+
+    ungenerated: whether `app.py` says what no revision does; None where a problem hides it.
+    """
 
     target: str
     postgres: str
@@ -27,7 +32,7 @@ class Report:
     drift: Sequence[Change]
     unmade: Sequence[Change]
     waiting: Sequence[str]
-    ungenerated: bool
+    ungenerated: bool | None
     app_drift: Sequence[Change]
     problem: str | None
     next: str
@@ -35,17 +40,18 @@ class Report:
 
 def read(state: State, server_version: int, blocked: Refusal | None) -> Report:
     """The findings; compares the models with the shadow where nothing else is wrong."""
-    problem = (
-        state.replay_error.message if state.replay_error else blocked.reason if blocked else None
-    )
-    ungenerated = False
+    problem = _words(blocked) if blocked else None
+    if state.replay_error:
+        problem = state.replay_error.message
+    ungenerated, way_on = None, ""
     if problem is None:
         try:
             ungenerated = lane_b.has_changes(state.repo)
         except Failure as failure:
-            problem = failure.message
+            problem, way_on = failure.message, failure.first
         except console.Refused as refused:
-            problem, blocked = refused.refusal.reason, refused.refusal
+            problem, way_on = _words(refused.refusal), refused.refusal.first
+    step = blocked.first if blocked else next_step(state, ungenerated)
     return Report(
         target=state.target.name,
         postgres=f"{server_version // 10_000}.{server_version % 10_000}",
@@ -60,11 +66,15 @@ def read(state: State, server_version: int, blocked: Refusal | None) -> Report:
         ungenerated=ungenerated,
         app_drift=state.app_drift,
         problem=problem,
-        next=blocked.first if blocked else next_step(state, ungenerated),
+        next=way_on if way_on and step == NOTHING else step,
     )
 
 
-def next_step(state: State, ungenerated: bool) -> str:
+def _words(refusal: Refusal) -> str:
+    return "\n    ".join([refusal.reason, *refusal.details])
+
+
+def next_step(state: State, ungenerated: bool | None) -> str:
     """The command that leads on. Lane A goes first; files after the mark follow their revision."""
     if state.pending_before and not state.ledger.applied:
         return "invoke db.bootstrap"
@@ -80,7 +90,7 @@ def next_step(state: State, ungenerated: bool) -> str:
         return "invoke db.apply"
     if ungenerated:
         return 'invoke db.gen -m "…"'
-    return "nothing to do"
+    return NOTHING
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -94,6 +104,7 @@ def as_json(report: Report) -> dict[str, Any]:
 
 def show(report: Report) -> None:
     mark = ", protected" if report.protected else ""
+    compared = "revisions" if report.ungenerated is None else "app.py, revisions"
     console.say(f"Target   {report.target} (Postgres {report.postgres}{mark})")
     _lane(
         "Lane A",
@@ -111,7 +122,7 @@ def show(report: Report) -> None:
             *(f"{title}: waits to be pushed" for title in report.waiting),
             *(["app.py has changes without a revision"] if report.ungenerated else []),
         ],
-        f"app.py, revisions and database agree ({report.revision or 'no revision yet'})",
+        f"{compared} and database agree ({report.revision or 'no revision yet'})",
     )
     if report.app_drift:
         _facts("Drift", report.app_drift, "", "the app's tables were changed by hand")

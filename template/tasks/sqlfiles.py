@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from . import databases
 from .config import Config
 from .errors import Failure, from_postgres
 
@@ -96,7 +97,7 @@ def run(connection: Connection[Any], file: SqlFile) -> None:
             connection.execute(statement.encode())
         except psycopg.Error as error:
             raise _failure(file, offset, error) from error
-    connection.execute("reset role; reset session authorization; reset all")
+    connection.execute(databases.RESET)
 
 
 @contextmanager

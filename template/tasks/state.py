@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -40,9 +41,10 @@ class Repo:
 class State:
     """The repo and one database.
 
-    app: the facts that the repo's migrations make, all of them. applied_app: the same at the
-    revision where the database stands. replayed: every fact that the repo's files make; None, with
-    the reason in `replay_error`, when they don't run.
+    applied_app: the facts that the repo's migrations make up to the revision where the database
+    stands. app: the same, and what the waiting ones make: a table that they drop is the app's until
+    they are pushed. replayed: every fact that the repo's files make; None, with the reason in
+    `replay_error`, when they don't run.
     """
 
     repo: Repo
@@ -92,8 +94,19 @@ class State:
 
     @cached_property
     def app_drift(self) -> list[Change]:
-        """What differs between the live app lane and what its revisions make."""
-        return catalog.diff(structure(self.applied_app), structure(self.app_lane))
+        """What differs between the live app lane and what revisions make, with SQL files on top.
+
+        While work waits, a fact may still be as the revisions alone make it.
+        """
+        made = self.replayed or {}
+        expected = structure(self.applied_app)
+        if not self.waiting and not self.pending_after:
+            expected = {identity: made.get(identity, text) for identity, text in expected.items()}
+        return [
+            change
+            for change in catalog.diff(expected, structure(self.app_lane))
+            if change.before is None or change.after != made.get(change.identity, change.before)
+        ]
 
     @cached_property
     def unmade(self) -> list[Change]:
@@ -169,31 +182,41 @@ def read_state(
 ) -> State:
     """Reads the database, and replays what the comparison needs on the shadow.
 
-    Where the newest migrations don't run, ownership falls back to those that the database has:
-    lane A goes on while lane B is broken.
+    Where the newest files or migrations don't run, ownership falls back to those that the database
+    has: lane A goes on while they are broken.
     """
     config, order = repo.config, repo.order
     done = ledger.read(connection)
     live = catalog.read(connection)
-    before = shadow.files_step(order.before)
+    history = revisions.up_to(repo.revisions, done.revision)
 
-    def app_at(history: Sequence[Revision]) -> Snapshot:
-        made = shadow.replay(
-            config, [before, shadow.migrations_step(config, history)], working
-        ).facts
-        without = shadow.replay(config, [before], working).facts
+    def facts(*steps: shadow.Step | None) -> Snapshot:
+        return shadow.replay(config, steps, working).facts
+
+    def app_at(files: Sequence[SqlFile], history: Sequence[Revision]) -> Snapshot:
+        before = shadow.files_step(files)
+        made = facts(before, shadow.migrations_step(config, history))
+        without = facts(before)
         return {identity: text for identity, text in made.items() if identity not in without}
 
-    applied_app = app_at(revisions.up_to(repo.revisions, done.revision))
+    try:
+        applied_app = app_at(order.before, history)
+    except Failure as failure:
+        late = pending(order.before, done)
+        if not late:
+            raise
+        with suppress(Failure):
+            applied_app = app_at([file for file in order.before if file not in late], history)
+            return State(repo, target, done, live, applied_app, applied_app, None, failure)
+        raise
     app, replayed, problem = applied_app, None, None
     try:
-        app = app_at(repo.revisions)
-        steps = [
-            before,
+        app = {**applied_app, **app_at(order.before, repo.revisions)}
+        replayed = facts(
+            shadow.files_step(order.before),
             shadow.migrations_step(config, repo.revisions),
             shadow.files_step(order.after),
-        ]
-        replayed = shadow.replay(config, steps, working).facts
+        )
     except Failure as failure:
         problem = failure
     return State(repo, target, done, live, app, applied_app, replayed, problem)

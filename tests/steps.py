@@ -1,0 +1,62 @@
+"""Steps that tests of both lanes take."""
+
+import subprocess
+import sys
+
+from service import DEV_MARKERS, Service, clean_environment
+
+ORDER = "supabase/bootstrap.txt"
+SQL = "supabase/sql"
+MIRROR = ("src/crm/db/schema/introspected.py", "supabase/schema.lock.json")
+
+
+def add_sql(service: Service, name: str, text: str, after: bool = False) -> None:
+    """A new SQL file, last before the mark `@migrations`, or last of all."""
+    service.write(f"{SQL}/{name}", text)
+    order = service.read(ORDER)
+    mark = "\n@migrations\n"
+    assert mark in order
+    service.write(ORDER, f"{order}{name}\n" if after else order.replace(mark, f"\n{name}{mark}"))
+
+
+def tables(service: Service, schema: str = "public") -> set[str]:
+    rows = service.sql("select tablename from pg_tables where schemaname = %s", schema)
+    return {name for (name,) in rows}
+
+
+def columns(service: Service, table: str) -> set[str]:
+    rows = service.sql(
+        "select column_name from information_schema.columns"
+        " where table_schema = 'public' and table_name = %s",
+        table,
+    )
+    return {name for (name,) in rows}
+
+
+def gen_dev_markers(service: Service) -> None:
+    """`dev_markers` in `app.py`, and its revision waiting to be pushed."""
+    service.write_app(DEV_MARKERS)
+    service.invoke("db.gen", "-m", "add dev markers")
+
+
+def push_dev_markers(service: Service) -> None:
+    gen_dev_markers(service)
+    service.invoke("db.push")
+
+
+def mirror(service: Service) -> tuple[str, ...]:
+    """What the two files of the mirror say."""
+    return tuple(service.read(path) for path in MIRROR)
+
+
+def start(service: Service, *arguments: str) -> subprocess.Popen[str]:
+    """`invoke ARGUMENTS…`, running; both streams in one."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "invoke", *arguments],
+        cwd=service.folder,
+        env=clean_environment() | service.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )

@@ -1,0 +1,353 @@
+"""Lane A: SQL files into the database, the database into the mirror."""
+
+import json
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import psycopg
+import pytest
+from conftest import NewDatabase, run_files
+from sample_rows import ALICE, TENANT_TABLES, add_users, fill
+from service import Service, render
+from steps import MIRROR, SQL, add_sql, mirror, push_dev_markers, start, tables
+
+RAN = "select file, digest, applied_by = session_user, duration_ms >= 0 from twolane.sql_runs"
+
+
+@pytest.mark.parametrize("starter", ["omnicrm", "minimal"])
+def test_bootstrap_of_a_fresh_render_leaves_git_clean(
+    starter: str,
+    ready_service: Service,
+    new_database: NewDatabase,
+    platform: str,
+    tmp_path: Path,
+) -> None:
+    service = render(tmp_path / "crm", starter=starter)
+    service.env = ready_service.env | {"DATABASE_URL": new_database(platform)}
+
+    result = service.invoke("db.bootstrap")
+
+    assert "✓ No schema changes." in result.out
+    assert "Commit:" not in result.out, "there is nothing to commit"
+    assert service.git("status", "--porcelain") == ""
+    again = service.invoke("db.bootstrap")
+    assert ".sql" not in again.out, "a second bootstrap runs no file"
+
+
+def test_apply_runs_new_and_changed_files_in_order_and_records_them(service: Service) -> None:
+    second = "create table if not exists second ();"
+    add_sql(service, "20_first.sql", "create table if not exists first (id int primary key);")
+    add_sql(service, "10_second.sql", second)  # bootstrap.txt decides, not the name
+    before = len(service.sql(RAN))
+
+    result = service.invoke("db.apply")
+
+    assert "Applied to target default: 20_first.sql, 10_second.sql." in result.out
+    assert "invoke db.sync" in result.out
+    digest = sha256(second.encode()).hexdigest()
+    rows = service.sql(f"{RAN} order by id")[before:]
+    assert [row[0] for row in rows] == ["20_first.sql", "10_second.sql"]
+    assert rows[1] == ("10_second.sql", digest, True, True)
+
+    assert "Nothing to apply" in service.invoke("db.apply").out
+    service.write(f"{SQL}/10_second.sql", second.replace(";", ";\r\n"))
+    service.invoke("db.apply")
+    service.write(f"{SQL}/20_first.sql", "comment on table first is 'changed';")
+    result = service.invoke("db.apply")
+    assert "Applied to target default: 20_first.sql." in result.out
+
+
+def test_line_ends_alone_are_no_change(service: Service) -> None:
+    path = service.folder / SQL / "00_core_tables.sql"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert "Nothing to apply" in service.invoke("db.apply").out
+
+
+def test_a_file_given_by_name_runs_though_it_is_unchanged(service: Service) -> None:
+    names = ("01_extensions_and_vector.sql", "supabase/sql/00_core_tables.sql")
+    result = service.invoke("db.apply", *(part for name in names for part in ("--file", name)))
+    done = "Applied to target default: 00_core_tables.sql, 01_extensions_and_vector.sql."
+    assert done in result.out
+
+    result = service.invoke("db.apply", "--file", "nothing.sql", code=1)
+    assert "bootstrap.txt lists no nothing.sql" in result.err
+
+
+def test_a_failing_file_leaves_nothing_of_itself_and_the_earlier_ones_stay(
+    service: Service,
+) -> None:
+    add_sql(service, "10_good.sql", "create table good ();")
+    add_sql(service, "11_bad.sql", "create table bad ();\n\nselect 1,\n  nix from good;\n")
+    add_sql(service, "12_later.sql", "create table later ();")
+
+    result = service.invoke("db.apply", code=1)
+
+    assert '11_bad.sql:4:3: column "nix" does not exist' in result.err
+    assert "\n      nix from good;\n      ^\n" in result.err
+    assert "Nothing of this file was applied" in result.err
+    assert tables(service) & {"good", "bad", "later"} == {"good"}
+    recorded = {row[0] for row in service.sql(RAN)}
+    assert "10_good.sql" in recorded and "11_bad.sql" not in recorded
+
+    service.write(f"{SQL}/11_bad.sql", "create table bad ();")
+    result = service.invoke("db.apply")
+    assert "Applied to target default: 11_bad.sql, 12_later.sql." in result.out
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "advice"),
+    [
+        ("begin;\ncreate table x ();\ncommit;", "11_bad.sql:1:1", "take `begin` and `commit` out"),
+        (
+            "select 1;\n create index concurrently i on contacts (id);",
+            "11_bad.sql:2:2",
+            "without `concurrently`",
+        ),
+        ("/* tidy up */ vacuum contacts;", "11_bad.sql:1:", "invoke db.psql"),
+        ("select 1;\n\\d contacts", "11_bad.sql:2:1", "backslash"),
+    ],
+)
+def test_what_cannot_be_part_of_a_transaction_is_explained_before_anything_runs(
+    service: Service, text: str, place: str, advice: str
+) -> None:
+    add_sql(service, "10_good.sql", "create table good ();")
+    add_sql(service, "11_bad.sql", text)
+
+    result = service.invoke("db.apply", code=1)
+
+    assert place in result.err
+    assert advice in result.err
+    assert "good" not in tables(service)
+
+
+def test_the_settings_of_one_file_do_not_reach_the_next(service: Service) -> None:
+    settings = "set search_path = storage; set role service_role; set statement_timeout = 1;"
+    add_sql(service, "10_settings.sql", settings)
+    add_sql(service, "11_table.sql", "create table plain (); select pg_sleep(0.01);")
+
+    service.invoke("db.apply")
+
+    owner = service.sql("select tableowner from pg_tables where tablename = 'plain'")
+    assert owner == [("postgres",)]
+    assert "plain" in tables(service, "public")
+
+
+def test_apply_shows_what_a_file_raises_and_not_what_postgres_skips(service: Service) -> None:
+    add_sql(
+        service,
+        "10_talks.sql",
+        "create table if not exists contacts (); drop table if exists nothing;\n"
+        "do $$ begin raise notice '3 rows kept'; "
+        "raise warning 'no event trigger' using hint = 'Enable RLS.'; end $$;",
+    )
+    result = service.invoke("db.apply")
+    assert "! 10_talks.sql: 3 rows kept\n" in result.out
+    assert "! 10_talks.sql: no event trigger\n    Enable RLS.\n" in result.out
+    assert "skipping" not in result.text
+
+
+def test_rows_without_an_owner_stop_the_bootstrap_and_its_hint_leads_on(
+    ready_service: Service, new_database: NewDatabase, platform: str, tmp_path: Path
+) -> None:
+    shutil.copytree(ready_service.folder, tmp_path / "crm")
+    database = new_database(platform)
+    service = Service(tmp_path / "crm", ready_service.env | {"DATABASE_URL": database})
+    run_files(database, "00_core_tables.sql", "00_chat_tables.sql")
+    with psycopg.connect(database) as connection:
+        add_users(connection)
+        fill(connection, TENANT_TABLES)
+
+    result = service.invoke("db.bootstrap", code=1)
+    assert "01b_add_user_tenant_columns.sql" in result.err
+    assert "rows without an owner" in result.err
+    assert "twolane.default_user_id=<uuid>' invoke db.apply --file 01b_add_user" in result.err
+
+    settings = f"-c twolane.default_user_id={ALICE}"
+    name = "01b_add_user_tenant_columns.sql"
+    result = service.invoke("db.apply", "--file", name, PGOPTIONS=settings)
+    assert "row(s) given to the default user" in result.out
+    service.invoke("db.bootstrap")
+    assert service.sql("select distinct user_id::text from contacts") == [(ALICE,)]
+
+
+def test_two_applies_at_once_run_a_file_once(service: Service) -> None:
+    add_sql(service, "10_slow.sql", "create table slow (); select pg_sleep(1);")
+    both = [start(service, "db.apply") for _ in range(2)]
+    outputs = [process.communicate(timeout=60)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert len(service.sql(f"{RAN} where file = '10_slow.sql'")) == 1
+    assert sorted("Nothing to apply" in output for output in outputs) == [False, True]
+
+
+def test_an_interrupted_apply_leaves_nothing_half_done(service: Service) -> None:
+    add_sql(service, "10_slow.sql", "create table slow (); select pg_sleep(60);")
+    process = start(service, "db.apply")
+    sleeping = "select 1 from pg_stat_activity where datname = current_database() and query ~ %s"
+    wait_until(lambda: bool(service.sql(sleeping, r"^select pg_sleep")))
+
+    process.send_signal(signal.SIGINT)
+
+    output = process.communicate(timeout=20)[0]
+    assert process.returncode == 130, output
+    assert "rolled back" in output
+    assert "Traceback" not in output
+    assert "slow" not in tables(service)
+    assert service.sql(f"{RAN} where file = '10_slow.sql'") == []
+
+
+def test_sync_brings_a_change_by_hand_into_both_files(service: Service) -> None:
+    service.sql("alter table contacts add column fax text")
+    service.sql("drop policy contacts_select_own on contacts")
+
+    result = service.invoke("db.sync")
+
+    assert "The live database against the mirror, 2 facts:" in result.out
+    assert "  + column public.contacts.fax   text\n" in result.out
+    assert "  - policy public.contacts.contacts_select_own\n" in result.out
+    assert result.out.endswith(
+        "✓ Wrote src/crm/db/schema/introspected.py and supabase/schema.lock.json.\n"
+        "✓ No schema changes.\n"
+        "Commit:  chore(db): re-introspect baseline after manual SQL changes\n"
+    )
+    models, lock = mirror(service)
+    assert "fax: Mapped[str | None]" in models
+    assert json.loads(lock)["facts"]["column public.contacts.fax"] == {"type": "text"}
+    assert service.invoke("db.sync").out == warned(result.out) + "✓ No schema changes.\n"
+
+
+def warned(output: str) -> str:
+    """The part of a sync's output that stays: what no SQL file makes."""
+    return "!" + output.partition("!")[2].partition("✓")[0]
+
+
+def test_sync_names_what_no_sql_file_makes_until_one_does(service: Service) -> None:
+    fax = "alter table contacts add column if not exists fax text"
+    service.sql(fax)
+    assert "not what the SQL files make" in service.invoke("db.sync").out
+
+    add_sql(service, "10_fax.sql", fax)
+    service.invoke("db.apply")
+
+    result = service.invoke("db.sync")
+    assert result.out == "✓ No schema changes.\n"
+
+
+def test_sync_check_writes_nothing_and_exits_with_3_while_stale(service: Service) -> None:
+    assert service.invoke("db.sync", "--check").out == "✓ No schema changes.\n"
+    service.sql("alter table contacts add column fax text")
+
+    result = service.invoke("db.sync", "--check", code=3)
+    assert "+ column public.contacts.fax" in result.out
+    assert "invoke db.sync" in result.out
+    report = json.loads(service.invoke("db.sync", "--check", "--json", code=3).out)
+    fact = {
+        "fact": "column public.contacts.fax",
+        "change": "added",
+        "before": None,
+        "after": {"type": "text"},
+    }
+    assert report == {
+        "changes": [fact],
+        "no_sql_file_makes": [fact],
+        "files": list(MIRROR),
+        "written": False,
+    }
+    assert service.git("status", "--porcelain") == ""
+
+    assert json.loads(service.invoke("db.sync", "--json").out) == {**report, "written": True}
+    service.invoke("db.sync", "--check")
+    assert json.loads(service.invoke("db.sync", "--json").out) == {
+        "changes": [],
+        "no_sql_file_makes": [fact],
+        "files": [],
+        "written": False,
+    }
+
+
+@pytest.mark.parametrize("path", MIRROR)
+def test_a_mirror_edited_by_hand_is_stale_and_made_anew(service: Service, path: str) -> None:
+    text = service.read(path)
+    edits = {MIRROR[0]: text + "\n", MIRROR[1]: text.replace('"type":"text"', '"type":"int"', 1)}
+    service.write(path, edits[path])
+
+    result = service.invoke("db.sync", "--check", code=3)
+    assert path in result.out
+
+    service.invoke("db.sync")
+    assert service.read(path) == text
+
+
+def test_introspect_prints_the_models_and_writes_nothing(service: Service) -> None:
+    service.sql("alter table contacts add column fax text")
+    printed = service.invoke("db.introspect").out
+    assert service.git("status", "--porcelain") == ""
+    service.invoke("db.sync")
+    assert mirror(service)[0] == printed
+
+
+def test_sync_commits_its_two_files_and_nothing_else(service: Service) -> None:
+    service.write("staged.txt", "mine")
+    service.git("add", "staged.txt")
+    service.sql("alter table contacts add column fax text")
+
+    result = service.invoke("db.sync", "--commit")
+
+    subject = "chore(db): re-introspect baseline after manual SQL changes"
+    assert subject in result.out
+    assert service.git("show", "--format=%s", "--name-only").split("\n\n") == [
+        subject,
+        "\n".join(MIRROR),
+    ]
+    assert service.git("status", "--porcelain") == "A  staged.txt"
+    assert (
+        service.invoke("db.sync", "--commit").out == warned(result.out) + "✓ No schema changes.\n"
+    )
+
+
+def test_sync_works_while_lane_b_is_broken_and_sql_waits(service: Service) -> None:
+    push_dev_markers(service)
+    service.write_app("")
+    service.invoke("db.gen", "-m", "drop them")
+    service.edit_revision('op.execute("select nix")')
+    add_sql(service, "10_waits.sql", "create table waits ();")
+    service.sql("alter table contacts add column fax text")
+
+    result = service.invoke("db.sync")
+
+    assert "The live database against the mirror, 1 fact:" in result.out
+    assert "The repo's files don't run on the shadow" in result.out
+    assert "✓ No schema changes." in result.out
+
+
+def test_sync_works_while_a_waiting_sql_file_is_broken(service: Service) -> None:
+    push_dev_markers(service)
+    add_sql(service, "10_broken.sql", "create table (;")
+    service.sql("alter table contacts add column fax text")
+
+    result = service.invoke("db.sync")
+
+    assert "The live database against the mirror, 1 fact:" in result.out
+    assert "10_broken.sql:1:14: syntax error" in result.out
+    assert "dev_markers" not in "".join(mirror(service))
+
+
+def test_an_app_table_never_shows_up_in_the_mirror(service: Service) -> None:
+    push_dev_markers(service)
+    service.sql("alter table contacts add column fax text")
+    service.sql("alter table dev_markers add column by_hand text")
+    result = service.invoke("db.sync")
+    assert "+ column public.dev_markers.by_hand" in result.out.partition("(G10)")[2]
+    models, lock = mirror(service)
+    assert "fax" in models and "fax" in lock
+    assert "dev_markers" not in models + lock
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
