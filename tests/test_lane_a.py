@@ -13,7 +13,7 @@ import pytest
 from conftest import NewDatabase, run_files
 from sample_rows import ALICE, TENANT_TABLES, add_users, fill
 from service import Service, render
-from steps import MIRROR, SQL, add_sql, mirror, push_dev_markers, start, tables
+from steps import MIRROR, SQL, add_sql, mirror, start, tables
 
 RAN = "select file, digest, applied_by = session_user, duration_ms >= 0 from twolane.sql_runs"
 
@@ -308,40 +308,37 @@ def test_sync_commits_its_two_files_and_nothing_else(service: Service) -> None:
     )
 
 
-def test_sync_works_while_lane_b_is_broken_and_sql_waits(service: Service) -> None:
-    push_dev_markers(service)
-    service.write_app("")
-    service.invoke("db.gen", "-m", "drop them")
-    service.edit_revision('op.execute("select nix")')
-    add_sql(service, "10_waits.sql", "create table waits ();")
-    service.sql("alter table contacts add column fax text")
+def test_sync_works_while_lane_b_is_broken_and_sql_waits(pushed: Service) -> None:
+    pushed.write_app("")
+    pushed.invoke("db.gen", "-m", "drop them")
+    pushed.edit_revision('op.execute("select nix")')
+    add_sql(pushed, "10_waits.sql", "create table waits ();")
+    pushed.sql("alter table contacts add column fax text")
 
-    result = service.invoke("db.sync")
+    result = pushed.invoke("db.sync")
 
     assert "The live database against the mirror, 1 fact:" in result.out
     assert "The repo's files don't run on the shadow" in result.out
     assert "✓ No schema changes." in result.out
 
 
-def test_sync_works_while_a_waiting_sql_file_is_broken(service: Service) -> None:
-    push_dev_markers(service)
-    add_sql(service, "10_broken.sql", "create table (;")
-    service.sql("alter table contacts add column fax text")
+def test_sync_works_while_a_waiting_sql_file_is_broken(pushed: Service) -> None:
+    add_sql(pushed, "10_broken.sql", "create table (;")
+    pushed.sql("alter table contacts add column fax text")
 
-    result = service.invoke("db.sync")
+    result = pushed.invoke("db.sync")
 
     assert "The live database against the mirror, 1 fact:" in result.out
     assert "10_broken.sql:1:14: syntax error" in result.out
-    assert "dev_markers" not in "".join(mirror(service))
+    assert "dev_markers" not in "".join(mirror(pushed))
 
 
-def test_an_app_table_never_shows_up_in_the_mirror(service: Service) -> None:
-    push_dev_markers(service)
-    service.sql("alter table contacts add column fax text")
-    service.sql("alter table dev_markers add column by_hand text")
-    result = service.invoke("db.sync")
+def test_an_app_table_never_shows_up_in_the_mirror(pushed: Service) -> None:
+    pushed.sql("alter table contacts add column fax text")
+    pushed.sql("alter table dev_markers add column by_hand text")
+    result = pushed.invoke("db.sync")
     assert "+ column public.dev_markers.by_hand" in result.out.partition("(G10)")[2]
-    models, lock = mirror(service)
+    models, lock = mirror(pushed)
     assert "fax" in models and "fax" in lock
     assert "dev_markers" not in models + lock
 

@@ -4,7 +4,7 @@ import json
 
 from conftest import NewDatabase, database_name
 from service import DEV_MARKERS, Service
-from steps import add_sql, columns, gen_dev_markers, mirror, push_dev_markers, start, tables
+from steps import add_sql, columns, mirror, pushes, start, tables
 
 NOTES = """
 
@@ -72,24 +72,23 @@ def test_a_table_goes_all_the_way_and_back(service: Service) -> None:
     assert service.git("status", "--porcelain", "supabase", "src/*/introspected.py") == ""
 
 
-def test_a_rename_is_said_to_be_a_drop_and_an_add(service: Service) -> None:
-    push_dev_markers(service)
-    service.write_app(DEV_MARKERS.replace("label:", "title:"))
+def test_a_rename_is_said_to_be_a_drop_and_an_add(pushed: Service) -> None:
+    pushed.write_app(DEV_MARKERS.replace("label:", "title:"))
 
     told = (
         "! column public.dev_markers.label is dropped and column public.dev_markers.title added: "
         "the data of the first are lost."
     )
-    result = service.invoke("db.gen", "-m", "rename label")
+    result = pushed.invoke("db.gen", "-m", "rename label")
     assert told in result.out
     assert "op.alter_column" in result.out
-    assert told in service.invoke("db.push", "--dry-run").out
+    assert told in pushed.invoke("db.push", "--dry-run").out
 
-    service.edit_revision('op.alter_column("dev_markers", "label", new_column_name="title")')
-    service.sql("insert into dev_markers (label) values ('kept')")
-    service.invoke("db.push")
-    assert service.sql("select title from dev_markers") == [("kept",)]
-    assert service.invoke("db.gen").out == NO_CHANGES
+    pushed.edit_revision('op.alter_column("dev_markers", "label", new_column_name="title")')
+    pushed.sql("insert into dev_markers (label) values ('kept')")
+    pushed.invoke("db.push")
+    assert pushed.sql("select title from dev_markers") == [("kept",)]
+    assert pushed.invoke("db.gen").out == NO_CHANGES
 
 
 def test_gen_without_a_title_writes_nothing_and_asks_for_one(service: Service) -> None:
@@ -112,15 +111,14 @@ def test_gen_needs_no_database_but_the_shadow(service: Service) -> None:
     assert len(service.revisions()) == 1
 
 
-def test_dry_run_shows_the_plan_and_changes_nothing(service: Service) -> None:
-    gen_dev_markers(service)
+def test_dry_run_shows_the_plan_and_changes_nothing(waiting: Service) -> None:
 
-    result = service.invoke("db.push", "--dry-run")
+    result = waiting.invoke("db.push", "--dry-run")
     assert "CREATE TABLE dev_markers" in result.out
     assert "+ column public.dev_markers.label   type: " in result.out
     assert "Dry run: nothing was applied." in result.out
 
-    plan = json.loads(service.invoke("db.push", "--dry-run", "--json").out)
+    plan = json.loads(waiting.invoke("db.push", "--dry-run", "--json").out)
     assert set(plan) == {"revisions", "statements", "changes", "applied"}
     assert [r["title"] for r in plan["revisions"]] == ["add dev markers"]
     assert [s.partition("(")[0] for s in plan["statements"]] == ["CREATE TABLE dev_markers "]
@@ -133,33 +131,31 @@ def test_dry_run_shows_the_plan_and_changes_nothing(service: Service) -> None:
         "after": column,
     } in plan["changes"]
 
-    assert "dev_markers" not in tables(service)
-    assert pushes(service) == []
-    assert json.loads(service.invoke("db.push", "--json").out) == {**plan, "applied": True}
-    assert "dev_markers" in tables(service)
+    assert "dev_markers" not in tables(waiting)
+    assert pushes(waiting) == []
+    assert json.loads(waiting.invoke("db.push", "--json").out) == {**plan, "applied": True}
+    assert "dev_markers" in tables(waiting)
 
 
-def test_a_push_is_recorded_with_its_revision_and_git_commit(service: Service) -> None:
-    gen_dev_markers(service)
-    service.commit()
+def test_a_push_is_recorded_with_its_revision_and_git_commit(waiting: Service) -> None:
+    waiting.commit()
 
-    service.invoke("db.push")
+    waiting.invoke("db.push")
 
-    revision = service.sql("select version_num from twolane.alembic_version")[0][0]
-    assert revision in service.revisions()[-1].name
-    assert pushes(service) == [(revision, service.git("rev-parse", "HEAD"), True)]
+    revision = waiting.sql("select version_num from twolane.alembic_version")[0][0]
+    assert revision in waiting.revisions()[-1].name
+    assert pushes(waiting) == [(revision, waiting.git("rev-parse", "HEAD"), True)]
 
 
-def test_of_two_pushes_at_once_one_finds_nothing_to_do(service: Service) -> None:
-    gen_dev_markers(service)
-    service.edit_revision('op.execute("create table dev_markers (); select pg_sleep(1)")')
-    service.invoke("db.push", "--dry-run")  # so that both find a finished shadow
+def test_of_two_pushes_at_once_one_finds_nothing_to_do(waiting: Service) -> None:
+    waiting.edit_revision('op.execute("create table dev_markers (); select pg_sleep(1)")')
+    waiting.invoke("db.push", "--dry-run")  # so that both find a finished shadow
 
-    both = [start(service, "db.push") for _ in range(2)]
+    both = [start(waiting, "db.push") for _ in range(2)]
     outputs = [process.communicate(timeout=60)[0] for process in both]
 
     assert [process.returncode for process in both] == [0, 0], outputs
-    assert len(pushes(service)) == 1
+    assert len(pushes(waiting)) == 1
     assert sum("✓ Pushed" in output for output in outputs) == 1
     other = next(output for output in outputs if "✓ Pushed" not in output)
     assert "Another push was faster" in other or "Nothing to push" in other
@@ -185,70 +181,66 @@ def test_a_foreign_key_to_what_only_the_live_database_has_is_explained(service: 
     assert references(service, "dev_markers") == {"by_hand"}
 
 
-def test_a_table_made_by_hand_is_not_overwritten(service: Service) -> None:
-    gen_dev_markers(service)
-    service.sql("create table dev_markers (id int)")
-    service.sql("insert into dev_markers values (42)")
+def test_a_table_made_by_hand_is_not_overwritten(waiting: Service) -> None:
+    waiting.sql("create table dev_markers (id int)")
+    waiting.sql("insert into dev_markers values (42)")
 
     for _ in range(2):
-        result = service.invoke("db.push", code=2)
+        result = waiting.invoke("db.push", code=2)
         assert "G10 app-drift" in result.err
         assert "+ table public.dev_markers" in result.err
-        assert service.sql("select id from dev_markers") == [(42,)]
-        service.invoke("db.sync")  # does not make it lane A's either
-    assert "dev_markers" not in "".join(mirror(service))
+        assert waiting.sql("select id from dev_markers") == [(42,)]
+        waiting.invoke("db.sync")  # does not make it lane A's either
+    assert "dev_markers" not in "".join(mirror(waiting))
 
-    service.sql("drop table dev_markers")
-    service.invoke("db.push")
+    waiting.sql("drop table dev_markers")
+    waiting.invoke("db.push")
 
 
-def test_a_migration_that_fails_halfway_leaves_the_database_as_before(service: Service) -> None:
-    service.sql("insert into auth.users (id) values (gen_random_uuid())")
-    gen_dev_markers(service)
-    service.edit_revision(
+def test_a_migration_that_fails_halfway_leaves_the_database_as_before(waiting: Service) -> None:
+    waiting.sql("insert into auth.users (id) values (gen_random_uuid())")
+    waiting.edit_revision(
         'op.execute("create table dev_markers (id int)")\n'
         'op.execute("insert into dev_markers select 1 / (1 - count(*)) from auth.users")'
     )
 
-    result = service.invoke("db.push", code=1)  # the shadow has no users: there it runs
+    result = waiting.invoke("db.push", code=1)  # the shadow has no users: there it runs
 
     assert "The migration failed: division by zero" in result.err
-    assert f"{service.revisions()[-1].name}:" in result.err
+    assert f"{waiting.revisions()[-1].name}:" in result.err
     assert "insert into dev_markers" in result.err
-    assert "dev_markers" not in tables(service)
-    assert pushes(service) == []
+    assert "dev_markers" not in tables(waiting)
+    assert pushes(waiting) == []
 
 
-def test_a_pushed_table_has_rls_where_the_event_trigger_is_off(service: Service) -> None:
-    service.sql("alter event trigger enable_rls_on_new_tables disable")
-    service.invoke("db.sync")
-    gen_dev_markers(service)
+def test_a_pushed_table_has_rls_where_the_event_trigger_is_off(waiting: Service) -> None:
+    waiting.sql("alter event trigger enable_rls_on_new_tables disable")
+    waiting.invoke("db.sync")
 
-    result = service.invoke("db.push")
+    result = waiting.invoke("db.push")
 
     assert "enabled RLS on public.dev_markers" in result.err
-    assert has_rls(service, "dev_markers")
-    assert service.invoke("db.status").out.endswith("nothing to do\n")
+    assert has_rls(waiting, "dev_markers")
+    assert waiting.invoke("db.status").out.endswith("nothing to do\n")
 
 
-def test_a_push_that_comes_out_otherwise_than_on_the_shadow_is_undone(service: Service) -> None:
+def test_a_push_that_comes_out_otherwise_than_on_the_shadow_is_undone(waiting: Service) -> None:
     """Here a function of lane A's adds a column to every new table, in this database alone."""
-    service.sql(
+    waiting.sql(
         "create function private.stamp() returns event_trigger language plpgsql as $$ begin"
         " if tg_tag = 'CREATE TABLE' and to_regclass('public.dev_markers') is not null then"
         "   alter table public.dev_markers add column if not exists stamp text; end if; end $$;"
         "create event trigger stamp on ddl_command_end when tag in ('CREATE TABLE')"
         " execute function private.stamp()"
     )
-    service.invoke("db.sync")
-    gen_dev_markers(service)
+    waiting.invoke("db.sync")
 
-    result = service.invoke("db.push", code=1)
+    result = waiting.invoke("db.push", code=1)
 
     assert "otherwise than the shadow; nothing applied" in result.err
     assert "public.dev_markers.stamp" in result.err
-    assert "dev_markers" not in tables(service)
-    assert pushes(service) == []
+    assert "dev_markers" not in tables(waiting)
+    assert pushes(waiting) == []
 
 
 def test_default_grants_of_the_database_are_no_obstacle(service: Service) -> None:
@@ -271,47 +263,41 @@ def test_default_grants_of_the_database_are_no_obstacle(service: Service) -> Non
     assert "dev_markers" not in tables(service)
 
 
-def test_sql_files_after_the_mark_follow_their_revision(service: Service) -> None:
-    gen_dev_markers(service)
+def test_sql_files_after_the_mark_follow_their_revision(waiting: Service) -> None:
     policy = (
         "drop policy if exists dev_markers_select on dev_markers;\n"
         "create policy dev_markers_select on dev_markers for select to authenticated using (true);"
     )
-    add_sql(service, "10_policy.sql", policy, after=True)
-    assert "invoke db.push" in service.invoke("db.apply", code=2).err
-    assert "invoke db.push" in service.invoke("db.gen", code=2).err
+    add_sql(waiting, "10_policy.sql", policy, after=True)
+    assert "invoke db.push" in waiting.invoke("db.apply", code=2).err
+    assert "invoke db.push" in waiting.invoke("db.gen", code=2).err
 
-    result = service.invoke("db.push")
+    result = waiting.invoke("db.push")
     assert "Next:  invoke db.apply   (10_policy.sql)" in result.out
-    service.invoke("db.apply")
-    result = service.invoke("db.sync")
+    waiting.invoke("db.apply")
+    result = waiting.invoke("db.sync")
     assert "+ policy public.dev_markers.dev_markers_select" in result.out
     assert "!" not in result.out
 
-    assert service.invoke("db.sync", "--check").out == NO_CHANGES
-    assert service.invoke("db.gen").out == NO_CHANGES
-    assert service.invoke("db.status").out.endswith("nothing to do\n")
+    assert waiting.invoke("db.sync", "--check").out == NO_CHANGES
+    assert waiting.invoke("db.gen").out == NO_CHANGES
+    assert waiting.invoke("db.status").out.endswith("nothing to do\n")
 
 
 def test_a_database_that_lags_behind_catches_up(
-    service: Service, new_database: NewDatabase
+    pushed: Service, ready_service: Service, new_database: NewDatabase
 ) -> None:
-    """Staging, say: it stands where the service stood before all that follows."""
-    staging = Service(
-        service.folder,
-        service.env | {"DATABASE_URL": new_database(database_name(service.env["DATABASE_URL"]))},
-    )
-    add_sql(service, "10_fax.sql", "alter table contacts add column if not exists fax text;")
-    service.invoke("db.apply")
-    service.invoke("db.sync")
-    push_dev_markers(service)
-    add_sql(service, "11_rls.sql", "alter table dev_markers force row level security;", after=True)
-    service.invoke("db.apply")
-    service.invoke("db.sync")
-    service.write_app(DEV_MARKERS.replace("label: Mapped[str]", "label: Mapped[str | None]"))
-    service.invoke("db.gen", "-m", "loosen label")
-    service.invoke("db.push")
-    mirrored = mirror(service)
+    older = new_database(database_name(ready_service.env["DATABASE_URL"]))
+    staging = Service(pushed.folder, pushed.env | {"DATABASE_URL": older})
+    add_sql(pushed, "10_fax.sql", "alter table contacts add column if not exists fax text;")
+    pushed.invoke("db.apply")
+    add_sql(pushed, "11_rls.sql", "alter table dev_markers force row level security;", after=True)
+    pushed.invoke("db.apply")
+    pushed.invoke("db.sync")
+    pushed.write_app(DEV_MARKERS.replace("label: Mapped[str]", "label: Mapped[str | None]"))
+    pushed.invoke("db.gen", "-m", "loosen label")
+    pushed.invoke("db.push")
+    mirrored = mirror(pushed)
 
     assert "G02 one-lane" in staging.invoke("db.push", code=2).err
     assert "Applied to target default: 10_fax.sql." in staging.invoke("db.apply").out
@@ -319,9 +305,9 @@ def test_a_database_that_lags_behind_catches_up(
     staging.invoke("db.apply")
     assert staging.invoke("db.status").out.endswith("nothing to do\n")
     assert staging.invoke("db.sync").out == NO_CHANGES
-    assert mirror(service) == mirrored
-    same = ("--source", service.env["DATABASE_URL"], "--target", staging.env["DATABASE_URL"])
-    assert service.invoke("db.diff", *same).out == NO_CHANGES
+    assert mirror(staging) == mirrored
+    same = ("--source", pushed.env["DATABASE_URL"], "--target", staging.env["DATABASE_URL"])
+    assert pushed.invoke("db.diff", *same).out == NO_CHANGES
 
 
 def test_gen_and_push_commit_their_own_files(service: Service) -> None:
@@ -339,12 +325,6 @@ def test_gen_and_push_commit_their_own_files(service: Service) -> None:
         "src/crm/db/schema/app.py",
     ]
     assert service.git("status", "--porcelain") == "A  unrelated.txt"
-
-
-def pushes(service: Service) -> list[tuple[object, ...]]:
-    if "pushes" not in tables(service, "twolane"):
-        return []
-    return service.sql("select revision, git_commit, duration_ms >= 0 from twolane.pushes")
 
 
 def references(service: Service, table: str) -> set[str]:

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 from invoke.exceptions import Exit as Exit
 from invoke.tasks import task
 
-from .catalog import Change
+from .catalog import RELATION_KINDS, Change, kind
 from .errors import Failure
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .guards import Refusal
     from .plan import Plan
 
@@ -48,6 +50,8 @@ def command(**options: Any) -> Callable[[Callable[..., None]], Any]:
     def decorate(body: Callable[..., None]) -> Any:
         @functools.wraps(body)
         def run(*args: Any, **kwargs: Any) -> None:
+            # Invoke forbids it; the modules that a command imports would be compiled each time.
+            sys.dont_write_bytecode = False
             try:
                 body(*args, **kwargs)
                 sys.stdout.flush()
@@ -114,6 +118,16 @@ def warn(text: str) -> None:
 def confirm(question: str) -> bool:
     """Asks on a terminal; without one the answer is no."""
     return sys.stdin.isatty() and input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
+def suggest(root: Path, paths: Sequence[Path], message: str, commit: bool) -> None:
+    """The commit message that comes last, or the commit itself, of these paths alone."""
+    from . import git
+
+    if commit:
+        done(git.commit(root, paths, message))
+    else:
+        say(f"Commit:  {message}")
 
 
 def note(text: str) -> None:
@@ -186,8 +200,9 @@ def plan_json(plan: Plan) -> dict[str, Any]:
 
 
 def change_lines(changes: Sequence[Change], stream: Any, limit: int | None) -> list[str]:
-    """One line a change; a long list ends in the number left out."""
+    """One line a change, tables and views first; a long list ends in the number left out."""
     colors = {"+": "green", "-": "red", "~": "yellow"}
+    changes = sorted(changes, key=lambda c: kind(c.identity) not in RELATION_KINDS)
     lines = [
         paint(f"{c.sign} {clean(c.identity)}", colors[c.sign], stream)
         + f"   {clean(_summary(c))}".rstrip()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
@@ -13,15 +11,9 @@ from . import console
 from .console import command, done, refuse, say
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from psycopg import Connection
-
-    from .catalog import Snapshot
-    from .config import Config, Target
-    from .ledger import Ledger
     from .plan import Plan
-    from .state import Repo, State
+    from .state import State
+    from .work import Work
 
 TARGET = (
     "Target by name: local (embedded), default (DATABASE_URL), or one of [tool.twolane.targets]."
@@ -30,36 +22,6 @@ CONFIRM = "Name of the protected target that is meant to be changed."
 JSON = "Print JSON, for scripts."
 COMMIT = "Make the suggested git commit."
 NO_CHANGES = "No schema changes."
-
-
-@dataclass(frozen=True)
-class Work:
-    """A command's surroundings: the repo, the target, and an open connection to it."""
-
-    repo: Repo
-    target: Target
-    connection: Connection[Any]
-    ledger: Ledger
-
-    @property
-    def config(self) -> Config:
-        return self.repo.config
-
-    def state(self) -> State:
-        from .state import read_state
-
-        return read_state(self.repo, self.target, self.connection, console.working)
-
-
-@contextmanager
-def work_on(name: str | None) -> Iterator[Work]:
-    """Reads the repo and connects to the target."""
-    from . import config, databases, ledger, state
-
-    repo = state.read_repo(config.load())
-    target = repo.config.target(name)
-    with databases.connect(repo.config, target) as connection:
-        yield Work(repo, target, connection, ledger.read(connection))
 
 
 @command(help={})
@@ -91,6 +53,7 @@ def bootstrap(
 ) -> None:
     """From empty to ready: SQL files, migrations, sync. Run again, it does what is left."""
     from . import guards, lane_a, plan, state
+    from .work import work_on
 
     with work_on(target) as work:
         order = work.repo.order
@@ -130,6 +93,7 @@ def apply(
 ) -> None:
     """Lane A: run the SQL files that are new or changed, each in one transaction."""
     from . import guards, lane_a
+    from .work import work_on
 
     names = list(file or ())
     with work_on(target) as work:
@@ -150,10 +114,11 @@ def apply(
 @command(help={"target": TARGET})
 def introspect(c: Context, target: str | None = None) -> None:
     """Print the models that a sync would write; write nothing."""
-    from . import lane_a
+    from . import models
+    from .work import work_on
 
     with work_on(target) as work:
-        print(lane_a.mirror(work.state()).models, end="")
+        print(models.render_models(work.state().sql_lane), end="")
 
 
 @command(
@@ -172,17 +137,25 @@ def sync(
     commit: bool = False,
 ) -> None:
     """Lane A: bring the live database into the mirror, introspected.py and schema.lock.json."""
-    from . import guards
+    from . import guards, mirror
+    from .work import work_on
 
     with work_on(target) as work:
-        refuse(guards.known_revision(work.repo, work.ledger))
+        refuse(guards.applied_history(work.repo, work.ledger))
         state = work.state()
-    if check or json:
-        _report_mirror(state, json, write=not check)
-        if check:
-            return
-    else:
+    if not check and not json:
         _sync(state, commit)
+        return
+    found = mirror.read(state)
+    if not check:
+        mirror.write(found)
+    if json:
+        console.print_json(mirror.as_json(found, written=not check))
+    else:
+        mirror.show(found)
+        say(f"Stale: {', '.join(found.stale_names)}.") if found.stale else done(NO_CHANGES)
+    if check and found.stale:
+        raise console.Different
 
 
 @command(
@@ -204,6 +177,7 @@ def gen(
     from . import config, guards, lane_b, ledger
     from . import state as states
     from .errors import Unreachable
+    from .work import work_on
 
     repo = states.read_repo(config.load())
     refuse(guards.order(repo), guards.history(repo, ledger.Ledger()))
@@ -232,7 +206,8 @@ def gen(
         )
         console.show_changes(made.unseen)
     say("Read it, then:  invoke db.push")
-    _suggest(repo.config, [made.path, repo.config.schema / "app.py"], _feat([made.title]), commit)
+    paths = [made.path, repo.config.schema / "app.py"]
+    console.suggest(repo.config.root, paths, _feat([made.title]), commit)
 
 
 @command(
@@ -254,6 +229,7 @@ def push(
 ) -> None:
     """Lane B: bring the waiting revisions into the database."""
     from . import guards, lane_b, plan
+    from .work import work_on
 
     with work_on(target) as work:
         refuse(
@@ -277,18 +253,15 @@ def push(
             return
     if late := state.pending_after:
         say(f"Next:  invoke db.apply   ({', '.join(file.name for file in late)})")
-    _suggest(
-        work.config,
-        [work.config.migrations, work.config.schema / "app.py"],
-        _feat([r.title for r in todo.revisions]),
-        commit,
-    )
+    paths = [work.config.migrations, work.config.schema / "app.py"]
+    console.suggest(work.config.root, paths, _feat([r.title for r in todo.revisions]), commit)
 
 
 @command(help={"target": TARGET, "json": JSON})
 def status(c: Context, target: str | None = None, json: bool = False) -> None:
     """Where things stand: the target, what each lane has pending, what to run next."""
     from . import guards, report
+    from .work import work_on
 
     with work_on(target) as work:
         blocked = guards.order(work.repo) or guards.history(work.repo, work.ledger)
@@ -301,8 +274,9 @@ def status(c: Context, target: str | None = None, json: bool = False) -> None:
 def diff(c: Context, source: str, target: str, json: bool = False) -> None:
     """Compare two databases fact by fact; exit with 3 if they differ."""
     from . import catalog
+    from .work import facts_of
 
-    changes = catalog.diff(_facts(source), _facts(target))
+    changes = catalog.diff(facts_of(source), facts_of(target))
     if json:
         console.print_json(console.change_json(changes))
     elif changes:
@@ -318,8 +292,9 @@ def diff(c: Context, source: str, target: str, json: bool = False) -> None:
 def snapshot(c: Context, target: str | None = None, json: bool = False) -> None:
     """Print the facts of a database, one a line."""
     from . import catalog
+    from .work import facts_of
 
-    facts = _facts(target)
+    facts = facts_of(target)
     if json:
         print(catalog.dump_lock(facts), end="")
         return
@@ -364,6 +339,7 @@ def psql(
     import subprocess
 
     from . import databases, embedded, guards
+    from .work import work_on
 
     with work_on(target) as work:
         refuse(guards.target(work.config, work.target, work.ledger, confirm))
@@ -379,107 +355,31 @@ def psql(
         raise console.Exit(code=console.ERROR)
 
 
-def _facts(name: str | None) -> Snapshot:
-    """The facts of a database given by URL or by target name."""
-    from . import catalog, config, databases
-
-    if name and "://" in name:
-        opening = databases.open_connection(
-            databases.from_url(name, "The URL"), "Connecting to the URL"
-        )
-    else:
-        settings = config.load()
-        opening = databases.connect(settings, settings.target(name))
-    with opening as connection:
-        return catalog.read(connection)
-
-
-def _sync(state: State, commit: bool) -> None:
-    from . import lane_a
-
-    config = state.repo.config
-    mirror = lane_a.mirror(state)
-    stale = lane_a.outdated(config, mirror)
-    if mirror.changes:
-        say(f"The live database against the mirror, {console.count(mirror.changes)}:")
-        console.show_changes(mirror.changes)
-    _explain(state)
-    if stale:
-        lane_a.write(config, mirror)
-        done(f"Wrote {' and '.join(str(path.relative_to(config.root)) for path in stale)}.")
-    done(NO_CHANGES)
-    if stale:
-        message = "chore(db): re-introspect baseline after manual SQL changes"
-        _suggest(config, [config.introspected, config.lock], message, commit)
-
-
-def _report_mirror(state: State, json: bool, write: bool) -> None:
-    """`sync --check` and `sync --json`: what differs, and exit code 3 for the first."""
-    from . import lane_a
-
-    config = state.repo.config
-    mirror = lane_a.mirror(state)
-    stale = lane_a.outdated(config, mirror)
-    if write and stale:
-        lane_a.write(config, mirror)
-    if json:
-        console.print_json(
-            {
-                "changes": console.change_json(mirror.changes),
-                "no_sql_file_makes": console.change_json(state.unmade),
-                "files": [path.relative_to(config.root).as_posix() for path in stale],
-                "written": write and bool(stale),
-            }
-        )
-    elif stale:
-        console.show_changes(mirror.changes)
-        say(f"Stale: {', '.join(path.relative_to(config.root).as_posix() for path in stale)}.")
-        say("Next:  invoke db.sync")
-    else:
-        done(NO_CHANGES)
-    if stale and not write:
-        raise console.Different
-
-
-def _explain(state: State) -> None:
-    """What a sync does not settle, each with its way on."""
-    if state.replay_error:
-        console.warn(f"The repo's files don't run on the shadow: {state.replay_error.message}")
-    if state.unmade:
-        console.warn("This is not what the SQL files make; put it into a file under supabase/sql/:")
-        console.show_changes(state.unmade, limit=12)
-    if state.app_drift:
-        console.warn(
-            "The app's tables differ from their revisions (G10); the mirror leaves them out:"
-        )
-        console.show_changes(state.app_drift, limit=12)
-
-
 def _push(work: Work, state: State, todo: Plan, dry_run: bool = False) -> None:
     from . import lane_b
 
     console.show_plan(todo, lane_b.renames(todo.changes))
     if dry_run:
         say("Dry run: nothing was applied.")
-        return
-    mine = lane_b.push(work.connection, state, todo)
-    title = ", ".join(r.id for r in todo.revisions)
-    done(
-        f"Pushed {title} to target {work.target.name}."
-        if mine
-        else "Another push was faster; nothing left to do."
-    )
+    elif lane_b.push(work.connection, state, todo):
+        done(f"Pushed {', '.join(r.id for r in todo.revisions)} to target {work.target.name}.")
+    else:
+        done("Another push was faster; nothing left to do.")
+
+
+def _sync(state: State, commit: bool) -> None:
+    from . import mirror
+
+    found = mirror.read(state)
+    mirror.show(found)
+    mirror.write(found)
+    if found.stale:
+        done(f"Wrote {' and '.join(found.stale_names)}.")
+    done(NO_CHANGES)
+    if found.stale:
+        message = "chore(db): re-introspect baseline after manual SQL changes"
+        console.suggest(state.repo.config.root, list(found.texts), message, commit)
 
 
 def _feat(titles: Sequence[str]) -> str:
     return f"feat(db): {', '.join(titles)} via Alembic migration"
-
-
-def _suggest(config: Config, paths: Sequence[Path], message: str, commit: bool) -> None:
-    """The commit message comes last; `--commit` makes the commit."""
-    from . import git
-
-    if commit:
-        done(git.commit(config.root, paths, message))
-    else:
-        say(f"Commit:  {message}")

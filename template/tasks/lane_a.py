@@ -1,19 +1,17 @@
-"""Lane A: SQL files into the database, the database into the mirror."""
+"""Lane A: SQL files into the database."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import catalog, console, databases, ledger, models, sqlfiles
-from .catalog import Change
-from .config import Config, Target
+from . import console, databases, ledger, sqlfiles
+from .config import Target
 from .errors import Failure
 from .sqlfiles import SqlFile
-from .state import Repo, State
+from .state import Repo, pending, waiting
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -36,8 +34,6 @@ def choose(repo: Repo, done: ledger.Ledger, names: Sequence[str]) -> tuple[SqlFi
         )
     if wanted:
         return tuple(file for file in repo.order.files if file.name in wanted)
-    from .state import pending, waiting
-
     return pending(repo.order.before if waiting(repo, done) else repo.order.files, done)
 
 
@@ -76,40 +72,3 @@ def _apply_one(connection: Connection[Any], target: Target, file: SqlFile, again
     if ran:
         console.say(f"  {file.name}  {round(1000 * (time.monotonic() - start))} ms")
     return ran
-
-
-@dataclass(frozen=True)
-class Mirror:
-    """What a sync would write, and what that changes."""
-
-    models: str
-    lock: str
-    changes: Sequence[Change]
-
-
-def mirror(state: State) -> Mirror:
-    """The mirror of the live database's SQL lane."""
-    return Mirror(
-        models=models.render_models(state.sql_lane),
-        lock=catalog.dump_lock(state.sql_lane),
-        changes=catalog.diff(state.repo.lock, state.sql_lane),
-    )
-
-
-def outdated(config: Config, mirror: Mirror) -> list[Path]:
-    """The files of the mirror that are not what a sync would write."""
-    wanted = {config.introspected: mirror.models, config.lock: mirror.lock}
-    return [
-        path
-        for path, text in wanted.items()
-        if not path.exists() or path.read_bytes() != text.encode()
-    ]
-
-
-def write(config: Config, mirror: Mirror) -> None:
-    """Writes the mirror; the lock last, so that a sync cut short is seen as unfinished."""
-    for path, text in ((config.introspected, mirror.models), (config.lock, mirror.lock)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.draft")
-        draft.write_bytes(text.encode())
-        draft.replace(path)

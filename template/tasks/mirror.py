@@ -1,0 +1,76 @@
+"""The mirror: `introspected.py` and the lock, what the live SQL lane was at the last sync."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import catalog, console, models
+from .catalog import Change
+from .state import State
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """What a sync would write, by file; the files that are otherwise; the facts that differ."""
+
+    state: State
+    texts: dict[Path, str]
+    stale: Sequence[Path]
+    changes: Sequence[Change]
+
+    @property
+    def stale_names(self) -> list[str]:
+        return [path.relative_to(self.state.repo.config.root).as_posix() for path in self.stale]
+
+
+def read(state: State) -> Mirror:
+    """The mirror of the live database, held against the files; the lock comes last."""
+    config = state.repo.config
+    texts = {
+        config.introspected: models.render_models(state.sql_lane),
+        config.lock: catalog.dump_lock(state.sql_lane),
+    }
+    stale = [
+        path
+        for path, text in texts.items()
+        if not path.exists() or path.read_bytes() != text.encode()
+    ]
+    return Mirror(state, texts, stale, catalog.diff(state.repo.lock, state.sql_lane))
+
+
+def write(mirror: Mirror) -> None:
+    """Writes what is stale; the lock last, so that a sync cut short is seen as unfinished."""
+    for path in mirror.stale:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.draft")
+        draft.write_bytes(mirror.texts[path].encode())
+        draft.replace(path)
+
+
+def show(mirror: Mirror) -> None:
+    """What changed fact by fact, and what a sync does not settle, each with its way on."""
+    state = mirror.state
+    if mirror.changes:
+        console.say(f"The live database against the mirror, {console.count(mirror.changes)}:")
+        console.show_changes(mirror.changes)
+    if state.replay_error:
+        console.warn(f"The repo's files don't run on the shadow: {state.replay_error.message}")
+    if state.unmade:
+        console.warn("This is not what the SQL files make; put it into a file under supabase/sql/:")
+        console.show_changes(state.unmade, limit=12)
+    if state.app_drift:
+        console.warn("The app's tables are not what their revisions make (G10), and left out:")
+        console.show_changes(state.app_drift, limit=12)
+
+
+def as_json(mirror: Mirror, written: bool) -> dict[str, Any]:
+    """`{"changes", "no_sql_file_makes", "files", "written"}`; changes as in `db.diff --json`."""
+    return {
+        "changes": console.change_json(mirror.changes),
+        "no_sql_file_makes": console.change_json(mirror.state.unmade),
+        "files": mirror.stale_names,
+        "written": written and bool(mirror.stale),
+    }

@@ -1,0 +1,258 @@
+"""The embedded server as a user meets it: up, down, reset, and in which folders and versions."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psycopg
+import pytest
+from servers import DEBIAN_15, programs
+from service import DEV_MARKERS, Service, clean_environment
+
+NewService = Callable[..., Service]
+
+
+@pytest.fixture
+def new_service(blank_service: Service) -> Iterator[NewService]:
+    """Makes a fresh service on an embedded server of its own, stopped when the test ends.
+
+    Outside pytest's own folder, which a pytest of root's closes to others when it starts: under
+    root Postgres runs as another user.
+    """
+    with tempfile.TemporaryDirectory(prefix="twolane-embedded-") as home:
+
+        def make(name: str = "crm") -> Service:
+            shutil.copytree(blank_service.folder, Path(home) / name)
+            return Service(Path(home) / name)
+
+        yield make
+        for pid_file in Path(home).glob("*/.postgres/*/postmaster.pid"):
+            with suppress(OSError, ValueError):
+                os.kill(int(pid_file.read_text().split()[0]), signal.SIGQUIT)
+
+
+def set_postgres(service: Service, value: str) -> None:
+    toml = service.read("pyproject.toml")
+    lines = [line for line in toml.splitlines() if not line.startswith("postgres =")]
+    at = lines.index("[tool.twolane]") + 1
+    service.write("pyproject.toml", "\n".join([*lines[:at], f"postgres = {value}", *lines[at:]]))
+
+
+def up(service: Service) -> str:
+    """The URL that `db.up` prints."""
+    url = service.invoke("db.up").out.splitlines()[-1]
+    assert url.startswith("postgresql://")
+    return url
+
+
+def query(url: str, statement: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        cursor = connection.execute(statement.encode())
+        return cursor.fetchall() if cursor.description else []
+
+
+def use_both_lanes(service: Service) -> None:
+    """Bootstrap leaves git clean; then a table by lane B."""
+    service.invoke("db.bootstrap")
+    assert service.git("status", "--short") == ""
+    service.write_app(DEV_MARKERS)
+    service.invoke("db.gen", "-m", "add dev markers")
+    assert "✓ Pushed" in service.invoke("db.push").out
+    status = service.invoke("db.status").out
+    assert "every SQL file is applied" in status and "fresh" in status and "agree" in status
+    assert "Unmade" not in status and "Drift" not in status
+
+
+def test_up_prints_a_url_that_works_and_down_keeps_the_data(new_service: NewService) -> None:
+    service = new_service()
+    url = up(service)
+    assert up(service) == url
+    query(url, "create table public.kept (id int)")
+    assert "✓ The embedded Postgres is stopped." in service.invoke("db.down").out
+    with pytest.raises(psycopg.OperationalError):
+        query(url, "select 1")
+    assert "✓ The embedded Postgres was not running." in service.invoke("db.down").out
+    assert query(up(service), "select * from public.kept") == []
+    assert service.git("status", "--short") == "", ".postgres is git's no business"
+
+
+def test_a_command_starts_the_server_that_was_killed(new_service: NewService) -> None:
+    service = new_service()
+    query(up(service), "create table public.kept (id int)")
+    pid_file = next(service.folder.glob(".postgres/*/postmaster.pid"))
+    os.kill(int(pid_file.read_text().split()[0]), signal.SIGQUIT)
+    assert "table public.kept" in service.invoke("db.snapshot").out
+
+
+def test_a_service_moved_elsewhere_takes_its_data_along(new_service: NewService) -> None:
+    service = new_service()
+    query(up(service), "create table public.kept (id int)")
+    service.invoke("db.down")
+    moved = Service(service.folder.with_name("moved"))
+    service.folder.rename(moved.folder)
+    assert "table public.kept" in moved.invoke("db.snapshot").out
+
+
+def test_a_server_that_does_not_start_says_why(new_service: NewService) -> None:
+    service = new_service()
+    up(service)
+    service.invoke("db.down")
+    version = next(service.folder.glob(".postgres/*/PG_VERSION"))
+    version.write_text("12\n")
+    result = service.invoke("db.status", code=1)
+    assert result.err.startswith("✗ The embedded Postgres did not start.\n")
+    assert "data directory was initialized by PostgreSQL version 12" in result.err
+    assert "First:  Read " in result.err and "away and run the same command again" in result.err
+
+
+def test_a_server_that_can_not_be_made_says_how_to_learn_more(new_service: NewService) -> None:
+    service = new_service()
+    (service.folder / ".postgres/18").mkdir(parents=True)
+    (service.folder / ".postgres/18/stray").touch()
+    result = service.invoke("db.up", code=1)
+    assert result.err.splitlines() == [
+        "✗ The embedded Postgres did not start.",
+        "  First:  See what it says: invoke --debug db.up",
+    ]
+
+
+def test_reset_refuses_any_database_with_a_url(service: Service) -> None:
+    result = service.invoke("db.reset", "--yes", code=2)
+    assert "✗ db.reset refused · G01 target" in result.err
+    assert "Target default is not the embedded database." in result.err
+    assert "First:  invoke db.reset --target local" in result.err
+    assert service.sql("select to_regclass('public.contacts')") != [(None,)]
+
+
+def test_reset_asks_first(new_service: NewService) -> None:
+    service = new_service()
+    url = up(service)
+    query(url, "create table public.kept (id int)")
+    assert "Nothing was changed." in service.invoke("db.reset").out, "nobody there to answer"
+    if sys.platform != "win32":
+        assert "Nothing was changed." in answer(service, "\n")
+        assert query(url, "select * from public.kept") == []
+        assert "The local database is empty again." in answer(service, "y\n")
+        assert query(url, "select to_regclass('public.kept')") == [(None,)]
+
+
+def answer(service: Service, text: str) -> str:
+    """`db.reset` on a terminal, answered."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "invoke", "db.reset"],
+        cwd=service.folder,
+        env=clean_environment(),
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    os.write(ours, text.encode())
+    out, _ = process.communicate(timeout=30)
+    os.close(ours)
+    os.close(theirs)
+    assert "Drop the local database of crm with all its rows? [y/N]" in out
+    assert process.returncode == 0
+    return out
+
+
+def test_after_a_reset_bootstrap_works_again(new_service: NewService) -> None:
+    service = new_service()
+    use_both_lanes(service)
+    service.commit()
+    result = service.invoke("db.reset", "--yes")
+    assert "Next:  invoke db.bootstrap" in result.out
+    result = service.invoke("db.bootstrap")
+    assert "✓ Pushed" in result.out, "the revision of lane B is part of it"
+    assert "✓ No schema changes." in result.out
+    assert service.git("status", "--short") == ""
+
+
+@pytest.mark.parametrize("name", ["Mein Dienst", "größe-δ", 'it\'s (1) $HOME; 100% "x"'])
+def test_any_name_of_the_folder_will_do(new_service: NewService, name: str) -> None:
+    service = new_service(name)
+    assert query(up(service), "select 1") == [(1,)]
+    assert "No schema changes." in service.invoke("db.bootstrap").out
+    assert "contacts" in service.invoke("db.psql", "-c", "\\dt public.*").out
+    service.invoke("db.down")
+
+
+def test_two_services_do_not_meet(new_service: NewService) -> None:
+    one, two = new_service("one"), new_service("two")
+    first, second = up(one), up(two)
+    assert first != second
+    query(first, "create table public.mine (id int)")
+    assert "public.mine" not in two.invoke("db.snapshot").out
+    two.invoke("db.reset", "--yes")
+    two.invoke("db.down")
+    assert "public.mine" in one.invoke("db.snapshot").out
+
+
+def test_two_commands_at_once_on_a_cold_server(new_service: NewService) -> None:
+    service = new_service()
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-m", "invoke", "db.bootstrap"],
+            cwd=service.folder,
+            env=clean_environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    ended = [process.communicate(timeout=120) for process in both]
+    assert [process.returncode for process in both] == [0, 0], ended
+    assert all("No schema changes." in out for out, _ in ended)
+    assert service.git("status", "--short") == ""
+
+
+def test_sixteen_works_and_has_data_of_its_own(new_service: NewService) -> None:
+    service = new_service()
+    set_postgres(service, "16")
+    service.commit()
+    use_both_lanes(service)
+    assert "Postgres 16." in service.invoke("db.status").out
+    set_postgres(service, "18")
+    assert "Postgres 18." in service.invoke("db.status").out
+    assert "public.contacts" not in service.invoke("db.snapshot").out
+    set_postgres(service, "16")
+    assert "column public.dev_markers.label" in service.invoke("db.snapshot").out
+
+
+def leave_out_vector(service: Service) -> None:
+    """For a Postgres without pgvector; commits."""
+    (service.folder / "supabase/sql/01_extensions_and_vector.sql").unlink()
+    order = service.read("supabase/bootstrap.txt")
+    service.write("supabase/bootstrap.txt", order.replace("01_extensions_and_vector.sql\n", ""))
+    service.commit()
+
+
+def test_a_postgres_of_the_machines_own(new_service: NewService) -> None:
+    """Debian's 15 has contrib's extensions; pgvector is a package of its own, and left out here."""
+    programs(15)
+    service = new_service()
+    set_postgres(service, f'"{DEBIAN_15}"')
+    service.write(
+        "supabase/sql/00_core_tables.sql",
+        "create extension if not exists pg_trgm with schema extensions;\n"
+        + service.read("supabase/sql/00_core_tables.sql"),
+    )
+    leave_out_vector(service)
+    service.invoke("db.bootstrap")
+    service.commit()
+    use_both_lanes(service)
+    assert "Postgres 15." in service.invoke("db.status").out
+    assert "extension pg_trgm" in service.invoke("db.snapshot").out
+    assert "contacts" in service.invoke("db.psql", "-c", "\\dt public.*").out
+    assert "is stopped" in service.invoke("db.down").out

@@ -1,0 +1,184 @@
+"""Guards of the target and of the repo: G01, G04, G09, G11."""
+
+import pytest
+from service import DEV_MARKERS, Service
+from steps import ORDER, SQL, add_sql, mirror, pushes, tables
+
+ENV = "migrations/env.py"
+PRODUCTION = """
+[tool.twolane.targets.production]
+env = "PRODUCTION_DATABASE_URL"
+protected = true
+"""
+ON_PRODUCTION = ("--target", "production")
+
+
+@pytest.fixture
+def production(waiting: Service) -> Service:
+    """A service whose database is also the target `production`; a revision waits."""
+    waiting.write("pyproject.toml", waiting.read("pyproject.toml") + PRODUCTION)
+    waiting.env["PRODUCTION_DATABASE_URL"] = waiting.env["DATABASE_URL"]
+    return waiting
+
+
+def test_g01_a_protected_target_is_changed_only_by_its_name(production: Service) -> None:
+    for command in ("db.push", "db.apply", "db.bootstrap"):
+        result = production.invoke(command, *ON_PRODUCTION, code=2)
+        assert f"✗ {command} refused · G01 target" in result.err
+        assert "First:  repeat with --confirm production" in result.err
+    statement = ("--command", "drop table contacts")
+    assert "G01" in production.invoke("db.psql", *statement, *ON_PRODUCTION, code=2).err
+    assert "G01" in production.invoke("db.push", *ON_PRODUCTION, "--confirm", "prod", code=2).err
+    assert "contacts" in tables(production)
+    assert pushes(production) == []
+
+    for reading in ("db.status", "db.sync", "db.snapshot"):
+        production.invoke(reading, *ON_PRODUCTION)
+    production.invoke("db.push", *ON_PRODUCTION, "--confirm", "production")
+    assert "dev_markers" in tables(production)
+
+
+def test_g01_ci_never_changes_a_protected_target(production: Service) -> None:
+    push = ("db.push", *ON_PRODUCTION, "--confirm", "production")
+    assert "runs in CI" in production.invoke(*push, code=2, CI="true").err
+    assert pushes(production) == []
+    production.invoke(*push, CI="false")
+
+
+def test_g01_a_protected_database_is_known_under_any_name(production: Service) -> None:
+    production.invoke("db.push", "--dry-run")  # not yet labelled: the default target may
+    add_sql(production, "10_fax.sql", "alter table contacts add column if not exists fax text;")
+    production.invoke("db.apply", *ON_PRODUCTION, "--confirm", "production")
+
+    result = production.invoke("db.push", code=2)
+
+    assert "protected as production (reached as target default)" in result.err
+    assert "G01" in production.invoke("db.push", "--confirm", "default", code=2).err
+    assert "protected" in production.invoke("db.status").out
+    production.invoke("db.sync")
+    production.invoke("db.push", "--confirm", "production")
+
+
+def test_g01_reset_drops_nothing_but_the_embedded_database(service: Service) -> None:
+    result = service.invoke("db.reset", "--yes", code=2)
+    assert "G01 target" in result.err
+    assert "contacts" in tables(service)
+
+
+def test_g04_a_table_belongs_to_one_lane(service: Service) -> None:
+    body = DEV_MARKERS.replace("dev_markers", "contacts")
+    service.write_app(body)
+
+    result = service.invoke("db.gen", "-m", "add contacts", code=2)
+    assert "✗ db.gen refused · G04 scope" in result.err
+    assert "    public.contacts\n" in result.err
+    assert service.revisions() == []
+
+    elsewhere = '"contacts"\n    __table_args__ = {"schema": "private"}'
+    service.write_app(body.replace('"contacts"', elsewhere))
+    service.invoke("db.gen", "-m", "add private contacts")
+    service.invoke("db.push")
+    assert tables(service, "private") == {"contacts"}
+    assert service.invoke("db.sync").out == "✓ No schema changes.\n"
+
+
+def test_g04_alembic_compares_the_apps_metadata_and_no_other(service: Service) -> None:
+    env = service.read(ENV)
+    wrong = env.replace(
+        "target_metadata=metadata",
+        'target_metadata=importlib.import_module("crm.db.schema.base").IntrospectedBase.metadata',
+    )
+    assert wrong != env
+    service.write(ENV, wrong)
+    service.write_app(DEV_MARKERS)
+
+    result = service.invoke("db.gen", "-m", "add dev markers", code=2)
+    assert "✗ db.gen refused · G04 scope" in result.err
+    assert "migrations/env.py" in result.err
+    assert service.revisions() == []
+
+    service.write(ENV, env.replace("compare_type=True", "compare_type=bool(1)"))
+    service.invoke("db.gen", "-m", "add dev markers")
+
+
+def test_g09_folder_and_order_must_agree(waiting: Service) -> None:
+    order = waiting.read(ORDER)
+    commands = (("db.apply",), ("db.push",), ("db.gen", "-m", "x"), ("db.bootstrap",))
+
+    waiting.write(f"{SQL}/10_new.sql", "select 1;")
+    for command in commands:
+        result = waiting.invoke(*command, code=2)
+        assert f"✗ {command[0]} refused · G09 order" in result.err
+        assert "10_new.sql: in supabase/sql, not in bootstrap.txt" in result.err
+    (waiting.folder / SQL / "10_new.sql").unlink()
+
+    waiting.write(ORDER, order.replace("00_core", "09_core"))
+    result = waiting.invoke("db.push", code=2)
+    assert "09_core_tables.sql: in bootstrap.txt, not in supabase/sql" in result.err
+    assert "00_core_tables.sql: in supabase/sql, not in bootstrap.txt" in result.err
+
+    waiting.write(ORDER, f"{order}00_core_tables.sql\n")
+    result = waiting.invoke("db.push", code=2)
+    assert "00_core_tables.sql: in bootstrap.txt more than once" in result.err
+    assert pushes(waiting) == []
+
+    waiting.write(ORDER, f"\n  # a comment\n{order}\n\n".replace("tables.sql", "tables.sql  # why"))
+    waiting.write(f"{SQL}/notes.md", "not SQL")
+    waiting.invoke("db.push")
+
+
+def test_g11_a_history_has_one_head(waiting: Service) -> None:
+    first = waiting.revisions()[0]
+    text = first.read_text()
+    twin = text.replace('revision: str = "', 'revision: str = "f')
+    second = first.with_name("twin.py")
+    second.write_text(twin)
+
+    for command in (("db.push",), ("db.gen", "-m", "x"), ("db.bootstrap",)):
+        result = waiting.invoke(*command, code=2)
+        assert f"✗ {command[0]} refused · G11 history" in result.err
+        assert "several heads" in result.err
+    assert pushes(waiting) == []
+
+    revision = first.name.split("_")[4]
+    line = next(x for x in twin.splitlines() if x.startswith("down_revision"))
+    head, _, _ = line.partition(" = ")
+    second.write_text(twin.replace(line, f'{head} = "{revision}"'))
+    waiting.edit_revision('op.execute("create table second ()")')
+    waiting.invoke("db.push")
+    assert {"dev_markers", "second"} <= tables(waiting)
+
+
+def test_g11_a_revision_that_the_repo_does_not_know(pushed: Service) -> None:
+    path = pushed.revisions()[0]
+    text = path.read_text()
+    path.unlink()
+    pushed.write_app("")
+
+    for command in ("db.push", "db.gen", "db.sync"):
+        result = pushed.invoke(command, code=2)
+        assert f"✗ {command} refused · G11 history" in result.err
+        assert path.name.split("_")[4] in result.err
+        assert "git pull" in result.err
+    assert "dev_markers" in tables(pushed)
+
+    path.write_text(text)
+    pushed.write_app(DEV_MARKERS)
+    assert "Nothing to push" in pushed.invoke("db.push").out
+
+
+def test_g11_an_applied_revision_is_not_edited(pushed: Service) -> None:
+    path = pushed.revisions()[0]
+    text = path.read_text()
+    pushed.edit_revision("pass")
+
+    result = pushed.invoke("db.push", code=2)
+    assert "✗ db.push refused · G11 history" in result.err
+    assert "add dev markers" in result.err
+    assert f"restore {path.name}" in result.err
+    assert "G11" in pushed.invoke("db.gen", "-m", "x", code=2).err
+    assert "G11" in pushed.invoke("db.sync", code=2).err, "the table would pass for lane A's"
+    assert "dev_markers" not in "".join(mirror(pushed))
+
+    path.write_bytes(text.replace("\n", "\r\n").encode())
+    assert "Nothing to push" in pushed.invoke("db.push").out
