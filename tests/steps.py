@@ -39,6 +39,11 @@ def pushes(service: Service) -> list[tuple[object, ...]]:
     return service.sql("select revision, git_commit, duration_ms >= 0 from twolane.pushes")
 
 
+def has_rls(service: Service, table: str) -> bool:
+    query = "select relrowsecurity from pg_class where oid = %s::regclass"
+    return bool(service.sql(query, table)[0][0])
+
+
 def mirror(service: Service) -> tuple[str, ...]:
     """What the two files of the mirror say."""
     return tuple(service.read(path) for path in MIRROR)

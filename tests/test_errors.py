@@ -535,12 +535,12 @@ def test_a_plain_postgres_without_the_stub(
     folder: Service, server: PostgresServer, new_database: NewDatabase
 ) -> None:
     """Roles may be there, made by another database of this server; the schema `auth` is not."""
-    env = {"DATABASE_URL": new_database(), "SHADOW_DATABASE_URL": server.get_uri()}
-    said = fails(folder, "db.bootstrap", **env)
+    folder.env |= {"DATABASE_URL": new_database(), "SHADOW_DATABASE_URL": server.get_uri()}
+    said = fails(folder, "db.bootstrap")
     assert "First:  On a plain Postgres, load the stub once: invoke db.psql --file " in said
     step = said.rpartition("invoke ")[2].split()
-    folder.invoke(*step, **env)
-    assert "No schema changes." in folder.invoke("db.bootstrap", **env).out
+    folder.invoke(*step)
+    assert "No schema changes." in folder.invoke("db.bootstrap").out
     assert folder.git("status", "--short") == ""
 
 
@@ -639,7 +639,7 @@ def test_a_lock_held_by_another_is_waited_for_and_then_reported(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(databases, "LOCK_TIMEOUT", "50ms")
-    monkeypatch.setattr(databases.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr("tasks.databases.time.sleep", lambda seconds: None)
     url = service.env["DATABASE_URL"]
     told: list[str] = []
     attempts = 0

@@ -164,6 +164,5 @@ def test_a_role_that_is_no_superuser_can_do_everything(
     assert "Nothing to push" in service.invoke("db.push").out
     assert "✓ No schema changes." in service.invoke("db.sync").out
     status = service.invoke("db.status").out
-    print(status)
     assert "fresh" in status and "agree" in status
     assert "Drift" not in status

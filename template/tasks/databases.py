@@ -273,10 +273,7 @@ def ensure_database(
     """
     from psycopg import errors, sql
 
-    if (
-        maintenance.execute("select from pg_database where datname = %s", (name,)).fetchone()
-        is not None
-    ):
+    if _exists(maintenance, name):
         return
     draft = f"{name}_draft_{maintenance.info.backend_pid}"
     drop = sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(draft))
@@ -294,11 +291,18 @@ def ensure_database(
                 sql.Identifier(draft), sql.Identifier(name)
             )
         )
-    except errors.DuplicateDatabase:
+    except (errors.DuplicateDatabase, errors.UniqueViolation):  # the second at the very same time
         maintenance.execute(drop)
+        if not _exists(maintenance, name):
+            raise
     except BaseException:
         maintenance.execute(drop)
         raise
+
+
+def _exists(maintenance: Connection[Any], name: str) -> bool:
+    found = maintenance.execute("select from pg_database where datname = %s", (name,))
+    return found.fetchone() is not None
 
 
 def _patiently(work: Callable[[], object]) -> None:

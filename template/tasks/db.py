@@ -153,7 +153,9 @@ def sync(
         console.print_json(mirror.as_json(found, written=not check))
     else:
         mirror.show(found)
-        say(f"Stale: {', '.join(found.stale_names)}.") if found.stale else done(NO_CHANGES)
+        done(NO_CHANGES) if not found.stale else say(
+            f"Stale: {', '.join(found.stale_names)}.\nNext:  invoke db.sync"
+        )
     if check and found.stale:
         raise console.Different
 
