@@ -101,7 +101,8 @@ def lint(c: Context) -> None:
     """Format, lint and types: this repo, and a rendered service."""
     _check([sys.executable, "-m", "ruff", "format", "--check", "."])
     _check([sys.executable, "-m", "ruff", "check", "."])
-    _check([sys.executable, "-m", "mypy", "tasks.py", "tests"])
+    _check([sys.executable, "-m", "mypy", "tasks.py"])
+    _check([sys.executable, "-m", "mypy", "tests"])
     with tempfile.TemporaryDirectory() as folder:
         service = _render(Path(folder) / "service", STARTERS[0])
         _check([sys.executable, "-m", "ruff", "format", "--check", "."], service)

@@ -119,7 +119,7 @@ class Service:
     def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Runs SQL in the service's database, behind twolane's back."""
         with psycopg.connect(self.env["DATABASE_URL"], autocommit=True) as connection:
-            cursor = connection.execute(statement, parameters or None)  # type: ignore[arg-type]
+            cursor = connection.execute(statement, parameters or None)
             return cursor.fetchall() if cursor.description else []
 
 

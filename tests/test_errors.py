@@ -395,7 +395,7 @@ def test_an_error_inside_a_do_block_names_the_block(service: Service) -> None:
     service.write(GUARDRAILS, "select 1;\n\ndo $$ begin\n  perform 1 / 0;\nend $$;\n")
     said = fails(service, "db.apply")
     assert "05_guardrails.sql:3:1: division by zero" in said
-    assert "SELECT 1 / 0" in said
+    assert "PL/pgSQL function inline_code_block line 2 at PERFORM" in said
 
 
 OUTSIDE_TRANSACTIONS = [
@@ -530,7 +530,6 @@ def test_errors_in_a_migration(waiting: Service, subtests: pytest.Subtests) -> N
 # A plain Postgres
 
 
-@pytest.mark.xfail(strict=True, reason="db.psql --file runs a script in many transactions")
 def test_a_plain_postgres_without_the_stub(
     folder: Service, server: PostgresServer, new_database: NewDatabase
 ) -> None:

@@ -141,7 +141,6 @@ def test_sync_works_while_a_waiting_sql_file_is_broken(pushed: Service) -> None:
     assert "dev_markers" not in "".join(mirror(pushed))
 
 
-@pytest.mark.xfail(strict=True, reason="migrations/env.py imports app.py for upgrades as well")
 def test_sync_works_while_app_py_is_broken(pushed: Service) -> None:
     add_sql(pushed, "10_fax.sql", "alter table contacts add column fax text;")
     pushed.invoke("db.apply")

@@ -2,7 +2,6 @@
 
 import json
 
-import pytest
 from conftest import NewDatabase, database_name
 from service import DEV_MARKERS, Service
 from steps import add_sql, has_rls, mirror, pushes, start, tables
@@ -11,7 +10,6 @@ NO_CHANGES = "✓ No schema changes.\n"
 
 
 def test_dry_run_shows_the_plan_and_changes_nothing(waiting: Service) -> None:
-
     result = waiting.invoke("db.push", "--dry-run")
     assert "CREATE TABLE dev_markers" in result.out
     assert "+ column public.dev_markers.label   type: " in result.out
@@ -168,6 +166,5 @@ def test_a_database_that_lags_behind_catches_up(
     assert pushed.invoke("db.diff", *same).out == NO_CHANGES
 
 
-@pytest.mark.xfail(strict=True, reason="git.commit fails where everything is committed already")
 def test_a_push_with_nothing_left_to_commit_is_no_error(waiting: Service) -> None:
     waiting.invoke("db.push", "--commit")

@@ -87,10 +87,6 @@ def test_both_lanes_with_the_shadow_on_the_newest(
 
 
 @pytest.mark.parametrize("older", [15], indirect=True)
-@pytest.mark.xfail(
-    strict=True,
-    reason="15 prints a view's columns with the table's name, 16 and later without",
-)
 def test_a_view_on_fifteen_is_what_the_sql_files_make(
     files: Service, older: Server, new_database: NewDatabase
 ) -> None:

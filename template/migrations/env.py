@@ -5,7 +5,7 @@
 - `connection`: a SQLAlchemy connection, already in the transaction that is to hold the work
 - `package`: the service's package, `[tool.twolane] package`
 - `app_tables`: `(schema or None, table)` of the app's tables in that database, so that a table
-  that left `app.py` is seen as dropped; may be missing
+  that left `app.py` is seen as dropped; only where models and database are compared
 - `app_enums`: `(schema or None, type)` of the app's enums there, likewise
 """
 
@@ -37,7 +37,8 @@ def app_metadata() -> MetaData:
     return metadata
 
 
-metadata = app_metadata()
+# An upgrade compares nothing: it goes on while `app.py` is being worked on.
+metadata = app_metadata() if "app_tables" in attributes else MetaData()
 default_schema = attributes["connection"].dialect.default_schema_name
 
 

@@ -65,6 +65,8 @@ def command(**options: Any) -> Callable[[Callable[..., None]], Any]:
                 raise Exit(code=INTERRUPTED) from None
             except BrokenPipeError:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            except Exit:
+                raise
             except Exception as problem:
                 if logging.getLogger("invoke").isEnabledFor(logging.DEBUG):
                     raise

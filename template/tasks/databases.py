@@ -113,7 +113,7 @@ def open_connection(parameters: dict[str, Any], doing: str) -> Iterator[Connecti
 
 def _redact(message: str, secret: str) -> str:
     for piece in {secret, unquote(secret)} - {""}:
-        message = message.replace(piece, "…")
+        message = message.replace(piece, "…") if len(piece) > 2 else message
     return message
 
 
@@ -218,15 +218,35 @@ def local_database(config: Config) -> dict[str, Any]:
     return server | {"dbname": embedded.LOCAL_DATABASE}
 
 
-def drop_local(config: Config) -> None:
+def drop(maintenance: Connection[Any], name: str, force: bool = True) -> None:
+    """Drops a database if it exists; without force, not while somebody is connected to it."""
     from psycopg import sql
 
+    statement = "drop database if exists {} with (force)" if force else "drop database if exists {}"
+    maintenance.execute(sql.SQL(statement).format(sql.Identifier(name)))
+
+
+def abandoned(maintenance: Connection[Any], prefix: str) -> list[str]:
+    """Drafts of databases whose maker is gone: see `ensure_database`."""
+    return [
+        name
+        for (name,) in maintenance.execute(
+            """
+            select datname from pg_database
+            where starts_with(datname, %s) and datname ~ '_draft_[0-9]+$'
+                and substring(datname from '[0-9]+$')::int not in (select pid from pg_stat_activity)
+            """,
+            (prefix,),
+        )
+    ]
+
+
+def drop_local(config: Config) -> None:
     server = embedded.server(config)
     with open_connection(
         server | {"dbname": "postgres"}, "Connecting to the embedded server"
     ) as maintenance:
-        name = sql.Identifier(embedded.LOCAL_DATABASE)
-        maintenance.execute(sql.SQL("drop database if exists {} with (force)").format(name))
+        drop(maintenance, embedded.LOCAL_DATABASE)
 
 
 def to_url(parameters: dict[str, Any]) -> str:
@@ -276,13 +296,13 @@ def ensure_database(
     if _exists(maintenance, name):
         return
     draft = f"{name}_draft_{maintenance.info.backend_pid}"
-    drop = sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(draft))
-    maintenance.execute(drop)
+    drop(maintenance, draft)
     copy = sql.SQL("create database {} template {}").format(
         sql.Identifier(draft), sql.Identifier(template)
     )
     _patiently(lambda: maintenance.execute(copy))
     try:
+        _copy_settings(maintenance, template, draft)
         for fill in fills:
             with open_connection(server | {"dbname": draft}, f"Making {name}") as connection:
                 fill(connection)
@@ -292,12 +312,35 @@ def ensure_database(
             )
         )
     except (errors.DuplicateDatabase, errors.UniqueViolation):  # the second at the very same time
-        maintenance.execute(drop)
+        drop(maintenance, draft)
         if not _exists(maintenance, name):
             raise
     except BaseException:
-        maintenance.execute(drop)
+        drop(maintenance, draft)
         raise
+
+
+def _copy_settings(maintenance: Connection[Any], template: str, copy: str) -> None:
+    """A database's own settings (`search_path`): CREATE DATABASE … TEMPLATE leaves them behind."""
+    from psycopg import sql
+
+    settings = maintenance.execute(
+        """
+        select unnest(setconfig)
+        from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase
+        where d.datname = %s and s.setrole = 0
+        """,
+        (template,),
+    ).fetchall()
+    for (setting,) in settings:
+        name, _, value = setting.partition("=")
+        with maintenance.transaction():
+            maintenance.execute("select set_config(%s, %s, true)", (name, value))
+            maintenance.execute(
+                sql.SQL("alter database {} set {} from current").format(
+                    sql.Identifier(copy), sql.Identifier(*name.split("."))
+                )
+            )
 
 
 def _exists(maintenance: Connection[Any], name: str) -> bool:

@@ -100,6 +100,7 @@ def apply(
         refuse(
             guards.target(work.config, work.target, work.ledger, confirm),
             guards.order(work.repo),
+            guards.applied_history(work.repo, work.ledger),
             guards.one_lane_for_apply(work.repo, work.ledger, names),
         )
         files = lane_a.choose(work.repo, work.ledger, names)
@@ -325,7 +326,7 @@ def reset(c: Context, target: str | None = None, yes: bool = False) -> None:
 @command(
     help={
         "command": "Run this SQL and leave.",
-        "file": "Run this file and leave.",
+        "file": "Run this file, as one transaction, and leave.",
         "target": TARGET,
         "confirm": CONFIRM,
     }
@@ -349,7 +350,7 @@ def psql(
     program = embedded.program(work.config, "psql")
     options = ["--set", "ON_ERROR_STOP=1"]
     options += ["--command", command] if command else []
-    options += ["--file", file] if file else []
+    options += ["--single-transaction", "--file", file] if file else []
     result = subprocess.run(
         [program, *options], env=databases.client_environment(parameters), check=False
     )

@@ -173,6 +173,8 @@ def baseline(plan: Plan) -> Refusal | None:
 
 
 def _is_lane_b(change: Change, plan: Plan, made: set[str]) -> bool:
+    if change.after is None and catalog.relation(change.identity) in plan.dropped:
+        return True
     if change.before is not None:
         return change.identity in plan.owned
     about = catalog.about(change.identity)

@@ -277,7 +277,9 @@ def unexpected(state: State, plan: Plan, after: Snapshot) -> list[Change]:
 
     def is_ours(identity: str) -> bool:
         by_itself = catalog.kind(identity) in ("owner", "grant")
-        return identity in ours or (by_itself and catalog.about(identity) in ours)
+        if identity in ours or (by_itself and catalog.about(identity) in ours):
+            return True
+        return catalog.relation(identity) in plan.dropped
 
     made = structure({i: t for i, t in after.items() if i in plan.app})
     others = {i: t for i, t in state.live.items() if not is_ours(i)}

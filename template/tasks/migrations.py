@@ -226,7 +226,7 @@ def _run(config: Config, alchemy: Any, work: Any, **attributes: Any) -> Any:
     from alembic import command
     from alembic.util import CommandError
     from psycopg import Error as PostgresError
-    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+    from sqlalchemy.exc import DBAPIError
 
     settings = _settings(config)
     settings.attributes |= {"connection": alchemy, "package": config.package, **attributes}
@@ -243,7 +243,7 @@ def _run(config: Config, alchemy: Any, work: Any, **attributes: Any) -> Any:
             raise Failure(
                 str(error), "Run `invoke db.status` to see where things stand."
             ) from error
-        except (SQLAlchemyError, Exception) as error:
+        except (Exception, SystemExit) as error:
             raise from_user_code(error, config.root) from error
 
 

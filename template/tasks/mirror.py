@@ -9,6 +9,7 @@ from typing import Any
 
 from . import catalog, console, models
 from .catalog import Change
+from .errors import Failure
 from .state import State
 
 
@@ -44,7 +45,11 @@ def read(state: State) -> Mirror:
 def write(mirror: Mirror) -> None:
     """Writes what is stale; the lock last, so that a sync cut short is seen as unfinished."""
     for path in mirror.stale:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.is_dir():
+            raise Failure(
+                f"There is no folder {path.parent} to write {path.name} into.",
+                "Check `package` in [tool.twolane] of pyproject.toml.",
+            )
         draft = path.with_name(f".{path.name}.draft")
         draft.write_bytes(mirror.texts[path].encode())
         draft.replace(path)

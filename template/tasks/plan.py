@@ -31,6 +31,15 @@ class Plan:
         return catalog.diff(self.before, self.after)
 
     @property
+    def dropped(self) -> frozenset[str]:
+        """Tables of lane B that go, as `schema.name`; what hangs on them goes with them."""
+        return frozenset(
+            str(catalog.relation(identity))
+            for identity in self.owned - self.after.keys()
+            if catalog.kind(identity) == "table"
+        )
+
+    @property
     def app(self) -> Snapshot:
         """What lane B owns afterwards."""
         return {i: t for i, t in self.after.items() if i in self.owned or i not in self.before}
@@ -58,6 +67,10 @@ def make(repo: Repo, ledger: Ledger, working: Callable[[str], Any]) -> Plan:
     owned = frozenset(made.keys() - base.keys())
     if not todo:
         return Plan((), (), stand.facts, stand.facts, owned)
-    with shadow.connect(config, stand.database) as connection:
-        statements, after = migrations.rehearse(connection, config, todo[-1].id)
+    try:
+        with shadow.connect(config, stand.database) as connection:
+            statements, after = migrations.rehearse(connection, config, todo[-1].id)
+    except migrations.TransactionEnded:
+        shadow.discard(config, stand.database)
+        raise
     return Plan(todo, tuple(statements), stand.facts, after, owned)

@@ -113,9 +113,14 @@ def show(report: Report) -> None:
         ],
         "every SQL file is applied",
     )
-    _facts("Mirror", report.drift, "fresh: the lock is what the live database has", "stale")
+    if report.bootstrapped or not report.pending_files:
+        _facts("Mirror", report.drift, "fresh: the lock is what the live database has", "stale")
+    else:
+        console.say("Mirror   not compared: this database was never bootstrapped")
     if report.unmade:
-        _facts("Unmade", report.unmade, "", "the live database is not what the SQL files make")
+        _facts(
+            "Unmade", report.unmade, "", "not what the SQL files make; put it into supabase/sql/"
+        )
     _lane(
         "Lane B",
         [

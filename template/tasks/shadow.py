@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from . import catalog, databases, embedded, ledger, sqlfiles
 from .catalog import Snapshot
 from .config import Config
+from .errors import Failure, Unreachable
 from .revisions import Revision
 from .sqlfiles import SqlFile
 
@@ -108,23 +110,55 @@ def replay(config: Config, steps: Sequence[Step | None], working: Callable[[str]
 @contextmanager
 def connect(config: Config, database: str) -> Iterator[Connection[Any]]:
     """A connection to a database of the shadow's server."""
-    with databases.open_connection(
-        _server(config) | {"dbname": database}, "Connecting to the shadow"
-    ) as connection:
-        yield connection
+    parameters = _server(config) | {"dbname": database}
+    try:
+        with databases.open_connection(parameters, "Connecting to the shadow") as connection:
+            yield connection
+    except Unreachable as error:
+        _facts_file(config, database).unlink(missing_ok=True)
+        raise Failure(
+            error.message, "Run the same command again: the shadow is made anew."
+        ) from None
+
+
+@contextmanager
+def clone(config: Config, database: str) -> Iterator[dict[str, Any]]:
+    """Connection parameters of a throw-away copy of one of the shadow's databases."""
+    server, name = _server(config), f"clone_{uuid4().hex}"
+    with _maintenance(server) as maintenance:
+        databases.ensure_database(maintenance, server, name, [], database)
+    try:
+        yield server | {"dbname": name}
+    finally:
+        with _maintenance(server) as maintenance:
+            databases.drop(maintenance, name)
+
+
+def major(config: Config) -> int:
+    """The major version of the shadow's server; one elsewhere is taken for 16 or newer."""
+    return 16 if config.environment.get(VARIABLE) else embedded.major(config)
+
+
+def discard(config: Config, database: str) -> None:
+    """Forgets a step that was spoilt; the next replay makes it anew."""
+    _facts_file(config, database).unlink(missing_ok=True)
+    with _maintenance(_server(config)) as maintenance:
+        databases.drop(maintenance, database)
+
+
+def _maintenance(server: dict[str, Any]) -> AbstractContextManager[Connection[Any]]:
+    return databases.open_connection(
+        {"dbname": "postgres"} | server, "Connecting to the shadow's server"
+    )
 
 
 def _build(config: Config, chain: Sequence[tuple[str, Step]]) -> None:
     server = _server(config)
     template = "template0"
-    with databases.open_connection(
-        {"dbname": "postgres"} | server, "Connecting to the shadow's server"
-    ) as maintenance:
+    with _maintenance(server) as maintenance:
         for name, step in chain:
-            # Again for a copy: CREATE DATABASE … TEMPLATE leaves the stub's settings behind.
-            databases.ensure_database(
-                maintenance, server, name, [databases.load_platform, step.run], template
-            )
+            stub = [databases.load_platform] if template == "template0" else []
+            databases.ensure_database(maintenance, server, name, [*stub, step.run], template)
             _write_facts(config, server, name)
             template = name
         _prune(config, maintenance, {name for name, _ in chain})
@@ -145,17 +179,17 @@ def _write_facts(config: Config, server: dict[str, Any], name: str) -> None:
 
 
 def _prune(config: Config, maintenance: Connection[Any], used: set[str]) -> None:
-    """Drops the shadows that were not asked for longest, above the number kept."""
-    from psycopg import errors, sql
+    """Drops the shadows not asked for longest, above the number kept, and unfinished ones."""
+    from psycopg import errors
 
+    for name in databases.abandoned(maintenance, "shadow_"):
+        databases.drop(maintenance, name)
     cached = sorted(
         _facts_file(config, "x").parent.glob("*.json"), key=lambda path: -path.stat().st_mtime
     )
     for path in [path for path in cached[KEEP:] if path.stem not in used]:
         try:
-            maintenance.execute(
-                sql.SQL("drop database if exists {}").format(sql.Identifier(path.stem))
-            )
+            databases.drop(maintenance, path.stem, force=False)
             path.unlink(missing_ok=True)
         except errors.ObjectInUse:
             continue

@@ -44,7 +44,7 @@ class State:
     applied_app: the facts that the repo's migrations make up to the revision where the database
     stands. app: the same, and what the waiting ones make: a table that they drop is the app's until
     they are pushed. replayed: every fact that the repo's files make; None, with the reason in
-    `replay_error`, when they don't run.
+    `replay_error`, when they don't run. prints_alike: whether database and shadow print views so.
     """
 
     repo: Repo
@@ -54,6 +54,7 @@ class State:
     app: Snapshot
     applied_app: Snapshot
     replayed: Snapshot | None
+    prints_alike: bool
     replay_error: Failure | None = None
 
     @property
@@ -113,7 +114,7 @@ class State:
         """Where the live SQL lane is not what the repo's SQL files make.
 
         What is missing counts once every file is applied. Owners differ with who connects, so they
-        don't count.
+        don't count; nor do views that two majors print otherwise.
         """
         if self.replayed is None:
             return []
@@ -124,6 +125,7 @@ class State:
             for change in catalog.diff(made, self.sql_lane)
             if not (change.after is None and unfinished)
             and catalog.kind(change.identity) != "owner"
+            and (self.prints_alike or not _is_reprinted(change))
         ]
 
     def _is_app(self, identity: str, text: str) -> bool:
@@ -136,6 +138,11 @@ class State:
 
     def _on_app_table(self, identity: str) -> bool:
         return f"table {catalog.relation(identity)}" in self.app
+
+
+def _is_reprinted(change: Change) -> bool:
+    views = ("view", "materialized view", "rule")
+    return change.sign == "~" and catalog.kind(change.identity) in views
 
 
 def structure(facts: Snapshot) -> Snapshot:
@@ -177,6 +184,11 @@ def read_lock(config: Config) -> Snapshot:
         ) from error
 
 
+def prints_views_alike(one: int, other: int) -> bool:
+    """Whether two majors print view definitions alike: since 16 without needless qualifiers."""
+    return (one < 16) == (other < 16)
+
+
 def read_state(
     repo: Repo, target: Target, connection: Connection[Any], working: Callable[[str], Any]
 ) -> State:
@@ -189,6 +201,7 @@ def read_state(
     done = ledger.read(connection)
     live = catalog.read(connection)
     history = revisions.up_to(repo.revisions, done.revision)
+    alike = prints_views_alike(connection.info.server_version // 10_000, shadow.major(config))
 
     def facts(*steps: shadow.Step | None) -> Snapshot:
         return shadow.replay(config, steps, working).facts
@@ -207,7 +220,7 @@ def read_state(
             raise
         with suppress(Failure):
             applied_app = app_at([file for file in order.before if file not in late], history)
-            return State(repo, target, done, live, applied_app, applied_app, None, failure)
+            return State(repo, target, done, live, applied_app, applied_app, None, alike, failure)
         raise
     app, replayed, problem = applied_app, None, None
     try:
@@ -219,4 +232,4 @@ def read_state(
         )
     except Failure as failure:
         problem = failure
-    return State(repo, target, done, live, app, applied_app, replayed, problem)
+    return State(repo, target, done, live, app, applied_app, replayed, alike, problem)

@@ -6,19 +6,16 @@ which they may write to and which is dropped afterwards.
 
 import importlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
-from typing import Any
-from uuid import uuid4
 
 import pytest
-from psycopg import sql
 from psycopg.errors import InsufficientPrivilege, ObjectNotInPrerequisiteState
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from tasks import config, databases, shadow, state
+from tasks import config, shadow, state
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +44,7 @@ def session_module(repo: state.Repo) -> ModuleType:
 @pytest.fixture(scope="module")
 def engine(repo: state.Repo, head: shadow.Replay, session_module: ModuleType) -> Iterator[Engine]:
     """An engine on a copy of `head`, as its superuser; each test module has a copy of its own."""
-    with clone(repo.config, head.database) as parameters:
+    with shadow.clone(repo.config, head.database) as parameters:
         engine: Engine = session_module.make_engine("postgresql://", connect_args=parameters)
         yield engine
         engine.dispose()
@@ -70,19 +67,3 @@ def attempt(engine: Engine, session_module: ModuleType) -> Callable[..., int]:
                 session.rollback()
 
     return run
-
-
-@contextmanager
-def clone(settings: config.Config, database: str) -> Iterator[dict[str, Any]]:
-    """Connection parameters of a copy of one of the shadow's databases, dropped at the end."""
-    name = f"test_{uuid4().hex}"
-    with shadow.connect(settings, "postgres") as maintenance:
-        server = maintenance.info.get_parameters() | {"password": maintenance.info.password}
-        # The stub again: a copy comes without its template's settings, such as search_path.
-        databases.ensure_database(maintenance, server, name, [databases.load_platform], database)
-    try:
-        yield server | {"dbname": name}
-    finally:
-        with shadow.connect(settings, "postgres") as maintenance:
-            drop = sql.SQL("drop database {} with (force)")
-            maintenance.execute(drop.format(sql.Identifier(name)))
