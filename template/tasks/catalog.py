@@ -8,8 +8,10 @@ Not facts, each for its reason: the order of columns in a table (it depends on h
 statement should rely on it), NOT NULL as a named constraint (only Postgres 18 has it; it stands
 with the column), constraints, indexes and triggers that a partition has from its parent, the
 options of user mappings (passwords), the version of an extension and what it brings along (objects,
-a comment), what Postgres makes for a range type, `depends on extension`, rows, sequence positions,
-and what belongs to the whole cluster (roles, databases, tablespaces, settings).
+a comment), what Postgres makes for a range type, `depends on extension`, the mark `pg_attver` that
+Debian's 15.20 keeps among a column's options (a position in its log, which pg_dump leaves out too),
+rows, sequence positions, and what belongs to the whole cluster (roles, databases, tablespaces,
+settings).
 """
 
 from __future__ import annotations

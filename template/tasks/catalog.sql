@@ -236,7 +236,9 @@ fact (classid, objid, objsubid, kind, name, owner, acl_kind, acl, definition) as
             'storage', case when a.attstorage <> t.typstorage then a.attstorage end,
             'compression', nullif(a.attcompression, ''),
             'statistics', nullif(coalesce(a.attstattarget, -1), -1),
-            'options', a.attoptions,
+            'options', (
+                select json_agg(o order by o) from unnest(a.attoptions) o
+                where o not like 'pg\_attver=%'),
             'server_options', a.attfdwoptions,
             'inherited', nullif(a.attinhcount > 0, false))
     from user_relation r
