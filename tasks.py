@@ -77,7 +77,7 @@ def _run(folder: Path, *command: str, expect: int = 0, show: bool = True) -> Non
     done = subprocess.run(
         [*program, *command[1:]], cwd=folder, env=kept, capture_output=not show, check=False
     )
-    if show and done.returncode != expect:
+    if done.returncode != expect:
         raise Exit(f"This should have ended with exit code {expect}, not {done.returncode}.", 1)
 
 

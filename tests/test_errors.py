@@ -708,3 +708,12 @@ def test_what_is_quick_says_nothing_on_the_side(service: Service) -> None:
 def test_an_error_without_a_frame_of_the_service_is_told_all_the_same(tmp_path: Path) -> None:
     failure = from_user_code(ValueError("first line\nsecond"), tmp_path)
     assert failure.message == "ValueError: first line" and failure.first
+
+
+def test_who_holds_a_lock_is_named_after_three_tries(service: Service) -> None:
+    service.write(GUARDRAILS, "alter table public.contacts add column if not exists fax text;\n")
+    with psycopg.connect(service.env["DATABASE_URL"]) as other:
+        other.execute("lock table public.contacts in share mode")
+        said = fails(service, "db.apply")
+    assert "3 times" in said
+    assert "lock table public.contacts" in said

@@ -46,12 +46,13 @@ def test_g01_ci_never_changes_a_protected_target(production: Service) -> None:
 
 
 def test_g01_a_protected_database_is_known_under_any_name(production: Service) -> None:
-    production.invoke("db.push", "--dry-run")  # not yet labelled: the default target may
+    twin = production.invoke("db.push", "--dry-run", code=2)  # the same URL as production's
+    assert "protected as production" in twin.err
     add_sql(production, "10_fax.sql", "alter table contacts add column if not exists fax text;")
     production.invoke("db.apply", *ON_PRODUCTION, "--confirm", "production")
 
-    result = production.invoke("db.push", code=2)
-
+    unnamed = {"PRODUCTION_DATABASE_URL": ""}  # the label in the database is left
+    result = production.invoke("db.push", code=2, **unnamed)
     assert "protected as production (reached as target default)" in result.err
     assert "G01" in production.invoke("db.push", "--confirm", "default", code=2).err
     assert "protected" in production.invoke("db.status").out
@@ -159,7 +160,7 @@ def test_g11_a_revision_that_the_repo_does_not_know(pushed: Service) -> None:
         result = pushed.invoke(command, code=2)
         assert f"✗ {command} refused · G11 history" in result.err
         assert path.name.split("_")[4] in result.err
-        assert "git pull" in result.err
+        assert "git log --all -- migrations/versions" in result.err
     assert "dev_markers" in tables(pushed)
 
     path.write_text(text)

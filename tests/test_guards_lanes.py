@@ -1,5 +1,6 @@
 """Guards between the lanes: G02, G03, G10."""
 
+from conftest import NewDatabase
 from service import DEV_MARKERS, Service
 from steps import SQL, add_sql, columns, pushes, tables
 
@@ -128,3 +129,16 @@ def test_g10_what_an_sql_file_after_the_mark_makes_of_a_table_is_no_drift(pushed
 
     pushed.sql("alter table dev_markers no force row level security")
     assert "G10" in pushed.invoke("db.push", code=2).err
+
+
+def test_a_bootstrap_does_not_get_around_the_guards_of_a_push(waiting: Service) -> None:
+    waiting.sql("alter table contacts disable row level security")
+    assert "G03 stale-mirror" in waiting.invoke("db.bootstrap", code=2).err
+
+
+def test_a_sync_does_not_mirror_an_empty_database(
+    service: Service, new_database: NewDatabase, platform: str
+) -> None:
+    result = service.invoke("db.sync", code=1, DATABASE_URL=new_database(platform))
+    assert "invoke db.bootstrap" in result.err
+    assert service.git("status", "--short") == ""

@@ -35,7 +35,7 @@ def warned(output: str) -> str:
 def test_sync_names_what_no_sql_file_makes_until_one_does(service: Service) -> None:
     fax = "alter table contacts add column if not exists fax text"
     service.sql(fax)
-    assert "not what the SQL files make" in service.invoke("db.sync").out
+    assert "No SQL file makes this" in service.invoke("db.sync").out
 
     add_sql(service, "10_fax.sql", fax)
     service.invoke("db.apply")

@@ -1,5 +1,7 @@
 """Lane B: the app's models into a revision, revisions into the database."""
 
+import json
+
 from service import DEV_MARKERS, Service
 from steps import add_sql, columns, has_rls, tables
 
@@ -135,7 +137,7 @@ def test_sql_files_after_the_mark_follow_their_revision(waiting: Service) -> Non
     )
     add_sql(waiting, "10_policy.sql", policy, after=True)
     assert "invoke db.push" in waiting.invoke("db.apply", code=2).err
-    assert "invoke db.push" in waiting.invoke("db.gen", code=2).err
+    assert waiting.invoke("db.gen").out == NO_CHANGES
 
     result = waiting.invoke("db.push")
     assert "Next:  invoke db.apply   (10_policy.sql)" in result.out
@@ -147,6 +149,48 @@ def test_sql_files_after_the_mark_follow_their_revision(waiting: Service) -> Non
     assert waiting.invoke("db.sync", "--check").out == NO_CHANGES
     assert waiting.invoke("db.gen").out == NO_CHANGES
     assert waiting.invoke("db.status").out.endswith("nothing to do\n")
+
+
+def test_a_model_and_its_policy_may_be_written_together(service: Service) -> None:
+    service.write_app(DEV_MARKERS)
+    add_sql(service, "10_policy.sql", "comment on table dev_markers is 'ours';", after=True)
+    assert "invoke db.gen" in service.invoke("db.status").out
+
+    service.invoke("db.gen", "-m", "add dev markers")
+    service.invoke("db.push")
+    service.invoke("db.apply")
+    service.invoke("db.sync")
+
+    assert service.invoke("db.status").out.endswith("nothing to do\n")
+
+
+def test_a_formatted_revision_is_still_the_one_that_was_pushed(pushed: Service) -> None:
+    path = pushed.revisions()[-1]
+    path.write_text(path.read_text().replace('"', "'") + "\n\n# reviewed\n")
+    pushed.invoke("db.push")
+
+
+def test_a_title_may_hold_quotes_and_backslashes(service: Service) -> None:
+    service.write_app(DEV_MARKERS)
+    title = 'say """hi""" from C:\\users'
+    service.invoke("db.gen", "-m", title)
+    assert title in service.invoke("db.push").out
+
+
+def test_a_value_of_an_enum_is_pushed_before_it_is_used(service: Service) -> None:
+    service.write_app("")
+    service.invoke("db.gen", "--empty", "-m", "make a type")
+    service.edit_revision("op.execute(\"create type mood as enum ('sad')\")")
+    service.invoke("db.push")
+    service.invoke("db.gen", "--empty", "-m", "add a value")
+    service.edit_revision("op.execute(\"alter type mood add value 'ok'\")")
+    first = json.loads(service.invoke("db.status", "--json").out)["waiting"][0].split()[0]
+    service.invoke("db.gen", "--empty", "-m", "use it")
+    service.edit_revision("op.execute(\"create table m (m mood default 'ok')\")")
+
+    assert "db.push --to" in service.invoke("db.push", code=1).err
+    service.invoke("db.push", "--to", first)
+    service.invoke("db.push")
 
 
 def test_gen_and_push_commit_their_own_files(service: Service) -> None:

@@ -95,7 +95,7 @@ def test_a_view_on_fifteen_is_what_the_sql_files_make(
     view = "create or replace view public.people with (security_invoker) as"
     service.write(path, f"{view} select id, email from public.contacts;\n")
     service.invoke("db.bootstrap")
-    assert "This is not what the SQL files make" not in service.invoke("db.sync").out
+    assert "SQL file" not in service.invoke("db.sync").out
 
 
 def test_the_tls_parameters_of_a_url_are_passed_on(

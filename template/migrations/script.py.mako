@@ -1,4 +1,4 @@
-"""${message}
+"""${message.replace("\\", "\\\\").replace('"', '\\"') if message else ""}
 
 Revision: ${up_revision}
 Revises: ${down_revision | comma,n}

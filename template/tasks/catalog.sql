@@ -7,7 +7,7 @@ from (values
     ('search_path', ''), ('quote_all_identifiers', 'off'), ('DateStyle', 'ISO, YMD'),
     ('IntervalStyle', 'postgres'), ('TimeZone', 'UTC'), ('extra_float_digits', '1'),
     ('bytea_output', 'hex'), ('xmlbinary', 'base64'), ('lc_monetary', 'C'),
-    ('standard_conforming_strings', 'on')
+    ('standard_conforming_strings', 'on'), ('lock_timeout', '5s')
 ) as setting (name, value);
 
 with
@@ -153,11 +153,14 @@ other (classid, objid, schema, owner, acl_kind, acl, definition) as (
     union all
     select 'pg_catalog.pg_foreign_data_wrapper'::regclass, oid, null, fdwowner, 'F', fdwacl,
         json_build_object('handler', nullif(fdwhandler, 0)::regprocedure,
-            'validator', nullif(fdwvalidator, 0)::regprocedure, 'options', fdwoptions)
+            'validator', nullif(fdwvalidator, 0)::regprocedure, 'options', (
+                select json_agg(encode(sha256(convert_to(o, 'UTF8')), 'hex') order by o) from unnest(fdwoptions) o))
     from pg_catalog.pg_foreign_data_wrapper
     union all
     select 'pg_catalog.pg_foreign_server'::regclass, s.oid, null, srvowner, 'S', srvacl,
-        json_build_object('wrapper', fdwname, 'type', srvtype, 'version', srvversion, 'options', srvoptions)
+        -- Keys of services may stand among the options, so each is a digest.
+        json_build_object('wrapper', fdwname, 'type', srvtype, 'version', srvversion, 'options', (
+            select json_agg(encode(sha256(convert_to(o, 'UTF8')), 'hex') order by o) from unnest(srvoptions) o))
     from pg_catalog.pg_foreign_server s join pg_catalog.pg_foreign_data_wrapper w on w.oid = srvfdw
     union all
     -- Its options hold passwords, and only a superuser sees them.
@@ -183,7 +186,10 @@ fact (classid, objid, objsubid, kind, name, owner, acl_kind, acl, definition) as
     select 'pg_catalog.pg_extension'::regclass, e.oid, 0, 'extension', quote_ident(extname), null, null, null,
         json_build_object('schema', n.nspname)
     from pg_catalog.pg_extension e join pg_catalog.pg_namespace n on n.oid = extnamespace
-    where extname not in ('plpgsql', 'pg_graphql', 'pg_stat_statements', 'pgcrypto', 'supabase_vault', 'uuid-ossp')
+    where not (
+        extname in ('orioledb', 'pg_graphql', 'pg_stat_statements', 'pgcrypto', 'pgjwt', 'pgsodium',
+            'plpgsql', 'supabase_vault', 'uuid-ossp')
+        and nspname in ('extensions', 'graphql', 'pg_catalog', 'pgsodium', 'vault'))
     union all
     select 'pg_catalog.pg_class'::regclass, r.oid, 0, case r.relkind when 'f' then 'foreign table' else 'table' end,
         r.name, r.relowner, 'r', r.relacl,
@@ -295,16 +301,23 @@ fact (classid, objid, objsubid, kind, name, owner, acl_kind, acl, definition) as
     where not exists (
         select from pg_catalog.pg_constraint k where k.conindid = x.indexrelid and k.conrelid = x.indrelid)
     union all
-    -- On a platform table, a trigger that calls a user's function is the user's.
+    -- On a platform table, a trigger that calls a user's function is the user's. What a webhook
+    -- (a platform function) is given may be a secret, so it is a digest.
     select 'pg_catalog.pg_trigger'::regclass, t.oid, 0, 'trigger', r.name || '.' || quote_ident(t.tgname),
         null, null, null,
-        json_build_object('definition', pg_get_triggerdef(t.oid), 'enabled',
+        json_build_object(
+            'definition', case when f.is_platform
+                then split_part(pg_get_triggerdef(t.oid), ' EXECUTE FUNCTION ', 1)
+                    || ' EXECUTE FUNCTION ' || p.oid::regproc || '(…)'
+                else pg_get_triggerdef(t.oid) end,
+            'arguments', case when f.is_platform then encode(sha256(t.tgargs), 'hex') end,
+            'enabled',
             case t.tgenabled when 'D' then 'disabled' when 'R' then 'replica' when 'A' then 'always' end)
     from pg_catalog.pg_trigger t
     join relation r on r.oid = t.tgrelid
     join pg_catalog.pg_proc p on p.oid = t.tgfoid
-    where not t.tgisinternal and t.tgparentid = 0
-        and (not r.is_platform or p.pronamespace in (select oid from schemas where not is_platform))
+    left join schemas f on f.oid = p.pronamespace
+    where not t.tgisinternal and t.tgparentid = 0 and (not r.is_platform or not f.is_platform)
     union all
     select 'pg_catalog.pg_rewrite'::regclass, w.oid, 0, 'rule', r.name || '.' || quote_ident(w.rulename),
         null, null, null,
@@ -328,13 +341,15 @@ fact (classid, objid, objsubid, kind, name, owner, acl_kind, acl, definition) as
     from pg_catalog.pg_policy p join relation r on r.oid = p.polrelid
     where not r.is_platform or r.nspname in ('auth', 'realtime', 'storage')
     union all
-    select 'pg_catalog.pg_event_trigger'::regclass, oid, 0, 'event trigger', quote_ident(evtname), evtowner, null, null,
+    select 'pg_catalog.pg_event_trigger'::regclass, e.oid, 0, 'event trigger', quote_ident(evtname), evtowner, null, null,
         json_build_object('event', evtevent, 'function', evtfoid::regprocedure,
             'tags', (select json_agg(o order by o) from unnest(evttags) o), 'enabled',
             case evtenabled when 'D' then 'disabled' when 'R' then 'replica' when 'A' then 'always' end)
-    from pg_catalog.pg_event_trigger
-    where evtowner not in (select oid from platform_role)
-        and oid not in (select objid from member where classid = 'pg_catalog.pg_event_trigger'::regclass)
+    from pg_catalog.pg_event_trigger e
+    join pg_catalog.pg_proc p on p.oid = e.evtfoid
+    left join schemas f on f.oid = p.pronamespace
+    where evtowner not in (select oid from platform_role) and f.is_platform is not true
+        and e.oid not in (select objid from member where classid = 'pg_catalog.pg_event_trigger'::regclass)
     union all
     select 'pg_catalog.pg_proc'::regclass, p.oid, 0,
         case p.prokind when 'a' then 'aggregate' when 'p' then 'procedure' else 'function' end,

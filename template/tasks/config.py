@@ -76,6 +76,11 @@ class Config:
         target = self.targets.get(
             name or (DEFAULT if self.environment.get("DATABASE_URL") else LOCAL)
         )
+        if target is None and name and "://" in name:
+            raise Failure(
+                "A target is a name, not a URL, which would end up in the shell's history.",
+                "Put the URL into a variable, and name that in [tool.twolane.targets].",
+            )
         if target is None:
             raise Failure(
                 f"There is no target {name!r}; there are: {', '.join(sorted(self.targets))}.",

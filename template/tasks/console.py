@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from invoke.exceptions import Exit as Exit
 from invoke.tasks import task
 
-from .catalog import RELATION_KINDS, Change, kind
+from .catalog import RELATION_KINDS, Change, kind, relation
 from .errors import Failure
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ def command(**options: Any) -> Callable[[Callable[..., None]], Any]:
                 error("Interrupted. What was finished is recorded, the rest was rolled back.")
                 raise Exit(code=INTERRUPTED) from None
             except BrokenPipeError:
+                # Whoever read the output is gone; what comes after the output was not done.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise Exit(code=ERROR) from None
             except Exit:
                 raise
             except Exception as problem:
@@ -183,8 +185,24 @@ def show_plan(plan: Plan, renames: Sequence[str]) -> None:
         print(textwrap.indent(clean(statement), "    "))
     say("The facts it changes:")
     show_changes(plan.changes)
+    for loss in filter(None, (_loss(change, plan) for change in plan.changes)):
+        warn(loss)
     for pair in renames:
         warn(f"{pair}.")
+
+
+def _loss(change: Change, plan: Plan) -> str:
+    """What a change takes away for good, in a sentence; of a dropped table, the table alone."""
+    what, table = kind(change.identity), relation(change.identity)
+    if change.sign != "-" or (what != "table" and table in plan.dropped):
+        return ""
+    if what in ("table", "column") and plan.renames:
+        return f"{change.identity} goes, by a rename or a drop: see the statements."
+    if what in ("table", "column"):
+        return f"{change.identity} is dropped, and its data with it."
+    if what == "rls":
+        return f"{table} loses its row level security: every role with a grant sees every row."
+    return ""
 
 
 def count(changes: Sequence[Change]) -> str:

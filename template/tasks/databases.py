@@ -53,6 +53,22 @@ def parameters(config: Config, target: Target) -> dict[str, Any]:
     return from_url(config.environment[target.variable], target.variable)
 
 
+def protected_twin(config: Config, target: Target) -> Target:
+    """The protected target that leads to the same database, if there is one; else the target."""
+    protected = [t for t in config.targets.values() if t.protected and t.variable]
+    for twin in protected:
+        if target.variable and _place(config, twin) == _place(config, target):
+            return twin
+    return target
+
+
+def _place(config: Config, target: Target) -> tuple[Any, ...] | None:
+    if not target.variable or not (url := config.environment.get(target.variable)):
+        return None
+    found = from_url(url, target.variable)
+    return tuple(found.get(key) for key in ("host", "hostaddr", "port", "dbname", "service"))
+
+
 def from_url(url: str, source: str) -> dict[str, Any]:
     """libpq's parameters in a URL, which may carry SQLAlchemy's driver (`postgresql+psycopg://`).
 
@@ -72,7 +88,8 @@ def from_url(url: str, source: str) -> dict[str, Any]:
             raise psycopg.ProgrammingError("not percent-encoded")
         return found
     except psycopg.ProgrammingError as error:
-        reason = str(error).strip() if "URI query parameter" in str(error) else "it can't be parsed"
+        known = "URI query parameter" in str(error) and "@" not in rest.partition("?")[2]
+        reason = str(error).strip() if known else "it can't be parsed"
         raise Failure(
             f"{source} is no usable Postgres URL: {reason}.",
             "Write postgresql://user:password@host:5432/postgres?sslmode=require, "
@@ -264,6 +281,7 @@ def to_url(parameters: dict[str, Any]) -> str:
 _CLIENT_VARIABLES = {
     "dbname": "PGDATABASE",
     "application_name": "PGAPPNAME",
+    "connect_timeout": "PGCONNECT_TIMEOUT",
     "options": "PGOPTIONS",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
@@ -66,10 +67,13 @@ def bootstrap(
         lane_a.apply(
             work.connection, work.target, state.pending(order.before, work.ledger), again=False
         )
-        todo = plan.make(work.repo, work.ledger, console.working)
+        standing = work.state()
+        if work.ledger.applied:
+            refuse(guards.stale_mirror(standing), guards.app_drift(standing))
+        todo = plan.make(work.repo, standing.ledger, console.working)
         refuse(guards.baseline(todo))
         if todo.revisions:
-            _push(work, work.state(), todo)
+            _push(work, standing, todo)
         lane_a.apply(
             work.connection, work.target, state.pending(order.after, work.ledger), again=False
         )
@@ -95,7 +99,7 @@ def apply(
     from . import guards, lane_a
     from .work import work_on
 
-    names = list(file or ())
+    names = [Path(name).name for name in file or ()]
     with work_on(target) as work:
         refuse(
             guards.target(work.config, work.target, work.ledger, confirm),
@@ -144,6 +148,7 @@ def sync(
     with work_on(target) as work:
         refuse(guards.applied_history(work.repo, work.ledger))
         state = work.state()
+    mirror.expect_something(state)
     if not check and not json:
         _sync(state, commit)
         return
@@ -217,6 +222,7 @@ def gen(
     help={
         "target": TARGET,
         "dry_run": "Stop at the plan.",
+        "to": "The last revision to push; without it, all that wait.",
         "confirm": CONFIRM,
         "json": "Print the plan, and whether it was applied, as JSON.",
         "commit": COMMIT,
@@ -226,6 +232,7 @@ def push(
     c: Context,
     target: str | None = None,
     dry_run: bool = False,
+    to: str | None = None,
     confirm: str | None = None,
     json: bool = False,
     commit: bool = False,
@@ -242,7 +249,7 @@ def push(
         )
         state = work.state()
         refuse(guards.one_lane_for_push(state), guards.stale_mirror(state), guards.app_drift(state))
-        todo = plan.make(work.repo, work.ledger, console.working)
+        todo = plan.make(work.repo, state.ledger, console.working, to)
         refuse(guards.baseline(todo))
         if json:
             applied = bool(todo.revisions) and not dry_run
@@ -361,7 +368,7 @@ def psql(
 def _push(work: Work, state: State, todo: Plan, dry_run: bool = False) -> None:
     from . import lane_b
 
-    console.show_plan(todo, lane_b.renames(todo.changes))
+    console.show_plan(todo, [] if todo.renames else lane_b.renames(todo.changes))
     if dry_run:
         say("Dry run: nothing was applied.")
     elif lane_b.push(work.connection, state, todo):

@@ -85,7 +85,7 @@ def start(config: Config) -> dict[str, Any]:
     """Starts the server, initialising its data on the first start."""
     try:
         _handle(config).start()
-    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+    except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError) as error:
         log = _data(config) / "log"
         tail = log.read_text(errors="replace").splitlines()[-3:] if log.exists() else []
         raise Failure(

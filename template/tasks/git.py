@@ -26,7 +26,8 @@ def commit(root: Path, paths: Sequence[Path], message: str) -> str:
     """
     names = [str(path) for path in paths]
     try:
-        if not _git(root, "status", "--porcelain", "--", *names).stdout.strip():
+        changed = _git(root, "status", "--porcelain", "--", *names)
+        if changed.returncode == 0 and not changed.stdout.strip():
             return "Nothing left to commit."
         for arguments in (("add", "--", *names), ("commit", "--message", message, "--", *names)):
             done = _git(root, *arguments)

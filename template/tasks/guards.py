@@ -14,7 +14,7 @@ from .config import Config, Target
 from .ledger import Ledger
 from .plan import Plan
 from .revisions import heads, up_to
-from .state import Repo, State, waiting
+from .state import Repo, State, pending, waiting
 
 
 @dataclass(frozen=True)
@@ -87,27 +87,15 @@ def one_lane_for_push(state: State) -> Refusal | None:
 
 
 def one_lane_for_gen(state: State) -> Refusal | None:
-    """G02 for `db.gen`: as for a push; a waiting revision with SQL files behind it goes first."""
-    if refusal := one_lane_for_push(state):
-        return refusal
-    if state.pending_after:
-        return Refusal(
-            "G02",
-            "one-lane",
-            "A revision waits to be pushed, and these SQL files build on it:",
-            "invoke db.push",
-            details=[file.name for file in state.pending_after],
-        )
-    return None
+    """G02 for `db.gen`: as for a push; files after the mark may be there before their table."""
+    return one_lane_for_push(state) if state.pending_before else None
 
 
 def one_lane_for_apply(repo: Repo, ledger: Ledger, names: Sequence[str]) -> Refusal | None:
     """G02 for lane A: no apply while a revision waits, unless lane A has work before it."""
     todo = waiting(repo, ledger)
-    early = {
-        file.name for file in repo.order.before if ledger.applied.get(file.name) != file.digest
-    }
-    if not todo or (early and (not names or early & set(names))):
+    early = {file.name for file in pending(repo.order.before, ledger)}
+    if not todo or (early and early.issuperset(names)):
         return None
     return Refusal(
         "G02",
@@ -181,7 +169,11 @@ def _is_lane_b(change: Change, plan: Plan, made: set[str]) -> bool:
     if about in plan.before:
         return about in plan.owned
     table = catalog.relation(change.identity)
-    hosts = [f"{kind} {table}" for kind in (*catalog.RELATION_KINDS, "domain")] if table else []
+    hosts = (
+        [f"{kind} {table}" for kind in (*catalog.RELATION_KINDS, "domain", "composite type")]
+        if table
+        else []
+    )
     return not hosts or any(host in plan.owned or host in made for host in hosts)
 
 
@@ -226,7 +218,7 @@ def history(repo: Repo, ledger: Ledger) -> Refusal | None:
         "G11",
         "history",
         "The revisions have several heads:",
-        "set down_revision of the newer one to the other's id",
+        "set down_revision of the one that is not pushed yet to the other's id",
         details=several,
     )
 
@@ -241,7 +233,7 @@ def applied_history(repo: Repo, ledger: Ledger) -> Refusal | None:
             "G11",
             "history",
             "The database is at a revision that the repo does not have:",
-            "git pull (or check out the branch that has it)",
+            "check out the branch that has it: git log --all -- migrations/versions",
             details=[ledger.revision],
         )
     edited = [

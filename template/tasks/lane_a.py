@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import console, databases, ledger, sqlfiles
@@ -25,7 +24,7 @@ def choose(repo: Repo, done: ledger.Ledger, names: Sequence[str]) -> tuple[SqlFi
     Raises:
         Failure: a name that `bootstrap.txt` doesn't list.
     """
-    wanted = {Path(name).name for name in names}
+    wanted = set(names)
     known = {file.name for file in repo.order.files}
     if unknown := sorted(wanted - known):
         raise Failure(

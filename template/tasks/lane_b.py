@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,23 +47,35 @@ def generate(repo: Repo, title: str | None, empty: bool) -> Generated | None:
     Raises:
         Failure: no title, or the models can't be imported or compared. Refused: G04 or G05.
     """
-    if empty and title:
-        return _checked(repo.config, migrations.write_empty(repo.config, title))
-    path = _compare(repo, title)
-    if not path and not empty:
+    if not title:
+        if empty or has_changes(repo):
+            raise Failure("A revision needs a title.", 'invoke db.gen -m "add …"')
         return None
-    if not title or not path:
-        raise Failure(
-            "app.py has changes for a revision, which needs a title.", 'invoke db.gen -m "add …"'
-        )
-    return _checked(repo.config, path)
+    with _all_or_nothing(repo.config.migrations / "versions"):
+        if empty:
+            path = migrations.write_empty(repo.config, title)
+        elif found := _compare(repo, title):
+            path = found
+        else:
+            return None
+        try:
+            return _try_out(repo.config, path)
+        except Failure as failure:
+            raise Failure(
+                f"{failure.message}\n  It does not run on the shadow, and was taken away.",
+                f"Change app.py, or write it by hand: invoke db.gen --empty. {failure.first}",
+            ) from failure
 
 
-def _checked(config: Config, path: Path) -> Generated:
+@contextmanager
+def _all_or_nothing(folder: Path) -> Iterator[None]:
+    """Takes a new revision away again unless all went well with it."""
+    before = set(folder.glob("*.py"))
     try:
-        return _try_out(config, path)
+        yield
     except BaseException:
-        path.unlink()
+        for path in set(folder.glob("*.py")) - before:
+            path.unlink()
         raise
 
 
@@ -98,7 +112,7 @@ def _compare(repo: Repo, title: str | None) -> Path | None:
         lines = "\n".join(f"    {line}" for line in console.change_lines(missed, sys.stderr, 12))
         raise Failure(
             f"app.py and the revisions differ in what Alembic does not compare:\n{lines}",
-            'write it by hand into a revision: invoke db.gen --empty -m "…"',
+            'write it, under that name, into a revision by hand: invoke db.gen --empty -m "…"',
         )
     seen.touch()
     return None
@@ -147,7 +161,9 @@ def _try_out(config: Config, path: Path) -> Generated:
 
 def _look(repo: Repo) -> Path:
     """A mark that these very models, files and revisions were compared before, and agreed."""
-    parts = [path.read_text(encoding="utf-8") for path in sorted(repo.config.schema.glob("*.py"))]
+    code = repo.config.root / "src" / repo.config.package
+    parts = [path.read_text(encoding="utf-8") for path in sorted(code.rglob("*.py"))]
+    parts += [version(name) for name in ("alembic", "sqlalchemy")]
     parts += [file.digest for file in repo.order.before] + [r.digest for r in repo.revisions]
     parts += [
         path.read_text(encoding="utf-8") for path in sorted(repo.config.migrations.glob("*.py"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -59,6 +60,7 @@ def upgrade(
     with _session(connection) as (alchemy, statements), databases.transaction(connection):
         prepare(connection)
         begun = _transaction_id(connection)
+        statements.clear()
         _run(config, alchemy, lambda command, settings: command.upgrade(settings, revision))
         if _transaction_id(connection) != begun:
             raise TransactionEnded(
@@ -214,7 +216,7 @@ def _session(connection: Connection[Any]) -> Iterator[tuple[Any, list[str]]]:
     @event.listens_for(engine, "before_cursor_execute")
     def note(_c: Any, _cursor: Any, statement: str, _p: Any, _context: Any, _many: bool) -> None:
         text = statement.strip()
-        if "alembic_version" not in text and "pg_catalog." not in text and "SAVEPOINT" not in text:
+        if not _OWN_STATEMENT.match(text):
             statements.append(text)
 
     with engine.connect() as alchemy:
@@ -222,10 +224,18 @@ def _session(connection: Connection[Any]) -> Iterator[tuple[Any, list[str]]]:
         yield alchemy, statements
 
 
+# Savepoints, Alembic's version table, and its look whether that exists.
+_OWN_STATEMENT = re.compile(
+    r"(RELEASE |ROLLBACK TO )?SAVEPOINT |SELECT pg_catalog\.pg_class\.relname"
+    r"|(SELECT|UPDATE|INSERT INTO|DELETE FROM|CREATE TABLE)\b[^;]*\btwolane\.alembic_version\b"
+)
+
+
 def _run(config: Config, alchemy: Any, work: Any, **attributes: Any) -> Any:
     from alembic import command
     from alembic.util import CommandError
     from psycopg import Error as PostgresError
+    from psycopg.errors import LockNotAvailable
     from sqlalchemy.exc import DBAPIError
 
     settings = _settings(config)
@@ -236,6 +246,8 @@ def _run(config: Config, alchemy: Any, work: Any, **attributes: Any) -> Any:
         try:
             return work(command, settings)
         except DBAPIError as error:
+            if isinstance(error.orig, LockNotAvailable):
+                raise error.orig from None  # the whole transaction is tried again
             if not isinstance(error.orig, PostgresError):
                 raise
             raise _statement_failure(config, error, error.orig) from error
@@ -251,9 +263,14 @@ def _statement_failure(config: Config, error: Any, cause: Any) -> Failure:
     failure = from_postgres(cause, "The migration failed")
     place = from_user_code(error, config.root).message.partition(": ")[0]
     statement = "\n    ".join((error.statement or "").strip().splitlines()[:12])
+    if cause.sqlstate == "55P04":
+        failure.first = (
+            "Postgres lets a new enum value be used once its transaction is over. Put the use into "
+            "a revision of its own, and push the one before it first: invoke db.push --to REVISION"
+        )
     if cause.sqlstate == "25001":
         failure.first = (
-            "This statement can't be part of a transaction: do it in an SQL file or by hand."
+            "This statement can't be part of a transaction: do it by hand (invoke db.psql -c)."
         )
     return Failure(
         f"{failure.message}\n  in {place}:\n    {statement}",

@@ -27,6 +27,16 @@ class Mirror:
         return [path.relative_to(self.state.repo.config.root).as_posix() for path in self.stale]
 
 
+def expect_something(state: State) -> None:
+    """Raises a `Failure` for an empty database: its mirror would be empty, too."""
+    tables = [i for i in state.live if catalog.kind(i) in catalog.RELATION_KINDS]
+    if not tables and state.repo.lock and (state.pending_before or state.waiting):
+        raise Failure(
+            f"Target {state.target.name} is empty: there is nothing to mirror yet.",
+            "invoke db.bootstrap",
+        )
+
+
 def read(state: State) -> Mirror:
     """The mirror of the live database, held against the files; the lock comes last."""
     config = state.repo.config
@@ -63,9 +73,13 @@ def show(mirror: Mirror) -> None:
         console.show_changes(mirror.changes)
     if state.replay_error:
         console.warn(f"The repo's files don't run on the shadow: {state.replay_error.message}")
-    if state.unmade:
-        console.warn("This is not what the SQL files make; put it into a file under supabase/sql/:")
-        console.show_changes(state.unmade, limit=12)
+    if extra := [change for change in state.unmade if change.sign == "+"]:
+        console.warn("No SQL file makes this; put it into a file under supabase/sql/, or undo it:")
+        console.show_changes(extra, limit=12)
+    if otherwise := [change for change in state.unmade if change.sign != "+"]:
+        console.warn("The SQL files make this otherwise; bring it about by statements that work on")
+        console.say("  what exists as well (alter table … add column if not exists):")
+        console.show_changes(otherwise, limit=12)
     if state.app_drift:
         console.warn("The app's tables are not what their revisions make (G10), and left out:")
         console.show_changes(state.app_drift, limit=12)

@@ -8,6 +8,7 @@ from typing import Any
 
 from . import catalog, shadow
 from .catalog import Change, Snapshot
+from .errors import Failure
 from .ledger import Ledger
 from .revisions import Revision, up_to
 from .state import Repo, pending, waiting
@@ -31,6 +32,11 @@ class Plan:
         return catalog.diff(self.before, self.after)
 
     @property
+    def renames(self) -> bool:
+        """Whether a statement renames: facts then show a drop and an add, yet the data stay."""
+        return any(" RENAME " in statement.upper() for statement in self.statements)
+
+    @property
     def dropped(self) -> frozenset[str]:
         """Tables of lane B that go, as `schema.name`; what hangs on them goes with them."""
         return frozenset(
@@ -45,18 +51,18 @@ class Plan:
         return {i: t for i, t in self.after.items() if i in self.owned or i not in self.before}
 
 
-def make(repo: Repo, ledger: Ledger, working: Callable[[str], Any]) -> Plan:
-    """Runs the waiting revisions on a shadow that stands where the database stands.
+def make(repo: Repo, ledger: Ledger, working: Callable[[str], Any], to: str | None = None) -> Plan:
+    """Runs the waiting revisions (up to `to`, if it is given) on the shadow, and rolls back.
 
-    That is: the SQL files before the mark, the revisions that the database has, and those files
-    after the mark that it has in their present form. Nothing of the run stays.
+    The shadow stands where the database stands: the SQL files before the mark, the revisions that
+    the database has, and those files after the mark that it has in their present form.
 
     Raises:
-        Failure: a revision, or a file before it, doesn't run.
+        Failure: a revision, or a file before it, doesn't run; `to` is no waiting revision.
     """
     from . import migrations
 
-    config, todo = repo.config, waiting(repo, ledger)
+    config, todo = repo.config, _up_to(waiting(repo, ledger), to)
     before_step = shadow.files_step(repo.order.before)
     history = shadow.migrations_step(config, up_to(repo.revisions, ledger.revision))
     late = pending(repo.order.after, ledger)
@@ -74,3 +80,15 @@ def make(repo: Repo, ledger: Ledger, working: Callable[[str], Any]) -> Plan:
         shadow.discard(config, stand.database)
         raise
     return Plan(todo, tuple(statements), stand.facts, after, owned)
+
+
+def _up_to(todo: tuple[Revision, ...], to: str | None) -> tuple[Revision, ...]:
+    if to is None:
+        return todo
+    ids = [revision.id for revision in todo]
+    if to not in ids:
+        raise Failure(
+            f"No revision {to} waits to be pushed; there wait: {', '.join(ids) or 'none'}.",
+            "invoke db.status",
+        )
+    return todo[: ids.index(to) + 1]

@@ -45,7 +45,7 @@ begin
         -- PostgREST logs in as this one, then switches to one of the three.
         ('authenticator', 'login noinherit'),
         -- The platform's own.
-        ('supabase_admin', 'login superuser createdb createrole replication bypassrls'),
+        ('supabase_admin', 'nologin superuser createdb createrole replication bypassrls'),
         ('supabase_auth_admin', 'login noinherit createrole'),
         ('supabase_storage_admin', 'login noinherit createrole'),
         ('dashboard_user', 'nologin createdb createrole replication')
@@ -94,7 +94,7 @@ create schema if not exists extensions;
 
 grant usage on schema public, auth, storage, realtime, extensions
 to anon, authenticated, service_role;
-grant usage on schema auth, storage, realtime to current_user;
+grant usage on schema public, auth, storage, realtime to current_user;
 grant all on schema auth, extensions, storage to dashboard_user;
 grant all on schema auth to supabase_auth_admin;
 grant all on schema storage to supabase_storage_admin;

@@ -41,10 +41,10 @@ class Report:
 def read(state: State, server_version: int, blocked: Refusal | None) -> Report:
     """The findings; compares the models with the shadow where nothing else is wrong."""
     problem = _words(blocked) if blocked else None
-    if state.replay_error:
-        problem = state.replay_error.message
     ungenerated, way_on = None, ""
-    if problem is None:
+    if state.replay_error:
+        problem, way_on = state.replay_error.message, state.replay_error.first
+    if not blocked:
         try:
             ungenerated = lane_b.has_changes(state.repo)
         except Failure as failure:
@@ -86,10 +86,10 @@ def next_step(state: State, ungenerated: bool | None) -> str:
         return "undo the change by hand of the app's tables: invoke db.psql"
     if state.waiting:
         return "invoke db.push"
-    if state.pending_after:
-        return "invoke db.apply"
     if ungenerated:
         return 'invoke db.gen -m "…"'
+    if state.pending_after:
+        return "invoke db.apply"
     return NOTHING
 
 

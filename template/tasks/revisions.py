@@ -13,7 +13,7 @@ from .errors import Failure
 
 @dataclass(frozen=True)
 class Revision:
-    """One migration script. `down` holds the revisions it builds on; `digest` is of its text."""
+    """One migration script. `down`: the revisions it builds on; `digest`: of what it does."""
 
     id: str
     down: tuple[str, ...]
@@ -28,7 +28,15 @@ def read(folder: Path) -> tuple[Revision, ...]:
     Raises:
         Failure: a file is no Python, or names no revision, or builds on one that isn't there.
     """
-    found = {r.id: r for r in (_read(path) for path in sorted((folder / "versions").glob("*.py")))}
+    found: dict[str, Revision] = {}
+    for path in sorted((folder / "versions").glob("*.py")):
+        revision = _read(path)
+        if twin := found.get(revision.id):
+            raise Failure(
+                f"{twin.path.name} and {path.name} are both revision {revision.id}.",
+                "Delete one of them, or give it an id and a down_revision of its own.",
+            )
+        found[revision.id] = revision
     ordered: dict[str, Revision] = {}
     waiting = list(found.values())
     while waiting:
@@ -76,7 +84,7 @@ def _read(path: Path) -> Revision:
             down=(down,) if isinstance(down, str) else tuple(down or ()),
             title=(ast.get_docstring(tree) or path.stem).splitlines()[0],
             path=path,
-            digest=sha256(text.replace("\r\n", "\n").encode()).hexdigest(),
+            digest=_digest(tree),
         )
     except SyntaxError as error:
         raise Failure(
@@ -88,3 +96,14 @@ def _read(path: Path) -> Revision:
             f"{path.name} is no revision file: it needs literal `revision` and `down_revision`.",
             "Make revisions with `invoke db.gen`.",
         ) from error
+
+
+def _digest(tree: ast.Module) -> str:
+    """Of the code alone: a formatter, sorted imports or a comment don't make another revision."""
+    body = [
+        node
+        for node in tree.body
+        if not isinstance(node, (ast.Import, ast.ImportFrom))
+        and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+    ]
+    return sha256(ast.unparse(ast.Module(body, [])).encode()).hexdigest()

@@ -7,6 +7,7 @@ into it; so an unchanged step is never run again. The facts of each stand beside
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -21,7 +22,7 @@ from .catalog import Snapshot
 from .config import Config
 from .errors import Failure, Unreachable
 from .revisions import Revision
-from .sqlfiles import SqlFile
+from .sqlfiles import FileFailure, SqlFile
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -53,10 +54,23 @@ def files_step(files: Sequence[SqlFile]) -> Step | None:
 
     def run(connection: Connection[Any]) -> None:
         for file in files:
-            with databases.transaction(connection):
+            with databases.transaction(connection), _on_the_shadow():
                 sqlfiles.run(connection, file)
 
     return Step(_digest(*(f"{file.name}\0{file.digest}" for file in files)), run)
+
+
+@contextmanager
+def _on_the_shadow() -> Iterator[None]:
+    try:
+        yield
+    except FileFailure as failure:
+        raise FileFailure(
+            failure.file,
+            f"On the shadow, {failure.message}",
+            "Make the file run on an empty Supabase, too (`to_regclass` tells what is there), or "
+            f"name a server that has what it needs: {VARIABLE}.",
+        ) from failure
 
 
 def migrations_step(config: Config, revisions: Sequence[Revision]) -> Step | None:
@@ -67,7 +81,9 @@ def migrations_step(config: Config, revisions: Sequence[Revision]) -> Step | Non
     def run(connection: Connection[Any]) -> None:
         from . import migrations
 
-        migrations.upgrade(connection, config, revisions[-1].id)
+        # Each for itself: a new enum value can be used once its transaction is over.
+        for revision in revisions:
+            migrations.upgrade(connection, config, revision.id)
 
     environment = sorted(config.migrations.glob("*.py"))
     return Step(
@@ -103,8 +119,13 @@ def replay(config: Config, steps: Sequence[Step | None], working: Callable[[str]
     if not facts.exists():
         with working("replaying the repo's files on the shadow"):
             _build(config, chain)
-    facts.touch()
-    return Replay(last, catalog.load_lock(facts.read_text(encoding="utf-8")))
+    try:
+        found = catalog.load_lock(facts.read_text(encoding="utf-8"))
+    except ValueError:  # cut short by a full disk, say
+        facts.unlink()
+        return replay(config, steps, working)
+    os.utime(facts)
+    return Replay(last, found)
 
 
 @contextmanager

@@ -29,6 +29,14 @@ class SqlFile:
     after_migrations: bool = False
 
 
+class FileFailure(Failure):
+    """An SQL file that can't be run, or that the database refuses."""
+
+    def __init__(self, file: SqlFile, message: str, first: str) -> None:
+        super().__init__(message, first)
+        self.file = file
+
+
 @dataclass(frozen=True)
 class Order:
     """What `bootstrap.txt` says, held against the folder: the files, and what doesn't match."""
@@ -95,6 +103,8 @@ def run(connection: Connection[Any], file: SqlFile) -> None:
     for offset, statement in _statements(file):
         try:
             connection.execute(statement.encode())
+        except psycopg.errors.LockNotAvailable:
+            raise  # the whole transaction is tried again
         except psycopg.Error as error:
             raise _failure(file, offset, error) from error
     connection.execute(databases.RESET)
@@ -149,7 +159,8 @@ def _statements(file: SqlFile) -> Iterator[tuple[int, str]]:
     except ParseError as error:
         message, position = error.args
         hint = "psql's backslash commands don't work here. " if "\\" in message else ""
-        raise Failure(
+        raise FileFailure(
+            file,
             place(file, position, message),
             f"{hint}Correct the file, then run the same command again.",
         ) from error
@@ -159,10 +170,11 @@ def _statements(file: SqlFile) -> Iterator[tuple[int, str]]:
         text = file.text[start:end]
         offset = start + len(text) - len(text.lstrip())
         reason = outside.get(type(raw.stmt))
-        if getattr(raw.stmt, "concurrent", False):
+        if isinstance(raw.stmt, (ast.IndexStmt, ast.DropStmt)) and raw.stmt.concurrent:
             reason = "build it without `concurrently`, or by hand with `invoke db.psql -c`"
         if reason:
-            raise Failure(
+            raise FileFailure(
+                file,
                 place(file, offset, "this can't run inside a transaction"),
                 f"{reason[0].upper()}{reason[1:]}.",
             )
@@ -181,7 +193,8 @@ def _failure(file: SqlFile, offset: int, error: Any) -> Failure:
         translated.first = (
             "Name a Postgres that has it: `postgres` in [tool.twolane], or SHADOW_DATABASE_URL."
         )
-    return Failure(
+    return FileFailure(
+        file,
         place(file, offset + position, message),
         translated.first
         or "Nothing of this file was applied. Correct it, then run the same command again.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from .config import Config, Target
 from .errors import Failure
 from .ledger import Ledger
 from .revisions import Revision
-from .sqlfiles import Order, SqlFile
+from .sqlfiles import FileFailure, Order, SqlFile
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -132,9 +131,21 @@ class State:
         kind = catalog.kind(identity)
         if identity in self.app:
             return kind != "grant" or self.app[identity] == text
+        if kind == "owner":
+            return catalog.about(identity) in self.app
+        if kind == "grant":
+            return (
+                catalog.about(identity) in self.app and (_grantee(identity), text) in self._defaults
+            )
         if not self._on_app_table(identity):
             return False
-        return kind == "owner" or (kind in STRUCTURE and identity not in (self.replayed or {}))
+        return kind in STRUCTURE and identity not in (self.replayed or {})
+
+    @cached_property
+    def _defaults(self) -> frozenset[tuple[str, str]]:
+        """What the database grants on new objects by itself: to whom, and the grant's text."""
+        prefix = "grant default privileges "
+        return frozenset((_grantee(i), t) for i, t in self.live.items() if i.startswith(prefix))
 
     def _on_app_table(self, identity: str) -> bool:
         return f"table {catalog.relation(identity)}" in self.app
@@ -143,6 +154,11 @@ class State:
 def _is_reprinted(change: Change) -> bool:
     views = ("view", "materialized view", "rule")
     return change.sign == "~" and catalog.kind(change.identity) in views
+
+
+def _grantee(identity: str) -> str:
+    """The role of a grant; of a quoted one that holds ` to `, the tail."""
+    return identity.rpartition(" to ")[2]
 
 
 def structure(facts: Snapshot) -> Snapshot:
@@ -156,6 +172,9 @@ def pending(files: Sequence[SqlFile], ledger: Ledger) -> tuple[SqlFile, ...]:
 
 
 def waiting(repo: Repo, ledger: Ledger) -> tuple[Revision, ...]:
+    """The revisions that the database lacks; none where it has one that the repo lacks."""
+    if ledger.revision and all(r.id != ledger.revision for r in repo.revisions):
+        return ()
     done = {r.id for r in revisions.up_to(repo.revisions, ledger.revision)}
     return tuple(r for r in repo.revisions if r.id not in done)
 
@@ -194,8 +213,7 @@ def read_state(
 ) -> State:
     """Reads the database, and replays what the comparison needs on the shadow.
 
-    Where the newest files or migrations don't run, ownership falls back to those that the database
-    has: lane A goes on while they are broken.
+    Where a file or a waiting migration doesn't run, ownership comes from the rest: lane A goes on.
     """
     config, order = repo.config, repo.order
     done = ledger.read(connection)
@@ -212,17 +230,17 @@ def read_state(
         without = facts(before)
         return {identity: text for identity, text in made.items() if identity not in without}
 
-    try:
-        applied_app = app_at(order.before, history)
-    except Failure as failure:
-        late = pending(order.before, done)
-        if not late:
-            raise
-        with suppress(Failure):
-            applied_app = app_at([file for file in order.before if file not in late], history)
-            return State(repo, target, done, live, applied_app, applied_app, None, alike, failure)
-        raise
-    app, replayed, problem = applied_app, None, None
+    files, applied_app = order.before, None
+    problem: Failure | None = None
+    while applied_app is None:
+        try:
+            applied_app = app_at(files, history)
+        except FileFailure as failure:
+            files = tuple(file for file in files if file != failure.file)
+            problem = problem or failure
+    if problem:
+        return State(repo, target, done, live, applied_app, applied_app, None, alike, problem)
+    app, replayed = applied_app, None
     try:
         app = {**applied_app, **app_at(order.before, repo.revisions)}
         replayed = facts(

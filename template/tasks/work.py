@@ -38,7 +38,7 @@ class Work:
 def work_on(name: str | None) -> Iterator[Work]:
     """Reads the repo and connects to the target of that name."""
     repo = state.read_repo(config.load())
-    target = repo.config.target(name)
+    target = databases.protected_twin(repo.config, repo.config.target(name))
     with databases.connect(repo.config, target) as connection:
         yield Work(repo, target, connection, ledger.read(connection))
 
