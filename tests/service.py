@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -128,6 +129,12 @@ def clean_environment() -> dict[str, str]:
     dropped = ("DATABASE_URL", "SHADOW_DATABASE_URL", "TWOLANE_SERVICE", "CI", "GITHUB_ACTIONS")
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
     return kept | {"NO_COLOR": "1"}
+
+
+def hear_interrupts() -> None:
+    """For a new process: a suite that a shell runs in the background has SIGINT ignored, and passes
+    that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def render(folder: Path, **answers: str) -> Service:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from service import Service, clean_environment
+from service import Service, clean_environment, hear_interrupts
 
 ORDER = "supabase/bootstrap.txt"
 SQL = "supabase/sql"
@@ -59,4 +59,5 @@ def start(service: Service, *arguments: str) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
         text=True,
+        preexec_fn=hear_interrupts,
     )

@@ -18,7 +18,7 @@ import pytest
 from conftest import NewDatabase
 from psycopg.conninfo import conninfo_to_dict
 from servers import Server, free_port, running
-from service import APP, DEV_MARKERS, Result, Service, clean_environment
+from service import APP, DEV_MARKERS, Result, Service, clean_environment, hear_interrupts
 
 from tasks import databases
 from tasks.config import load
@@ -555,6 +555,7 @@ def start(service: Service, *arguments: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=hear_interrupts,
     )
 
 
