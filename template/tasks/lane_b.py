@@ -238,6 +238,7 @@ def push(connection: Connection[Any], state: State, plan: Plan) -> bool:
     from psycopg import Rollback
 
     start = time.monotonic()
+    commit = git.commit_id(state.repo.config.root)
     mine = True
 
     def prepare(connection: Connection[Any]) -> None:
@@ -271,7 +272,7 @@ def push(connection: Connection[Any], state: State, plan: Plan) -> bool:
             )
         spent = round(1000 * (time.monotonic() - start))
         for revision in plan.revisions:
-            ledger.record_push(connection, revision, git.commit_id(state.repo.config.root), spent)
+            ledger.record_push(connection, revision, commit, spent)
         if state.target.protected:
             ledger.label(connection, state.target.name)
 
