@@ -12,6 +12,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg import sql
+from servers import Server, running
 from service import DEV_MARKERS, Service, render
 
 if TYPE_CHECKING:
@@ -48,6 +49,19 @@ def run_files(conninfo: str, *names: str, settings: str = "") -> list[str]:
             connection.add_notice_handler(note)
             connection.execute((SQL / name).read_bytes())
     return messages
+
+
+@pytest.fixture(scope="session")
+def fifteen() -> Iterator[Server]:
+    """The oldest major, where the machine has it."""
+    with running(15) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sixteen() -> Iterator[Server]:
+    with running(16) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

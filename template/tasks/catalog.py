@@ -2,16 +2,17 @@
 
 A fact is one property of one object. Its identity says what it is and where
 (`column public.contacts.email`), its definition is a small JSON text that Postgres itself wrote
-(`{"type":"text","not_null":true}`). `catalog.sql` makes them; everything here but `read` is pure.
+(`{"type":"text","not_null":true}`). The SQL in `facts` makes them; all here but `read` is pure.
 
 Not facts, each for its reason: the order of columns in a table (it depends on history, and no
 statement should rely on it), NOT NULL as a named constraint (only Postgres 18 has it; it stands
-with the column), constraints, indexes and triggers that a partition has from its parent, the
-options of user mappings (passwords), the version of an extension and what it brings along (objects,
-a comment), what Postgres makes for a range type, `depends on extension`, the mark `pg_attver` that
-Debian's 15.20 keeps among a column's options (a position in its log, which pg_dump leaves out too),
-rows, sequence positions, and what belongs to the whole cluster (roles, databases, tablespaces,
-settings).
+with the column), constraints, indexes and triggers that a partition has from its parent unless they
+differ from the parent's, the options of user mappings and the connections of subscriptions
+(passwords), the version of an extension and what it brings along (objects, grants on them, a
+comment), what Postgres makes for a range type, grants on the row type of a table, who granted,
+`depends on extension`, the mark `pg_attver` that Debian's 15.20 keeps among a column's options (a
+position in its log, which pg_dump leaves out too), rows, sequence positions, and what belongs to
+the whole cluster (roles, databases, tablespaces, settings).
 """
 
 from __future__ import annotations
@@ -46,6 +47,9 @@ _OF_TWO_WORDS = (
     "publication schema ",
     "default privileges ",
 )
+_FOLDER = Path(__file__).with_name("facts")
+_SECTIONS = ("relations", "on_relations", "routines_and_types", "database")
+_FACT = "classid, objid, objsubid, kind, name, owner, acl_kind, acl, definition"
 
 
 @dataclass(frozen=True)
@@ -65,13 +69,14 @@ class Change:
 def read(connection: Connection[Any]) -> Snapshot:
     """All user facts of the database, sorted by identity.
 
-    One round trip: both statements of `catalog.sql` travel as one simple query, which Postgres runs
+    One round trip: the settings and the query travel as one simple query, which Postgres runs
     as one transaction, so the settings made by the first hold for the second alone. Inside a
     transaction that is already open they would outlast the query; a savepoint takes them back.
     """
     from psycopg.pq import TransactionStatus
 
-    if connection.info.transaction_status == TransactionStatus.IDLE:
+    idle = connection.info.transaction_status == TransactionStatus.IDLE
+    if idle and connection.autocommit:
         return _read(connection)
     with connection.transaction(force_rollback=True):
         return _read(connection)
@@ -79,14 +84,26 @@ def read(connection: Connection[Any]) -> Snapshot:
 
 def _read(connection: Connection[Any]) -> Snapshot:
     with connection.cursor() as cursor:
-        cursor.execute(_query())
+        cursor.execute(query())
         cursor.nextset()
         return dict(sorted(cursor.fetchall()))
 
 
 @cache
-def _query() -> bytes:
-    return Path(__file__).with_name("catalog.sql").read_bytes()
+def settings() -> bytes:
+    """The statement that makes Postgres print definitions alike, until the transaction ends."""
+    return (_FOLDER / "settings.sql").read_bytes()
+
+
+@cache
+def query() -> bytes:
+    """The settings and the one query, from the files in `facts`: shared parts, sections, result."""
+    text = {path.stem: path.read_text(encoding="utf-8") for path in _FOLDER.glob("*.sql")}
+    facts = "union all\n".join(text[section] for section in _SECTIONS)
+    return (
+        f"{text['settings']}\n{text['common']}{text['other']}"
+        f"-- One row a fact.\nfact ({_FACT}) as (\n{facts}),\n{text['result']}"
+    ).encode()
 
 
 def diff(before: Snapshot, after: Snapshot) -> list[Change]:
@@ -165,6 +182,11 @@ def definition(text: str) -> dict[str, Any]:
     return parts
 
 
+def as_text(parts: Mapping[str, Any]) -> str:
+    """A definition's parts as the text that Postgres makes of them."""
+    return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+
+
 def dump_lock(snapshot: Snapshot) -> str:
     """The lock file's text: valid JSON, one fact a line, so that a diff shows one fact a line."""
     lines = [f"    {json.dumps(i, ensure_ascii=False)}: {text}" for i, text in snapshot.items()]
@@ -184,7 +206,4 @@ def load_lock(text: str) -> Snapshot:
         raise ValueError(f"not a schema lock of format {LOCK_FORMAT}")
     if not isinstance(lock.get("facts"), dict):
         raise ValueError("a schema lock without facts")
-    return {
-        identity: json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
-        for identity, parts in lock["facts"].items()
-    }
+    return {identity: as_text(parts) for identity, parts in lock["facts"].items()}

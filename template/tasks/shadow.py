@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from . import catalog, databases, embedded, ledger, sqlfiles
+from . import catalog, databases, embedded, ledger, sqlfiles, urls
 from .catalog import Snapshot
 from .config import Config
 from .errors import Failure, Unreachable
@@ -103,7 +103,7 @@ def replay(config: Config, steps: Sequence[Step | None], working: Callable[[str]
     root = Step(
         _digest(
             (folder / "platform.sql").read_text(),
-            (folder / "catalog.sql").read_text(),
+            catalog.query().decode(),
             ledger.TABLES,
             config.environment.get(VARIABLE) or str(embedded.major(config)),
         ),
@@ -153,11 +153,6 @@ def clone(config: Config, database: str) -> Iterator[dict[str, Any]]:
     finally:
         with _maintenance(server) as maintenance:
             databases.drop(maintenance, name)
-
-
-def major(config: Config) -> int:
-    """The major version of the shadow's server; one elsewhere is taken for 16 or newer."""
-    return 16 if config.environment.get(VARIABLE) else embedded.major(config)
 
 
 def discard(config: Config, database: str) -> None:
@@ -218,7 +213,7 @@ def _prune(config: Config, maintenance: Connection[Any], used: set[str]) -> None
 
 def _server(config: Config) -> dict[str, Any]:
     url = config.environment.get(VARIABLE)
-    return databases.from_url(url, VARIABLE) if url else embedded.server(config)
+    return urls.parse(url, VARIABLE) if url else embedded.server(config)
 
 
 def _facts_file(config: Config, name: str) -> Path:

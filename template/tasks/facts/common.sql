@@ -1,0 +1,117 @@
+-- What the sections share: whose an object is, and the relations, types and sequences by name.
+with
+-- What an extension brought along belongs to it; the extension itself is the fact. Likewise the
+-- constructors and casts that Postgres makes for a range type.
+member as materialized (
+    select classid, objid from pg_catalog.pg_depend
+    where (deptype = 'e' and refclassid = 'pg_catalog.pg_extension'::regclass)
+        or (deptype = 'i' and refclassid = 'pg_catalog.pg_type'::regclass
+            and classid in ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_cast'::regclass))
+),
+schemas as materialized (
+    select
+        n.*, quote_ident(n.nspname) as name,
+        n.nspname = any (array[
+            '_analytics', '_realtime', '_supavisor', 'auth', 'cron', 'extensions', 'graphql',
+            'graphql_public', 'net', 'pgbouncer', 'pgmq', 'pgsodium', 'pgsodium_masks', 'realtime',
+            'storage', 'twolane', 'vault'
+        ]) or n.nspname like 'supabase\_%' as is_platform
+    from pg_catalog.pg_namespace n
+    where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+        and n.oid not in (select objid from member where classid = 'pg_catalog.pg_namespace'::regclass)
+),
+platform_role as materialized (
+    select oid from pg_catalog.pg_roles
+    where rolname in ('authenticator', 'dashboard_user', 'pgbouncer') or rolname like 'supabase\_%'
+),
+relation as materialized (
+    select
+        c.*, s.name || '.' || quote_ident(c.relname) as name, s.is_platform, s.nspname,
+        c.oid in (select objid from member where classid = 'pg_catalog.pg_class'::regclass) as is_member
+    from pg_catalog.pg_class c
+    join schemas s on s.oid = c.relnamespace
+    where c.relkind in ('r', 'p', 'f', 'v', 'm', 'S', 'c')
+),
+user_relation as materialized (select * from relation where not is_platform and not is_member),
+user_type as materialized (
+    select t.*, s.name || '.' || quote_ident(t.typname) as name
+    from pg_catalog.pg_type t
+    join schemas s on s.oid = t.typnamespace and not s.is_platform
+    where t.oid not in (select objid from member where classid = 'pg_catalog.pg_type'::regclass)
+),
+user_family as materialized (
+    select * from pg_catalog.pg_opfamily
+    where oid not in (select objid from member where classid = 'pg_catalog.pg_opfamily'::regclass)
+),
+-- A sequence hangs on its column: inside an identity ('i'), or merely owned by it ('a').
+column_sequence as materialized (
+    select d.objid as sequence, d.refobjid as relation, d.refobjsubid as attnum, d.deptype
+    from pg_catalog.pg_depend d
+    where d.classid = 'pg_catalog.pg_class'::regclass and d.refobjsubid > 0
+        and d.refclassid = 'pg_catalog.pg_class'::regclass and d.deptype in ('a', 'i')
+),
+sequence as materialized (
+    select
+        r.oid, r.name, r.relowner, r.relacl, c.deptype, c.relation, c.attnum,
+        json_build_object(
+            'sequence', case c.deptype when 'i' then r.name end,
+            'type', format_type(s.seqtypid, null), 'start', s.seqstart, 'increment', s.seqincrement,
+            'min', s.seqmin, 'max', s.seqmax, 'cache', s.seqcache, 'cycle', nullif(s.seqcycle, false),
+            'unlogged', nullif(r.relpersistence = 'u', false),
+            'owned_by', case c.deptype when 'a' then c.relation::regclass || '.' || quote_ident(a.attname) end
+        ) as options
+    from user_relation r
+    join pg_catalog.pg_sequence s on s.seqrelid = r.oid
+    left join column_sequence c on c.sequence = r.oid
+    left join pg_catalog.pg_attribute a on a.attrelid = c.relation and a.attnum = c.attnum
+),
+user_index as materialized (
+    select
+        x.*, r.name || '.' || quote_ident(c.relname) as name, c.relispartition, c.reloptions, c.reltablespace,
+        case when x.indexprs is not null then (
+            select json_agg(json_build_array(attnum, attstattarget) order by attnum)::text
+            from pg_catalog.pg_attribute where attrelid = x.indexrelid and attstattarget >= 0) end as targets
+    from pg_catalog.pg_index x
+    join user_relation r on r.oid = x.indrelid
+    join pg_catalog.pg_class c on c.oid = x.indexrelid
+),
+-- What a child has otherwise than the parent from which it has it.
+own_index as materialized (
+    select i.indexrelid
+    from user_index i
+    join pg_catalog.pg_inherits h on h.inhrelid = i.indexrelid
+    join user_index p on p.indexrelid = h.inhparent
+    where i.relispartition
+        and (i.reloptions, i.reltablespace, i.indisclustered, i.indisreplident, i.indisvalid, i.targets)
+        is distinct from (p.reloptions, p.reltablespace, p.indisclustered, p.indisreplident, p.indisvalid, p.targets)
+),
+own_trigger as materialized (
+    select t.oid, t.tgconstraint, t.tgisinternal
+    from pg_catalog.pg_trigger t
+    join pg_catalog.pg_trigger p on p.oid = t.tgparentid
+    where t.tgenabled <> p.tgenabled
+),
+own_constraint (oid) as materialized (
+    select oid from pg_catalog.pg_constraint where conindid in (select indexrelid from own_index)
+    union all
+    select tgconstraint from own_trigger where tgisinternal
+    union all
+    select c.oid
+    from pg_catalog.pg_inherits h
+    join pg_catalog.pg_constraint c on c.conrelid = h.inhrelid
+    join pg_catalog.pg_constraint p
+        on p.conrelid = h.inhparent and (p.oid = c.conparentid or (c.contype, c.conname) = ('c', p.conname))
+    where (c.convalidated, to_jsonb(c) ->> 'conenforced')
+        is distinct from (p.convalidated, to_jsonb(p) ->> 'conenforced')
+),
+-- The triggers that keep a foreign key or a deferrable key, where they are not as Postgres made them.
+key_triggers as materialized (
+    select
+        tgconstraint,
+        json_agg(
+            json_build_array(tgrelid::regclass, tgfoid::regproc, tgenabled)
+            order by tgrelid::regclass::text collate "C", tgfoid::regproc::text collate "C") as triggers
+    from pg_catalog.pg_trigger
+    where tgisinternal and tgenabled <> 'O'
+    group by tgconstraint
+),

@@ -1,0 +1,89 @@
+-- Schemas, extensions, and relations with their columns.
+select 'pg_catalog.pg_namespace'::regclass, oid, 0, 'schema', name, nspowner, 'n'::"char", nspacl,
+    json_build_object()
+from schemas where not is_platform
+union all
+select 'pg_catalog.pg_extension'::regclass, e.oid, 0, 'extension', quote_ident(extname), null, null, null,
+    json_build_object('schema', n.nspname)
+from pg_catalog.pg_extension e join pg_catalog.pg_namespace n on n.oid = extnamespace
+where not (
+    extname in ('orioledb', 'pg_graphql', 'pg_stat_statements', 'pgcrypto', 'pgjwt', 'pgsodium',
+        'plpgsql', 'supabase_vault', 'uuid-ossp')
+    and nspname in ('extensions', 'graphql', 'pg_catalog', 'pgsodium', 'vault'))
+union all
+select 'pg_catalog.pg_class'::regclass, r.oid, 0, case r.relkind when 'f' then 'foreign table' else 'table' end,
+    r.name, r.relowner, 'r', r.relacl,
+    json_build_object(
+        'unlogged', nullif(r.relpersistence = 'u', false),
+        'partition_by', pg_get_partkeydef(r.oid),
+        'bound', pg_get_expr(r.relpartbound, r.oid),
+        'inherits', (
+            select json_agg(inhparent::regclass order by inhseqno)
+            from pg_catalog.pg_inherits where inhrelid = r.oid),
+        'of_type', nullif(r.reloftype, 0)::regtype,
+        'options', (select json_agg(o order by o collate "C") from unnest(r.reloptions) o),
+        'toast_options', (
+            select json_agg(o order by o collate "C") from pg_catalog.pg_class t, unnest(t.reloptions) o
+            where t.oid = r.reltoastrelid),
+        'access_method', (select amname from pg_catalog.pg_am where oid = r.relam and amname <> 'heap'),
+        'tablespace', (select spcname from pg_catalog.pg_tablespace where oid = r.reltablespace),
+        'replica_identity', case r.relreplident when 'f' then 'full' when 'n' then 'nothing' end,
+        'server', s.srvname,
+        'server_options', (select json_agg(o order by o collate "C") from unnest(f.ftoptions) o))
+from user_relation r
+left join pg_catalog.pg_foreign_table f on f.ftrelid = r.oid
+left join pg_catalog.pg_foreign_server s on s.oid = f.ftserver
+where r.relkind in ('r', 'p', 'f')
+union all
+select 'pg_catalog.pg_class'::regclass, r.oid, 0, case r.relkind when 'v' then 'view' else 'materialized view' end,
+    r.name, r.relowner, 'r', r.relacl,
+    json_build_object('definition', pg_get_viewdef(r.oid),
+        'options', (select json_agg(o order by o collate "C") from unnest(r.reloptions) o),
+        'toast_options', (
+            select json_agg(o order by o collate "C") from pg_catalog.pg_class t, unnest(t.reloptions) o
+            where t.oid = r.reltoastrelid),
+        'access_method', (select amname from pg_catalog.pg_am where oid = r.relam and amname <> 'heap'),
+        'tablespace', (select spcname from pg_catalog.pg_tablespace where oid = r.reltablespace))
+from user_relation r where r.relkind in ('v', 'm')
+union all
+select 'pg_catalog.pg_class'::regclass, oid, 0, 'sequence', name, relowner, 's', relacl, options
+from sequence where deptype is distinct from 'i'
+union all
+select null, null, null, 'rls', name, null, null, null,
+    json_build_object('enabled', relrowsecurity, 'forced', nullif(relforcerowsecurity, false))
+from relation
+where (relrowsecurity or relforcerowsecurity)
+    and (not is_platform or (nspname = 'pgmq' and (relname like 'q\_%' or relname like 'a\_%')))
+union all
+select 'pg_catalog.pg_class'::regclass, r.oid, a.attnum, 'column', r.name || '.' || quote_ident(a.attname),
+    null, 'c', a.attacl,
+    json_build_object(
+        'type', format_type(a.atttypid, a.atttypmod),
+        'collation', case when a.attcollation <> t.typcollation then nullif(a.attcollation, 0)::regcollation end,
+        'not_null', nullif(a.attnotnull, false),
+        'not_null_not_valid', nullif(not n.convalidated, false),
+        'not_null_no_inherit', nullif(n.connoinherit, false),
+        'default', case a.attgenerated when '' then pg_get_expr(d.adbin, d.adrelid) end,
+        'generated', case when a.attgenerated <> '' then pg_get_expr(d.adbin, d.adrelid) end,
+        'virtual', nullif(a.attgenerated = 'v', false),
+        -- Since Postgres 17 a partition's column has its parent's identity, sequence and all.
+        'identity', case when i.oid is not null then
+            case a.attidentity when 'a' then 'always' when 'd' then 'by default' end end,
+        'identity_options', i.options,
+        'storage', case when a.attstorage <> t.typstorage then a.attstorage end,
+        'compression', nullif(a.attcompression, ''),
+        'statistics', nullif(coalesce(a.attstattarget, -1), -1),
+        'options', (
+            select json_agg(o order by o collate "C") from unnest(a.attoptions) o
+            where o not like 'pg\_attver=%'),
+        'server_options', a.attfdwoptions,
+        'inherited', nullif(a.attinhcount > 0, false),
+        'declared_here', nullif(a.attinhcount > 0 and a.attislocal, false))
+from user_relation r
+join pg_catalog.pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
+join pg_catalog.pg_type t on t.oid = a.atttypid
+left join pg_catalog.pg_attrdef d on d.adrelid = r.oid and d.adnum = a.attnum
+left join pg_catalog.pg_constraint n on n.contype = 'n' and (n.connoinherit or not n.convalidated)
+    and n.conrelid = r.oid and n.conkey[1] = a.attnum
+left join sequence i on i.relation = r.oid and i.attnum = a.attnum and i.deptype = 'i'
+where r.relkind <> 'S'

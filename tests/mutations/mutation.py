@@ -1,0 +1,24 @@
+"""What a mutation is."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """Statements, their undoing, and the facts that differ: `+ added`, `- removed`, `~ changed`.
+
+    `since` is the oldest major version that knows the statements.
+    """
+
+    apply: str
+    undo: str
+    facts: str
+    since: int = 15
+
+
+def remade(drop: str, before: str, after: str, facts: str, since: int = 15) -> Mutation:
+    """For what no `alter` changes: dropped, and made again otherwise."""
+    return Mutation(f"{drop}; {after}", f"{drop}; {before}", facts, since)
+
+
+M = Mutation
