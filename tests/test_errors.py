@@ -20,7 +20,7 @@ from psycopg.conninfo import conninfo_to_dict
 from servers import Server, free_port, running
 from service import APP, DEV_MARKERS, Result, Service, clean_environment, hear_interrupts
 
-from tasks import databases
+from tasks import databases, urls
 from tasks.config import load
 from tasks.errors import Failure, from_user_code
 
@@ -136,7 +136,7 @@ def test_a_server_without_tls_where_the_url_demands_it(folder: Service, locked: 
 
 def test_a_server_too_old(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(databases, "OLDEST", 99)
-    parameters = databases.from_url(service.env["DATABASE_URL"], "DATABASE_URL")
+    parameters = urls.parse(service.env["DATABASE_URL"], "DATABASE_URL")
     with (
         pytest.raises(
             Failure, match=r"Connecting: the server is Postgres \d\d, too old"
@@ -175,7 +175,7 @@ def test_a_url_that_is_none(url: str, words: str, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PGPORT", "1")
     with (
         pytest.raises(Failure) as failure,
-        databases.open_connection(databases.from_url(url, "DATABASE_URL"), "Connecting"),
+        databases.open_connection(urls.parse(url, "DATABASE_URL"), "Connecting"),
     ):
         pass
     said = f"{failure.value.message} {failure.value.first}"

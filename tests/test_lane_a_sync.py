@@ -14,8 +14,8 @@ def test_sync_brings_a_change_by_hand_into_both_files(service: Service) -> None:
     result = service.invoke("db.sync")
 
     assert "The live database against the mirror, 2 facts:" in result.out
-    assert "  + column public.contacts.fax   text\n" in result.out
-    assert "  - policy public.contacts.contacts_select_own\n" in result.out
+    assert "  public.contacts\n    + column fax   text\n" in result.out
+    assert "    - policy contacts_select_own   for: select, to: authenticated, " in result.out
     assert result.out.endswith(
         "✓ Wrote src/crm/db/schema/introspected.py and supabase/schema.lock.json.\n"
         "✓ No schema changes.\n"
@@ -49,11 +49,12 @@ def test_sync_check_writes_nothing_and_exits_with_3_while_stale(service: Service
     service.sql("alter table contacts add column fax text")
 
     result = service.invoke("db.sync", "--check", code=3)
-    assert "+ column public.contacts.fax" in result.out
+    assert "+ column fax" in result.out
     assert "invoke db.sync" in result.out
     report = json.loads(service.invoke("db.sync", "--check", "--json", code=3).out)
     fact = {
         "fact": "column public.contacts.fax",
+        "object": "public.contacts",
         "change": "added",
         "before": None,
         "after": {"type": "text"},
@@ -145,7 +146,7 @@ def test_sync_works_while_app_py_is_broken(pushed: Service) -> None:
     add_sql(pushed, "10_fax.sql", "alter table contacts add column fax text;")
     pushed.invoke("db.apply")
     pushed.write_app("nonsense(")
-    assert "+ column public.contacts.fax" in pushed.invoke("db.sync").out
+    assert "+ column fax" in pushed.invoke("db.sync").out
 
 
 def test_an_app_table_never_shows_up_in_the_mirror(pushed: Service) -> None:

@@ -38,7 +38,7 @@ def test_a_table_goes_all_the_way_and_back(service: Service) -> None:
 
     result = service.invoke("db.push")
     assert "CREATE TABLE notes" in result.out
-    assert "+ column public.notes.embedding   extensions.vector(3)" in result.out
+    assert "+ column embedding   extensions.vector(3)" in result.out
     assert result.out.endswith("Commit:  feat(db): add notes via Alembic migration\n")
     assert references(service, "notes") == {"contacts", "auth.users"}
     assert {"notes_contact_timeline_idx", "notes_contact_id_idx"} <= indexes(service, "notes")
@@ -62,8 +62,8 @@ def test_a_table_goes_all_the_way_and_back(service: Service) -> None:
     service.write_app("")
     result = service.invoke("db.gen", "-m", "drop notes")
     assert "- table public.notes\n" in result.out
-    assert "- enum public.note_mood\n" in result.out
-    service.invoke("db.push")
+    assert "- enum public.note_mood   labels: good, soso, bad\n" in result.out
+    service.invoke("db.push", "--allow", "drop:notes")
     assert "notes" not in tables(service)
     assert labels(service, "note_mood") == []
     assert service.invoke("db.gen").out == NO_CHANGES
@@ -81,11 +81,16 @@ def test_a_rename_is_said_to_be_a_drop_and_an_add(pushed: Service) -> None:
     result = pushed.invoke("db.gen", "-m", "rename label")
     assert told in result.out
     assert "op.alter_column" in result.out
-    assert told in pushed.invoke("db.push", "--dry-run").out
+    plan = pushed.invoke("db.push", "--dry-run").out
+    assert "! drop:dev_markers.label   its data are lost for good" in plan
 
     pushed.edit_revision('op.alter_column("dev_markers", "label", new_column_name="title")')
     pushed.sql("insert into dev_markers (label) values ('kept')")
-    pushed.invoke("db.push")
+    plan = pushed.invoke("db.push").out
+    assert (
+        "Renamed: column public.dev_markers.label → column public.dev_markers.title; "
+        "its data stay." in plan
+    )
     assert pushed.sql("select title from dev_markers") == [("kept",)]
     assert pushed.invoke("db.gen").out == NO_CHANGES
 
@@ -143,7 +148,7 @@ def test_sql_files_after_the_mark_follow_their_revision(waiting: Service) -> Non
     assert "Next:  invoke db.apply   (10_policy.sql)" in result.out
     waiting.invoke("db.apply")
     result = waiting.invoke("db.sync")
-    assert "+ policy public.dev_markers.dev_markers_select" in result.out
+    assert "+ policy dev_markers_select" in result.out
     assert "!" not in result.out
 
     assert waiting.invoke("db.sync", "--check").out == NO_CHANGES

@@ -12,17 +12,18 @@ NO_CHANGES = "✓ No schema changes.\n"
 def test_dry_run_shows_the_plan_and_changes_nothing(waiting: Service) -> None:
     result = waiting.invoke("db.push", "--dry-run")
     assert "CREATE TABLE dev_markers" in result.out
-    assert "+ column public.dev_markers.label   type: " in result.out
+    assert "+ column label   text, not null\n" in result.out
     assert "Dry run: nothing was applied." in result.out
 
     plan = json.loads(waiting.invoke("db.push", "--dry-run", "--json").out)
-    assert set(plan) == {"revisions", "statements", "changes", "applied"}
+    assert set(plan) == {"revisions", "statements", "changes", "hazards", "applied"}
     assert [r["title"] for r in plan["revisions"]] == ["add dev markers"]
     assert [s.partition("(")[0] for s in plan["statements"]] == ["CREATE TABLE dev_markers "]
     assert plan["applied"] is False
     column = {"type": "text", "not_null": True}
     assert {
         "fact": "column public.dev_markers.label",
+        "object": "public.dev_markers",
         "change": "added",
         "before": None,
         "after": column,
@@ -136,7 +137,7 @@ def test_default_grants_of_the_database_are_no_obstacle(service: Service) -> Non
 
     service.write_app("")
     service.invoke("db.gen", "-m", "drop dev markers")
-    service.invoke("db.push")
+    service.invoke("db.push", "--allow", "drop:dev_markers")
     assert "dev_markers" not in tables(service)
 
 

@@ -51,7 +51,7 @@ def take_through_both_lanes(service: Service) -> None:
     service.sql("alter table public.contacts add nickname text")
     refused = service.invoke("db.push", code=None)
     assert "column public.contacts.nickname" in refused.text or "Nothing to push" in refused.text
-    assert "+ column public.contacts.nickname   text" in service.invoke("db.sync").out
+    assert "+ column nickname   text" in service.invoke("db.sync").out
     service.sql("alter table public.contacts drop nickname")
     service.invoke("db.sync")
     expect_all_fresh(service)

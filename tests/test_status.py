@@ -60,6 +60,7 @@ def test_status_says_what_each_lane_has_pending(waiting: Service) -> None:
     waiting.sql(FAX)
     fact = {
         "fact": "column public.contacts.fax",
+        "object": "public.contacts",
         "change": "added",
         "before": None,
         "after": {"type": "text"},

@@ -8,8 +8,8 @@ from __future__ import annotations
 import io
 import os
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +30,30 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Prove:
+    """What `db.prove` can't know by itself: `[tool.twolane.prove]`.
+
+    shared: what everybody may read. tenants: table → the column that says whose a row is.
+    rows: table → column → an SQL expression for new rows.
+    """
+
+    shared: Sequence[str] = ()
+    tenants: Mapping[str, str] = field(default_factory=dict)
+    rows: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Config:
-    """One service: its folder, its names, its targets."""
+    """One service: its folder, its names, its targets, the findings that `db.check` leaves out."""
 
     root: Path
     package: str
     postgres: int | Path
     targets: Mapping[str, Target]
     environment: Mapping[str, str]
+    ignore: tuple[str, ...] = ()
+    tenant_column: str = "user_id"
+    prove: Prove = Prove()
 
     @property
     def sql(self) -> Path:
@@ -109,6 +125,9 @@ def load(start: Path | None = None) -> Config:
             postgres=_postgres(table.get("postgres", 18), root),
             targets=_targets(_table(table.get("targets", {}), "targets")),
             environment=_environment(root),
+            ignore=_texts(_table(table.get("check", {}), "check"), "ignore"),
+            tenant_column=_text({"tenant_column": "user_id"} | dict(table), "tenant_column"),
+            prove=_prove(_table(table.get("prove", {}), "prove")),
         )
     except TypeError as error:
         raise Failure(
@@ -154,6 +173,13 @@ def _text(table: Mapping[str, Any], key: str) -> str:
     return value
 
 
+def _texts(table: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    values = table.get(key, [])
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TypeError(f"`check.{key}` must be a list of strings")
+    return tuple(values)
+
+
 def _table(value: object, name: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise TypeError(f"`{name}` must be a table")
@@ -181,6 +207,25 @@ def _targets(tables: Mapping[str, Any]) -> Mapping[str, Target]:
             raise TypeError(f"`targets.{name}.protected` must be true or false, without quotes")
         targets[name] = Target(name, _text(table, "env"), protected)
     return targets
+
+
+def _prove(table: Mapping[str, Any]) -> Prove:
+    if unknown := table.keys() - {"shared", "tenants", "rows"}:
+        raise TypeError(f"`prove.{min(unknown)}` is no setting: shared, tenants, rows are")
+    rows = {
+        name: _expressions(row, f"prove.rows.{name}")
+        for name, row in _table(table.get("rows", {}), "prove.rows").items()
+    }
+    shared = table.get("shared", [])
+    if not isinstance(shared, list) or not all(isinstance(name, str) for name in shared):
+        raise TypeError("`prove.shared` must be a list of strings")
+    return Prove(shared, _expressions(table.get("tenants", {}), "prove.tenants"), rows)
+
+
+def _expressions(value: object, name: str) -> Mapping[str, str]:
+    """A table of strings; a key with a dot in it must be quoted, or TOML makes two of it."""
+    table = _table(value, name)
+    return {key: _text(table, key) for key in table}
 
 
 def _environment(root: Path) -> Mapping[str, str]:

@@ -16,15 +16,18 @@ from typing import TYPE_CHECKING, Any
 from invoke.exceptions import Exit as Exit
 from invoke.tasks import task
 
-from .catalog import RELATION_KINDS, Change, kind, relation
+from .catalog import Change, kind, relation
+from .differences import as_json, flat, grouped
 from .errors import Failure
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from .guards import Refusal
+    from .hazards import Hazard
     from .plan import Plan
 
+NO_CHANGES = "No schema changes."
 ERROR, REFUSED, DIFFERENT, INTERRUPTED = 1, 2, 3, 130
 _COLORS = {"red": 31, "green": 32, "yellow": 33, "dim": 2, "bold": 1}
 
@@ -172,110 +175,67 @@ def show_refusal(name: str, refusal: Refusal) -> None:
     print("\n".join(lines), file=sys.stderr)
 
 
-def show_changes(changes: Sequence[Change], limit: int | None = 60) -> None:
+def show_changes(changes: Sequence[Change], limit: int) -> None:
     for line in change_lines(changes, sys.stdout, limit):
         print(f"  {line}")
 
 
-def show_plan(plan: Plan, renames: Sequence[str]) -> None:
-    """The revisions, their statements, the facts that they change."""
+def show_objects(changes: Sequence[Change], limit: int | None = 60) -> None:
+    """The changes by object, each long definition by what changed in it."""
+    for line in _limited([_paint_change(line, sys.stdout) for line in grouped(changes)], limit):
+        print(line)
+
+
+def show_plan(plan: Plan, found: Sequence[Hazard]) -> None:
+    """The revisions, their statements, the facts that they change, what could go wrong."""
     for revision in plan.revisions:
         say(f"Revision {revision.id}  {revision.title}")
     for statement in plan.statements:
         print(textwrap.indent(clean(statement), "    "))
     say("The facts it changes:")
-    show_changes(plan.changes)
-    for loss in filter(None, (_loss(change, plan) for change in plan.changes)):
-        warn(loss)
-    for pair in renames:
-        warn(f"{pair}.")
+    show_objects(plan.changes)
+    for old, new in plan.effects.renamed.items():
+        if kind(old) == "table" or relation(new) == relation(old):
+            say(f"Renamed: {old} → {new}; its data stay.")
+    for hazard in found:
+        consent = f"; needs --allow {hazard.key}" if hazard.needs_consent else ""
+        warn(f"{hazard.key}   {hazard.text}{consent}")
 
 
-def _loss(change: Change, plan: Plan) -> str:
-    """What a change takes away for good, in a sentence; of a dropped table, the table alone."""
-    what, table = kind(change.identity), relation(change.identity)
-    if change.sign != "-" or (what != "table" and table in plan.dropped):
-        return ""
-    if what in ("table", "column") and plan.renames:
-        return f"{change.identity} goes, by a rename or a drop: see the statements."
-    if what in ("table", "column"):
-        return f"{change.identity} is dropped, and its data with it."
-    if what == "rls":
-        return f"{table} loses its row level security: every role with a grant sees every row."
-    return ""
+def plan_json(plan: Plan, found: Sequence[Hazard]) -> dict[str, Any]:
+    """`{"revisions": [{"id", "title"}], "statements": [sql], "changes": […], "hazards": […]}`.
 
-
-def count(changes: Sequence[Change]) -> str:
-    """`1 fact`, `2 facts`."""
-    return f"{len(changes)} fact{'' if len(changes) == 1 else 's'}"
-
-
-def plan_json(plan: Plan) -> dict[str, Any]:
-    """`{"revisions": [{"id", "title"}], "statements": [sql], "changes": [as in change_json]}`."""
+    changes: see `as_json`. A hazard is `{"key", "text", "needs_consent"}`.
+    """
     return {
         "revisions": [{"id": r.id, "title": r.title} for r in plan.revisions],
         "statements": list(plan.statements),
-        "changes": change_json(plan.changes),
+        "changes": as_json(plan.changes),
+        "hazards": [
+            {"key": hazard.key, "text": hazard.text, "needs_consent": hazard.needs_consent}
+            for hazard in found
+        ],
     }
 
 
-def change_lines(changes: Sequence[Change], stream: Any, limit: int | None) -> list[str]:
-    """One line a change, tables and views first; a long list ends in the number left out."""
-    colors = {"+": "green", "-": "red", "~": "yellow"}
-    changes = sorted(changes, key=lambda c: kind(c.identity) not in RELATION_KINDS)
-    lines = [
-        paint(f"{c.sign} {clean(c.identity)}", colors[c.sign], stream)
-        + f"   {clean(_summary(c))}".rstrip()
-        for c in changes[:limit]
-    ]
-    hidden = len(changes) - len(lines)
-    return [*lines, f"… and {hidden} more"] if hidden else lines
+def change_lines(changes: Sequence[Change], stream: Any, limit: int) -> list[str]:
+    """A line a change, painted; a long list ends in the number left out."""
+    return _limited([_paint_change(line, stream) for line in flat(changes)], limit)
 
 
-def _summary(change: Change) -> str:
-    """The definition of an added fact, and of a changed one the parts that differ."""
-    if change.after is None:
-        return ""
-    after = json.loads(change.after)
-    if change.before is None:
-        return _short(after)
-    before = json.loads(change.before)
-    parts = [key for key in before | after if before.get(key) != after.get(key)]
-    return "; ".join(
-        f"{key}: {_value(before.get(key))} → {_value(after.get(key))}" for key in parts
-    )
+def _limited(lines: list[str], limit: int | None) -> list[str]:
+    if limit is None or len(lines) <= limit:
+        return lines
+    return [*lines[:limit], f"… and {len(lines) - limit} more"]
 
 
-def _short(parts: dict[str, Any]) -> str:
-    text = parts.get("type") if set(parts) == {"type"} else parts.get("definition")
-    words = text or ", ".join(f"{key}: {_value(value)}" for key, value in parts.items())
-    return textwrap.shorten(words, 110, placeholder=" …")
-
-
-def _value(value: Any) -> str:
-    return (
-        "none"
-        if value is None
-        else textwrap.shorten(json.dumps(value, ensure_ascii=False), 90, placeholder=" …")
-    )
+def _paint_change(line: str, stream: Any) -> str:
+    color = {"+": "green", "-": "red", "~": "yellow"}.get(line.lstrip()[:1])
+    return paint(clean(line), color, stream) if color else clean(line)
 
 
 def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def change_json(changes: Sequence[Change]) -> list[dict[str, Any]]:
-    """A list of `{"fact", "change": "added|removed|changed", "before": {…}|null, "after": …}`."""
-    words = {"+": "added", "-": "removed", "~": "changed"}
-    return [
-        {
-            "fact": c.identity,
-            "change": words[c.sign],
-            "before": json.loads(c.before) if c.before else None,
-            "after": json.loads(c.after) if c.after else None,
-        }
-        for c in changes
-    ]
 
 
 def clean(text: str) -> str:

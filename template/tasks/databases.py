@@ -6,7 +6,6 @@ and advisory locks that end with the transaction.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
-from . import embedded
+from . import embedded, urls
 from .config import Config, Target
 from .errors import Failure, Unreachable, from_postgres
 
@@ -50,7 +49,7 @@ def parameters(config: Config, target: Target) -> dict[str, Any]:
     """libpq's parameters for the target. Those of a URL, TLS included, are kept as they are."""
     if target.variable is None:
         return local_database(config)
-    return from_url(config.environment[target.variable], target.variable)
+    return urls.parse(config.environment[target.variable], target.variable)
 
 
 def protected_twin(config: Config, target: Target) -> Target:
@@ -65,41 +64,8 @@ def protected_twin(config: Config, target: Target) -> Target:
 def _place(config: Config, target: Target) -> tuple[Any, ...] | None:
     if not target.variable or not (url := config.environment.get(target.variable)):
         return None
-    found = from_url(url, target.variable)
+    found = urls.parse(url, target.variable)
     return tuple(found.get(key) for key in ("host", "hostaddr", "port", "dbname", "service"))
-
-
-def from_url(url: str, source: str) -> dict[str, Any]:
-    """libpq's parameters in a URL, which may carry SQLAlchemy's driver (`postgresql+psycopg://`).
-
-    Raises:
-        Failure: it is no Postgres URL. libpq's own message can quote the password, so it stays.
-    """
-    import psycopg
-    from psycopg.conninfo import conninfo_to_dict
-
-    scheme, separator, rest = url.strip().partition("://")
-    try:
-        if not separator or scheme.partition("+")[0] not in ("postgres", "postgresql"):
-            raise psycopg.ProgrammingError("no Postgres scheme")
-        found = dict(conninfo_to_dict(f"postgresql://{rest}"))
-        # A bare `@` or `/` in a password makes libpq take parts of it for the host and the port.
-        if "@" in str(found.get("host", "")) or not _is_port(str(found.get("port", "5432"))):
-            raise psycopg.ProgrammingError("not percent-encoded")
-        return found
-    except psycopg.ProgrammingError as error:
-        known = "URI query parameter" in str(error) and "@" not in rest.partition("?")[2]
-        reason = str(error).strip() if known else "it can't be parsed"
-        raise Failure(
-            f"{source} is no usable Postgres URL: {reason}.",
-            "Write postgresql://user:password@host:5432/postgres?sslmode=require, "
-            "special characters in the password percent-encoded.",
-        ) from None
-
-
-def _is_port(text: str) -> bool:
-    """Several are separated by commas, as hosts are."""
-    return all(port.isdecimal() and 0 < int(port) < 65536 for port in text.split(","))
 
 
 @contextmanager
@@ -111,7 +77,7 @@ def open_connection(parameters: dict[str, Any], doing: str) -> Iterator[Connecti
     defaults: dict[str, Any] = {"connect_timeout": 10, "application_name": "twolane"}
     try:
         connection = psycopg.connect(
-            **(defaults | parameters),
+            **(defaults | parameters | {"client_encoding": "utf8"}),
             autocommit=True,
             prepare_threshold=None,
         )
@@ -264,37 +230,6 @@ def drop_local(config: Config) -> None:
         server | {"dbname": "postgres"}, "Connecting to the embedded server"
     ) as maintenance:
         drop(maintenance, embedded.LOCAL_DATABASE)
-
-
-def to_url(parameters: dict[str, Any]) -> str:
-    """A URL for libpq's parameters, without a password."""
-    from urllib.parse import quote, urlencode
-
-    host = str(parameters["host"])
-    where = f"/{parameters['dbname']}"
-    if host.startswith("/"):
-        query = urlencode({"host": host, "port": parameters["port"]}, quote_via=quote)
-        return f"postgresql://{parameters['user']}@{where}?{query}"
-    return f"postgresql://{parameters['user']}@{host}:{parameters['port']}{where}"
-
-
-_CLIENT_VARIABLES = {
-    "dbname": "PGDATABASE",
-    "application_name": "PGAPPNAME",
-    "connect_timeout": "PGCONNECT_TIMEOUT",
-    "options": "PGOPTIONS",
-}
-
-
-def client_environment(parameters: dict[str, Any]) -> dict[str, str]:
-    """The environment in which a client program connects: a password stays out of `ps`."""
-    named = {
-        _CLIENT_VARIABLES.get(key, f"PG{key.replace('_', '').upper()}"): v
-        for key, v in parameters.items()
-    }
-    return dict(os.environ) | {
-        name: str(value) for name, value in named.items() if value is not None
-    }
 
 
 def ensure_database(

@@ -9,30 +9,29 @@ from typing import TYPE_CHECKING
 from invoke.context import Context
 
 from . import console
-from .console import command, done, refuse, say
+from .console import NO_CHANGES, command, done, refuse, say
+from .db_check import check as check
+from .db_look import diff as diff
+from .db_look import introspect as introspect
+from .db_look import psql as psql
+from .db_look import snapshot as snapshot
+from .db_look import status as status
+from .options import COMMIT, CONFIRM, JSON, TARGET
 
 if TYPE_CHECKING:
     from .plan import Plan
     from .state import State
     from .work import Work
 
-TARGET = (
-    "Target by name: local (embedded), default (DATABASE_URL), or one of [tool.twolane.targets]."
-)
-CONFIRM = "Name of the protected target that is meant to be changed."
-JSON = "Print JSON, for scripts."
-COMMIT = "Make the suggested git commit."
-NO_CHANGES = "No schema changes."
-
 
 @command(help={})
 def up(c: Context) -> None:
     """Start the embedded server and print the URL of its database."""
-    from . import config, databases, embedded
+    from . import config, databases, embedded, urls
 
     settings = config.load()
     with console.working("starting the embedded Postgres"):
-        url = databases.to_url(databases.local_database(settings))
+        url = urls.write(databases.local_database(settings))
     done(f"The embedded Postgres {embedded.major(settings)} is up.")
     say(url)
 
@@ -53,7 +52,7 @@ def bootstrap(
     c: Context, target: str | None = None, confirm: str | None = None, commit: bool = False
 ) -> None:
     """From empty to ready: SQL files, migrations, sync. Run again, it does what is left."""
-    from . import guards, lane_a, plan, state
+    from . import guards, hazards, lane_a, plan, state
     from .work import work_on
 
     with work_on(target) as work:
@@ -71,8 +70,10 @@ def bootstrap(
         if work.ledger.applied:
             refuse(guards.stale_mirror(standing), guards.app_drift(standing))
         todo = plan.make(work.repo, standing.ledger, console.working)
-        refuse(guards.baseline(todo))
+        found = hazards.find(todo)
+        refuse(guards.baseline(todo), guards.sql_only(todo), guards.destructive(found, ()))
         if todo.revisions:
+            console.show_plan(todo, found)
             _push(work, standing, todo)
         lane_a.apply(
             work.connection, work.target, state.pending(order.after, work.ledger), again=False
@@ -114,16 +115,6 @@ def apply(
         say("Next:  invoke db.sync")
     else:
         done("Nothing to apply: the database has run every SQL file as it is.")
-
-
-@command(help={"target": TARGET})
-def introspect(c: Context, target: str | None = None) -> None:
-    """Print the models that a sync would write; write nothing."""
-    from . import models
-    from .work import work_on
-
-    with work_on(target) as work:
-        print(models.render_models(work.state().sql_lane), end="")
 
 
 @command(
@@ -203,7 +194,7 @@ def gen(
         done(NO_CHANGES)
         return
     done(f"Wrote {made.path.relative_to(repo.config.root)}:")
-    console.show_changes(made.changes)
+    console.show_objects(made.changes)
     for pair in made.renames:
         console.warn(
             f"{pair}. If a rename is meant, edit the revision: op.alter_column, op.rename_table."
@@ -212,33 +203,36 @@ def gen(
         console.warn(
             "app.py also says what Alembic does not compare; add it to the revision by hand:"
         )
-        console.show_changes(made.unseen)
+        console.show_changes(made.unseen, limit=12)
     say("Read it, then:  invoke db.push")
     paths = [made.path, repo.config.schema / "app.py"]
     console.suggest(repo.config.root, paths, _feat([made.title]), commit)
 
 
 @command(
+    iterable=["allow"],
     help={
         "target": TARGET,
         "dry_run": "Stop at the plan.",
+        "allow": "A hazard of the plan that is meant, as it names it: drop:notes.body; repeatable.",
         "to": "The last revision to push; without it, all that wait.",
         "confirm": CONFIRM,
         "json": "Print the plan, and whether it was applied, as JSON.",
         "commit": COMMIT,
-    }
+    },
 )
 def push(
     c: Context,
     target: str | None = None,
     dry_run: bool = False,
+    allow: Sequence[str] | None = None,
     to: str | None = None,
     confirm: str | None = None,
     json: bool = False,
     commit: bool = False,
 ) -> None:
     """Lane B: bring the waiting revisions into the database."""
-    from . import guards, lane_b, plan
+    from . import guards, hazards, lane_b_push, plan
     from .work import work_on
 
     with work_on(target) as work:
@@ -250,66 +244,29 @@ def push(
         state = work.state()
         refuse(guards.one_lane_for_push(state), guards.stale_mirror(state), guards.app_drift(state))
         todo = plan.make(work.repo, state.ledger, console.working, to)
-        refuse(guards.baseline(todo))
+        refuse(guards.baseline(todo), guards.sql_only(todo))
+        found = hazards.find(todo)
+        hazards.expect_known(found, allow or ())
+        if not json and todo.revisions:
+            console.show_plan(todo, found)
+        if not dry_run:
+            refuse(guards.destructive(found, allow or ()))
         if json:
             applied = bool(todo.revisions) and not dry_run
-            applied = applied and lane_b.push(work.connection, state, todo)
-            console.print_json({**console.plan_json(todo), "applied": applied})
+            applied = applied and lane_b_push.push(work.connection, state, todo)
+            console.print_json({**console.plan_json(todo, found), "applied": applied})
         elif not todo.revisions:
             done("Nothing to push: the database has every revision.")
+        elif dry_run:
+            say("Dry run: nothing was applied.")
         else:
-            _push(work, state, todo, dry_run)
+            _push(work, state, todo)
         if json or dry_run or not todo.revisions:
             return
     if late := state.pending_after:
         say(f"Next:  invoke db.apply   ({', '.join(file.name for file in late)})")
     paths = [work.config.migrations, work.config.schema / "app.py"]
     console.suggest(work.config.root, paths, _feat([r.title for r in todo.revisions]), commit)
-
-
-@command(help={"target": TARGET, "json": JSON})
-def status(c: Context, target: str | None = None, json: bool = False) -> None:
-    """Where things stand: the target, what each lane has pending, what to run next."""
-    from . import guards, report
-    from .work import work_on
-
-    with work_on(target) as work:
-        blocked = guards.order(work.repo) or guards.history(work.repo, work.ledger)
-        state = work.state()
-        found = report.read(state, work.connection.info.server_version, blocked)
-    console.print_json(report.as_json(found)) if json else report.show(found)
-
-
-@command(help={"source": "URL or target name.", "target": "URL or target name.", "json": JSON})
-def diff(c: Context, source: str, target: str, json: bool = False) -> None:
-    """Compare two databases fact by fact; exit with 3 if they differ."""
-    from . import catalog
-    from .work import facts_of
-
-    changes = catalog.diff(facts_of(source), facts_of(target))
-    if json:
-        console.print_json(console.change_json(changes))
-    elif changes:
-        console.show_changes(changes, limit=None)
-        say(f"From source to target: {console.count(changes)}.")
-    else:
-        done(NO_CHANGES)
-    if changes:
-        raise console.Different
-
-
-@command(help={"target": "URL or target name.", "json": "Print JSON, in the lock file's form."})
-def snapshot(c: Context, target: str | None = None, json: bool = False) -> None:
-    """Print the facts of a database, one a line."""
-    from . import catalog
-    from .work import facts_of
-
-    facts = facts_of(target)
-    if json:
-        print(catalog.dump_lock(facts), end="")
-        return
-    for identity, text in facts.items():
-        say(f"{identity}  {text}")
 
 
 @command(help={"target": TARGET, "yes": "Do it without asking."})
@@ -330,48 +287,10 @@ def reset(c: Context, target: str | None = None, yes: bool = False) -> None:
     say("Next:  invoke db.bootstrap")
 
 
-@command(
-    help={
-        "command": "Run this SQL and leave.",
-        "file": "Run this file, as one transaction, and leave.",
-        "target": TARGET,
-        "confirm": CONFIRM,
-    }
-)
-def psql(
-    c: Context,
-    command: str | None = None,
-    file: str | None = None,
-    target: str | None = None,
-    confirm: str | None = None,
-) -> None:
-    """Open a psql on the target."""
-    import subprocess
+def _push(work: Work, state: State, todo: Plan) -> None:
+    from . import lane_b_push
 
-    from . import databases, embedded, guards
-    from .work import work_on
-
-    with work_on(target) as work:
-        refuse(guards.target(work.config, work.target, work.ledger, confirm))
-        parameters = databases.parameters(work.config, work.target)
-    program = embedded.program(work.config, "psql")
-    options = ["--set", "ON_ERROR_STOP=1"]
-    options += ["--command", command] if command else []
-    options += ["--single-transaction", "--file", file] if file else []
-    result = subprocess.run(
-        [program, *options], env=databases.client_environment(parameters), check=False
-    )
-    if result.returncode:
-        raise console.Exit(code=console.ERROR)
-
-
-def _push(work: Work, state: State, todo: Plan, dry_run: bool = False) -> None:
-    from . import lane_b
-
-    console.show_plan(todo, [] if todo.renames else lane_b.renames(todo.changes))
-    if dry_run:
-        say("Dry run: nothing was applied.")
-    elif lane_b.push(work.connection, state, todo):
+    if lane_b_push.push(work.connection, state, todo):
         done(f"Pushed {', '.join(r.id for r in todo.revisions)} to target {work.target.name}.")
     else:
         done("Another push was faster; nothing left to do.")

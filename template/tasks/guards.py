@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import catalog
+from . import catalog, hazards
 from .catalog import Change
 from .config import Config, Target
+from .hazards import Hazard
 from .ledger import Ledger
 from .plan import Plan
 from .revisions import heads, up_to
-from .state import Repo, State, pending, waiting
+from .state import Repo, State, default_grants, grantee, pending, waiting
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,62 @@ def _is_lane_b(change: Change, plan: Plan, made: set[str]) -> bool:
         else []
     )
     return not hosts or any(host in plan.owned or host in made for host in hosts)
+
+
+def destructive(found: Sequence[Hazard], allowed: Sequence[str]) -> Refusal | None:
+    """G06: data are given up by name, or not at all."""
+    unmet = hazards.unmet(found, allowed)
+    if not unmet:
+        return None
+    consents = " ".join(f"--allow {hazard.key}" for hazard in unmet)
+    return Refusal(
+        "G06",
+        "destructive",
+        "The plan gives up data:",
+        f"if it is meant, repeat with {consents}",
+        details=[f"{hazard.key}   {hazard.text}" for hazard in unmet],
+    )
+
+
+def sql_only(plan: Plan) -> Refusal | None:
+    """G07: who may see what, extensions and vector indexes belong to lane A.
+
+    What the database itself gives a new table, RLS by the event trigger and default privileges, is
+    not the migration's doing.
+    """
+    given = default_grants(plan.before)
+    touched = [change for change in plan.changes if _is_sql_only(change, plan, given)]
+    if not touched:
+        return None
+    return Refusal(
+        "G07",
+        "sql-only",
+        "Run on the shadow, the waiting migrations do what belongs to SQL files:",
+        f"take it out of {plan.revisions[-1].path.name}, and write it into a file under "
+        "supabase/sql/, listed after @migrations in bootstrap.txt",
+        touched,
+    )
+
+
+def _is_sql_only(change: Change, plan: Plan, given: frozenset[tuple[str, str]]) -> bool:
+    kind, table = catalog.kind(change.identity), catalog.relation(change.identity)
+    if table in plan.dropped or (change.sign == "-" and table is None and kind == "grant"):
+        return False
+    is_new = f"table {table}" not in plan.before
+    match kind:
+        case "policy" | "extension" | "default privileges":
+            return True
+        case "rls":
+            return not is_new or "forced" in catalog.definition(change.after or "{}")
+        case "index":
+            method = str(catalog.definition(change.after or "{}").get("definition", ""))
+            return any(f" USING {name} " in method for name in ("hnsw", "ivfflat"))
+        case "grant":
+            about, role = str(catalog.about(change.identity)), grantee(change.identity)
+            # Postgres itself lets everybody use new types and run new functions.
+            by_itself = role == "public" and table is None
+            return about in plan.before or not (by_itself or (role, change.after) in given)
+    return False
 
 
 def order(repo: Repo) -> Refusal | None:

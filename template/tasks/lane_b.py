@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,17 +11,17 @@ from hashlib import sha256
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from . import catalog, console, databases, embedded, git, guards, ledger, migrations, shadow
+from . import catalog, console, embedded, guards, ledger, migrations, shadow
 from .catalog import Change, Snapshot
 from .config import Config
 from .errors import Failure
-from .plan import Plan, make
-from .state import Repo, State, structure
+from .plan import make
+from .state import Repo
 
 if TYPE_CHECKING:
-    from psycopg import Connection
+    pass
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def generate(repo: Repo, title: str | None, empty: bool) -> Generated | None:
     with _all_or_nothing(repo.config.migrations / "versions"):
         if empty:
             path = migrations.write_empty(repo.config, title)
-        elif found := _compare(repo, title):
+        elif found := _compare(repo, title)[1]:
             path = found
         else:
             return None
@@ -81,17 +80,17 @@ def _all_or_nothing(folder: Path) -> Iterator[None]:
 
 def has_changes(repo: Repo) -> bool:
     """Whether `app.py` says something that no revision does."""
-    return bool(_compare(repo, None))
+    return _compare(repo, None)[0]
 
 
-def _compare(repo: Repo, title: str | None) -> Path | None:
-    """The revision written, or without a title the one to be; None if models and revisions agree.
+def _compare(repo: Repo, title: str | None) -> tuple[bool, Path | None]:
+    """Whether models and revisions differ, and the revision written if so and there is a title.
 
     Compared once for each state of the files.
     """
     seen = _look(repo)
     if seen.exists():
-        return None
+        return False, None
     before = shadow.files_step(repo.order.before)
     history = shadow.migrations_step(repo.config, repo.revisions)
     base = shadow.replay(repo.config, [before], console.working).facts
@@ -107,7 +106,7 @@ def _compare(repo: Repo, title: str | None) -> Path | None:
     if path:
         _format(path)
     if comparison.differs:
-        return path or repo.config.migrations
+        return True, path
     if missed := unseen(_declared(repo), base, head.facts):
         lines = "\n".join(f"    {line}" for line in console.change_lines(missed, sys.stderr, 12))
         raise Failure(
@@ -115,7 +114,7 @@ def _compare(repo: Repo, title: str | None) -> Path | None:
             'write it, under that name, into a revision by hand: invoke db.gen --empty -m "…"',
         )
     seen.touch()
-    return None
+    return False, None
 
 
 def _declared(repo: Repo) -> Snapshot:
@@ -152,7 +151,7 @@ def _try_out(config: Config, path: Path) -> Generated:
     repo = read_repo(config)
     known = ledger.Ledger(revision=repo.revisions[-1].down[0] if repo.revisions[-1].down else None)
     plan = make(repo, known, console.working)
-    console.refuse(guards.baseline(plan))
+    console.refuse(guards.baseline(plan), guards.sql_only(plan))
     base = shadow.replay(config, [shadow.files_step(repo.order.before)], console.working).facts
     missed = unseen(_declared(repo), base, plan.after)
     title = plan.revisions[-1].title
@@ -225,80 +224,3 @@ def _like_a_rename(old: Change, new: Change) -> bool:
         and catalog.definition(old.before or "{}").get("type")
         == catalog.definition(new.after or "{}").get("type")
     )
-
-
-def push(connection: Connection[Any], state: State, plan: Plan) -> bool:
-    """Applies the plan in one transaction, verified before it ends; False if another push did it.
-
-    Where the database has no event trigger that enables RLS on a new table, the push does it.
-
-    Raises:
-        Failure: the database moved on meanwhile, or ends up otherwise than the shadow.
-    """
-    from psycopg import Rollback
-
-    start = time.monotonic()
-    commit = git.commit_id(state.repo.config.root)
-    mine = True
-
-    def prepare(connection: Connection[Any]) -> None:
-        nonlocal mine
-        databases.exclusive(connection, console.note)
-        ledger.prepare(connection)
-        now = ledger.read(connection).revision
-        mine = now == state.ledger.revision
-        if now == plan.revisions[-1].id:
-            raise Rollback
-        if not mine:
-            raise Failure(
-                "Another push changed the database meanwhile.", "Run the same command again."
-            )
-
-    def finish(connection: Connection[Any]) -> None:
-        after = catalog.read(connection)
-        if opened := [i for i in plan.app if catalog.kind(i) == "rls" and i not in after]:
-            for identity in opened:
-                table = catalog.relation(identity)
-                connection.execute(f"alter table {table} enable row level security".encode())
-                console.note(
-                    f"enabled RLS on {table}: this database has no event trigger that does"
-                )
-            after = catalog.read(connection)
-        if wrong := unexpected(state, plan, after):
-            lines = "\n".join(f"    {line}" for line in console.change_lines(wrong, sys.stderr, 12))
-            raise Failure(
-                f"The database would end up otherwise than the shadow; nothing applied:\n{lines}",
-                "Run invoke db.status; with a fresh mirror, it is this server that acts otherwise.",
-            )
-        spent = round(1000 * (time.monotonic() - start))
-        for revision in plan.revisions:
-            ledger.record_push(connection, revision, commit, spent)
-        if state.target.protected:
-            ledger.label(connection, state.target.name)
-
-    def work() -> None:
-        migrations.upgrade(connection, state.repo.config, plan.revisions[-1].id, prepare, finish)
-
-    with console.working("applying"):
-        databases.retry_locks(work, connection, console.note)
-    return mine
-
-
-def unexpected(state: State, plan: Plan, after: Snapshot) -> list[Change]:
-    """Where the database differs from the shadow (app lane) or from before (all else).
-
-    Who owns what is new and what the database grants on it by itself is its own affair; both go
-    with what is dropped.
-    """
-    ours = plan.app.keys() | plan.owned
-
-    def is_ours(identity: str) -> bool:
-        by_itself = catalog.kind(identity) in ("owner", "grant")
-        if identity in ours or (by_itself and catalog.about(identity) in ours):
-            return True
-        return catalog.relation(identity) in plan.dropped
-
-    made = structure({i: t for i, t in after.items() if i in plan.app})
-    others = {i: t for i, t in state.live.items() if not is_ours(i)}
-    rest = {i: t for i, t in after.items() if not is_ours(i)}
-    return catalog.diff(structure(plan.app), made) + catalog.diff(others, rest)

@@ -11,9 +11,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import catalog, databases, ledger
+from . import catalog, databases, effects, ledger
 from .catalog import Snapshot
 from .config import Config
+from .effects import Effects
 from .errors import Failure, from_postgres, from_user_code
 
 if TYPE_CHECKING:
@@ -72,24 +73,54 @@ def upgrade(
     return statements
 
 
+def downgrade(connection: Connection[Any], config: Config, revision: str) -> None:
+    """Takes the database back to `revision`, or with "base" to before the first.
+
+    For copies of the shadow alone: a push has no way back.
+
+    Raises:
+        Failure: a migration fails, as in `upgrade`; its cause is what the migration itself raised.
+    """
+    with _session(connection) as (alchemy, _), databases.transaction(connection):
+        _run(config, alchemy, lambda command, settings: command.downgrade(settings, revision))
+        connection.execute(databases.RESET)
+
+
 def _transaction_id(connection: Connection[Any]) -> object:
     return connection.execute("select pg_current_xact_id()").fetchone()
 
 
-def rehearse(
-    connection: Connection[Any], config: Config, revision: str
-) -> tuple[list[str], Snapshot]:
-    """Upgrades, reads the facts, rolls everything back; the statements and the facts."""
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a migration ran and did, before all of it was taken back."""
+
+    statements: Sequence[str]
+    facts: Snapshot
+    effects: Effects
+
+
+def rehearse(connection: Connection[Any], config: Config, revision: str) -> Rehearsal:
+    """Upgrades, sees what it did, rolls everything back."""
     from psycopg import Rollback
 
+    before: effects.Layout = {}
     facts: Snapshot = {}
+    seen = effects.NONE
 
-    def read(connection: Connection[Any]) -> None:
-        nonlocal facts
+    def prepare(connection: Connection[Any]) -> None:
+        nonlocal before
+        ledger.prepare(connection)
+        before = effects.layout(connection)
+
+    def look(connection: Connection[Any]) -> None:
+        nonlocal facts, seen
+        after, locked = effects.layout(connection), effects.locks(connection)
+        seen = effects.compare(before, after, locked)
         facts = catalog.read(connection)
         raise Rollback
 
-    return upgrade(connection, config, revision, finish=read), facts
+    statements = upgrade(connection, config, revision, prepare, look)
+    return Rehearsal(statements, facts, seen)
 
 
 def generate(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import catalog, console, models
+from . import catalog, console, differences, models
 from .catalog import Change
 from .errors import Failure
 from .state import State
@@ -69,8 +69,8 @@ def show(mirror: Mirror) -> None:
     """What changed fact by fact, and what a sync does not settle, each with its way on."""
     state = mirror.state
     if mirror.changes:
-        console.say(f"The live database against the mirror, {console.count(mirror.changes)}:")
-        console.show_changes(mirror.changes)
+        console.say(f"The live database against the mirror, {differences.count(mirror.changes)}:")
+        console.show_objects(mirror.changes)
     if state.replay_error:
         console.warn(f"The repo's files don't run on the shadow: {state.replay_error.message}")
     if extra := [change for change in state.unmade if change.sign == "+"]:
@@ -88,8 +88,8 @@ def show(mirror: Mirror) -> None:
 def as_json(mirror: Mirror, written: bool) -> dict[str, Any]:
     """`{"changes", "no_sql_file_makes", "files", "written"}`; changes as in `db.diff --json`."""
     return {
-        "changes": console.change_json(mirror.changes),
-        "no_sql_file_makes": console.change_json(mirror.state.unmade),
+        "changes": differences.as_json(mirror.changes),
+        "no_sql_file_makes": differences.as_json(mirror.state.unmade),
         "files": mirror.stale_names,
         "written": written and bool(mirror.stale),
     }

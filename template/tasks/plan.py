@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import catalog, shadow
+from . import catalog, effects, shadow
 from .catalog import Change, Snapshot
+from .effects import Effects
 from .errors import Failure
 from .ledger import Ledger
 from .revisions import Revision, up_to
@@ -16,7 +17,7 @@ from .state import Repo, pending, waiting
 
 @dataclass(frozen=True)
 class Plan:
-    """The waiting revisions, their statements, and the facts before and after them.
+    """The waiting revisions, their statements, the facts before and after them, other effects.
 
     owned: what lane B owned before, by identity.
     """
@@ -26,19 +27,18 @@ class Plan:
     before: Snapshot
     after: Snapshot
     owned: frozenset[str]
+    effects: Effects = effects.NONE
 
     @property
     def changes(self) -> list[Change]:
         return catalog.diff(self.before, self.after)
 
     @property
-    def renames(self) -> bool:
-        """Whether a statement renames: facts then show a drop and an add, yet the data stay."""
-        return any(" RENAME " in statement.upper() for statement in self.statements)
-
-    @property
     def dropped(self) -> frozenset[str]:
-        """Tables of lane B that go, as `schema.name`; what hangs on them goes with them."""
+        """Tables of lane B that go, as `schema.name`; what hangs on them goes with them.
+
+        One that was renamed goes under its old name.
+        """
         return frozenset(
             str(catalog.relation(identity))
             for identity in self.owned - self.after.keys()
@@ -75,11 +75,11 @@ def make(repo: Repo, ledger: Ledger, working: Callable[[str], Any], to: str | No
         return Plan((), (), stand.facts, stand.facts, owned)
     try:
         with shadow.connect(config, stand.database) as connection:
-            statements, after = migrations.rehearse(connection, config, todo[-1].id)
+            done = migrations.rehearse(connection, config, todo[-1].id)
     except migrations.TransactionEnded:
         shadow.discard(config, stand.database)
         raise
-    return Plan(todo, tuple(statements), stand.facts, after, owned)
+    return Plan(todo, tuple(done.statements), stand.facts, done.facts, owned, done.effects)
 
 
 def _up_to(todo: tuple[Revision, ...], to: str | None) -> tuple[Revision, ...]:

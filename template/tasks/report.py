@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import console, lane_b
+from . import console, differences, lane_b
 from .catalog import Change
 from .errors import Failure
 from .guards import Refusal
@@ -97,7 +97,7 @@ def as_json(report: Report) -> dict[str, Any]:
     """The report for scripts: its fields, changes in the form of `db.diff --json`."""
     changes = ("drift", "unmade", "app_drift")
     return {
-        name: console.change_json(value) if name in changes else value
+        name: differences.as_json(value) if name in changes else value
         for name, value in vars(report).items()
     }
 
@@ -142,5 +142,5 @@ def _lane(title: str, lines: Sequence[str], otherwise: str) -> None:
 
 
 def _facts(title: str, changes: Sequence[Change], fresh: str, otherwise: str) -> None:
-    console.say(f"{title:<9}{f'{otherwise}: {console.count(changes)}' if changes else fresh}")
+    console.say(f"{title:<9}{f'{otherwise}: {differences.count(changes)}' if changes else fresh}")
     console.show_changes(changes, limit=8)

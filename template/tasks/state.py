@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from . import catalog, ledger, revisions, shadow, sqlfiles
+from . import catalog, ledger, revisions, shadow, sqlfiles, views
 from .catalog import Change, Snapshot
 from .config import Config, Target
 from .errors import Failure
@@ -43,7 +43,8 @@ class State:
     applied_app: the facts that the repo's migrations make up to the revision where the database
     stands. app: the same, and what the waiting ones make: a table that they drop is the app's until
     they are pushed. replayed: every fact that the repo's files make; None, with the reason in
-    `replay_error`, when they don't run. prints_alike: whether database and shadow print views so.
+    `replay_error`, when they don't run. Views that are the same bear the mirror's words in all of
+    them, whatever server printed them; printed: the live facts in the server's own words.
     """
 
     repo: Repo
@@ -53,7 +54,7 @@ class State:
     app: Snapshot
     applied_app: Snapshot
     replayed: Snapshot | None
-    prints_alike: bool
+    printed: Snapshot
     replay_error: Failure | None = None
 
     @property
@@ -113,7 +114,7 @@ class State:
         """Where the live SQL lane is not what the repo's SQL files make.
 
         What is missing counts once every file is applied. Owners differ with who connects, so they
-        don't count; nor do views that two majors print otherwise.
+        don't count.
         """
         if self.replayed is None:
             return []
@@ -124,7 +125,6 @@ class State:
             for change in catalog.diff(made, self.sql_lane)
             if not (change.after is None and unfinished)
             and catalog.kind(change.identity) != "owner"
-            and (self.prints_alike or not _is_reprinted(change))
         ]
 
     def _is_app(self, identity: str, text: str) -> bool:
@@ -135,7 +135,7 @@ class State:
             return catalog.about(identity) in self.app
         if kind == "grant":
             return (
-                catalog.about(identity) in self.app and (_grantee(identity), text) in self._defaults
+                catalog.about(identity) in self.app and (grantee(identity), text) in self._defaults
             )
         if not self._on_app_table(identity):
             return False
@@ -144,19 +144,19 @@ class State:
     @cached_property
     def _defaults(self) -> frozenset[tuple[str, str]]:
         """What the database grants on new objects by itself: to whom, and the grant's text."""
-        prefix = "grant default privileges "
-        return frozenset((_grantee(i), t) for i, t in self.live.items() if i.startswith(prefix))
+        return default_grants(self.live)
 
     def _on_app_table(self, identity: str) -> bool:
         return f"table {catalog.relation(identity)}" in self.app
 
 
-def _is_reprinted(change: Change) -> bool:
-    views = ("view", "materialized view", "rule")
-    return change.sign == "~" and catalog.kind(change.identity) in views
+def default_grants(facts: Snapshot) -> frozenset[tuple[str, str]]:
+    """What the database grants on new objects by itself: to whom, and the grant's text."""
+    prefix = "grant default privileges "
+    return frozenset((grantee(i), text) for i, text in facts.items() if i.startswith(prefix))
 
 
-def _grantee(identity: str) -> str:
+def grantee(identity: str) -> str:
     """The role of a grant; of a quoted one that holds ` to `, the tail."""
     return identity.rpartition(" to ")[2]
 
@@ -203,11 +203,6 @@ def read_lock(config: Config) -> Snapshot:
         ) from error
 
 
-def prints_views_alike(one: int, other: int) -> bool:
-    """Whether two majors print view definitions alike: since 16 without needless qualifiers."""
-    return (one < 16) == (other < 16)
-
-
 def read_state(
     repo: Repo, target: Target, connection: Connection[Any], working: Callable[[str], Any]
 ) -> State:
@@ -215,39 +210,58 @@ def read_state(
 
     Where a file or a waiting migration doesn't run, ownership comes from the rest: lane A goes on.
     """
-    config, order = repo.config, repo.order
-    done = ledger.read(connection)
-    live = catalog.read(connection)
+    done, printed = ledger.read(connection), catalog.read(connection)
+    replays = _Replays(repo, working)
     history = revisions.up_to(repo.revisions, done.revision)
-    alike = prints_views_alike(connection.info.server_version // 10_000, shadow.major(config))
+    standing, problem = replays.runnable(history)
+    applied_app = replays.app(standing, history)
+    app, whole = applied_app, None
+    if not problem:
+        try:
+            app = {**applied_app, **replays.app(repo.order.before, repo.revisions)}
+            whole = replays.replay(repo.order.before, repo.revisions, repo.order.after)
+        except Failure as failure:
+            problem = failure
+    last = whole or replays.replay(standing, history)
+    connect = partial(shadow.connect, repo.config, last.database)
+    live = views.settle(views.settle(printed, last.facts, connect), repo.lock, connect)
+    replayed = views.settle(whole.facts, live, connect) if whole else None
+    return State(repo, target, done, live, app, applied_app, replayed, printed, problem)
 
-    def facts(*steps: shadow.Step | None) -> Snapshot:
-        return shadow.replay(config, steps, working).facts
 
-    def app_at(files: Sequence[SqlFile], history: Sequence[Revision]) -> Snapshot:
-        before = shadow.files_step(files)
-        made = facts(before, shadow.migrations_step(config, history))
-        without = facts(before)
+@dataclass(frozen=True)
+class _Replays:
+    """What the repo's files make on the shadow."""
+
+    repo: Repo
+    working: Callable[[str], Any]
+
+    def replay(
+        self,
+        files: Sequence[SqlFile],
+        history: Sequence[Revision] = (),
+        after: Sequence[SqlFile] = (),
+    ) -> shadow.Replay:
+        steps = [
+            shadow.files_step(files),
+            shadow.migrations_step(self.repo.config, history),
+            shadow.files_step(after),
+        ]
+        return shadow.replay(self.repo.config, steps, self.working)
+
+    def app(self, files: Sequence[SqlFile], history: Sequence[Revision]) -> Snapshot:
+        """The facts that these revisions add to those of the files."""
+        made, without = self.replay(files, history).facts, self.replay(files).facts
         return {identity: text for identity, text in made.items() if identity not in without}
 
-    files, applied_app = order.before, None
-    problem: Failure | None = None
-    while applied_app is None:
-        try:
-            applied_app = app_at(files, history)
-        except FileFailure as failure:
-            files = tuple(file for file in files if file != failure.file)
-            problem = problem or failure
-    if problem:
-        return State(repo, target, done, live, applied_app, applied_app, None, alike, problem)
-    app, replayed = applied_app, None
-    try:
-        app = {**applied_app, **app_at(order.before, repo.revisions)}
-        replayed = facts(
-            shadow.files_step(order.before),
-            shadow.migrations_step(config, repo.revisions),
-            shadow.files_step(order.after),
-        )
-    except Failure as failure:
-        problem = failure
-    return State(repo, target, done, live, app, applied_app, replayed, alike, problem)
+    def runnable(self, history: Sequence[Revision]) -> tuple[tuple[SqlFile, ...], Failure | None]:
+        """The files before the migrations that run, and what the first that doesn't says."""
+        files, problem = self.repo.order.before, None
+        while True:
+            try:
+                self.replay(files, history)
+            except FileFailure as failure:
+                files = tuple(file for file in files if file != failure.file)
+                problem = problem or failure
+            else:
+                return files, problem

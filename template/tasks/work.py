@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from psycopg import Connection
 
-from . import catalog, config, console, databases, ledger, state
-from .catalog import Snapshot
+from . import catalog, config, console, databases, ledger, state, urls, views
+from .catalog import Change
 from .config import Config, Target
 from .ledger import Ledger
 from .state import Repo, State
@@ -43,13 +43,23 @@ def work_on(name: str | None) -> Iterator[Work]:
         yield Work(repo, target, connection, ledger.read(connection))
 
 
-def facts_of(name: str | None) -> Snapshot:
-    """The facts of a database given by URL or by target name; a URL needs no service around."""
+@contextmanager
+def open_database(name: str | None) -> Iterator[Connection[Any]]:
+    """A database given by URL or by target name; a URL needs no service around."""
     if name and "://" in name:
-        parameters = databases.from_url(name, "The URL")
+        parameters = urls.parse(name, "The URL")
         opening = databases.open_connection(parameters, "Connecting to the URL")
     else:
         settings = config.load()
         opening = databases.connect(settings, settings.target(name))
     with opening as connection:
-        return catalog.read(connection)
+        yield connection
+
+
+def compare(source: str, target: str) -> list[Change]:
+    """What differs between two databases; views as either of them prints both."""
+    with open_database(source) as one, open_database(target) as other:
+        before, after = catalog.read(one), catalog.read(other)
+        after = views.settle(after, before, lambda: nullcontext(other))
+        after = views.settle(after, before, lambda: nullcontext(one))
+    return catalog.diff(before, after)

@@ -1,0 +1,196 @@
+"""What the repo's files make on the shadow, and the checks of the files themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from . import (
+    catalog,
+    databases,
+    differences,
+    effects,
+    guards,
+    places,
+    reversible,
+    shadow,
+    sqlfiles,
+)
+from .catalog import Snapshot
+from .errors import Failure
+from .findings import Finding, Place, from_failure, from_refusal
+from .ledger import Ledger
+from .revisions import Revision
+from .shadow import Replay
+from .sqlfiles import FileFailure, SqlFile
+from .state import Repo
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The repo, and what its files make; each part is found when it is first asked for.
+
+    Raises, in all that replays: `Failure` where a file or a migration doesn't run.
+    """
+
+    repo: Repo
+    working: Callable[[str], Any]
+
+    def at(self, history: Sequence[Revision], after: Sequence[SqlFile] = ()) -> Replay:
+        """The shadow: SQL files before the mark, these revisions, these files after it."""
+        steps = [
+            shadow.files_step(self.repo.order.before),
+            shadow.migrations_step(self.repo.config, history),
+            shadow.files_step(after),
+        ]
+        return shadow.replay(self.repo.config, steps, self.working)
+
+    @cached_property
+    def whole(self) -> Replay:
+        """Everything that the repo has, from nothing."""
+        return self.at(self.repo.revisions, self.repo.order.after)
+
+    @cached_property
+    def app(self) -> Snapshot:
+        """The facts that the migrations add."""
+        base = self.at(()).facts
+        return {i: t for i, t in self.at(self.repo.revisions).facts.items() if i not in base}
+
+    @cached_property
+    def trips(self) -> tuple[reversible.Trip, ...]:
+        """Every revision, up and down and up again."""
+        return tuple(reversible.trips(self.repo.config, self.repo.revisions, self.at))
+
+    @cached_property
+    def places(self) -> Mapping[str, Place]:
+        """Where tables, views, functions and types are made, by plain name."""
+        found = dict(places.of_files(self.repo.order.files))
+        for trip in self.trips:
+            for identity in trip.added:
+                if name := catalog.relation(identity):
+                    plain = catalog.plain(name)
+                    found.setdefault(plain, reversible.place_of(trip, plain))
+        return found
+
+
+def order(ground: Ground) -> Iterator[Finding]:
+    """G09."""
+    if refusal := guards.order(ground.repo):
+        place = Place("supabase/bootstrap.txt")
+        yield from_refusal(refusal, "bootstrap.txt", place)
+
+
+def history(ground: Ground) -> Iterator[Finding]:
+    """G11, as far as files tell: several heads."""
+    if refusal := guards.history(ground.repo, Ledger()):
+        last = ground.repo.revisions[-1]
+        yield from_refusal(refusal, last.path.name, Place(reversible.in_folder(last)))
+
+
+def replay(ground: Ground) -> Iterator[Finding]:
+    """Every file that Postgres's parser refuses; else the first that doesn't run."""
+    broken = False
+    for file in ground.repo.order.files:
+        try:
+            sqlfiles.check(file)
+        except Failure as failure:
+            broken = True
+            yield from_failure(failure, "replay", file.name, places.FOLDER)
+    if broken:
+        return
+    try:
+        _ = ground.whole
+    except FileFailure as failure:
+        yield from_failure(failure, "replay", failure.file.name, places.FOLDER)
+    except Failure as failure:
+        yield from_failure(failure, "replay", "migrations")
+
+
+def idempotent(ground: Ground) -> Iterator[Finding]:
+    """G08: every file runs again, and changes nothing by it.
+
+    Each runs in the state that all files and migrations make, in a transaction of its own that is
+    taken back. That is the state which a file meets when `db.apply` runs it again after an edit:
+    what it undoes of a later file then stays undone, as the later one is not run.
+    """
+    with shadow.connect(ground.repo.config, ground.whole.database) as connection:
+        for file in ground.repo.order.files:
+            try:
+                yield from _again(ground, connection, file)
+            except FileFailure as failure:
+                found = from_failure(failure, "idempotent", file.name, places.FOLDER)
+                yield _not_idempotent(
+                    file, f"Run again, it fails: {found.message}", found.details, found.place
+                )
+
+
+def _again(ground: Ground, connection: Connection[Any], file: SqlFile) -> Iterator[Finding]:
+    from psycopg import Rollback
+
+    with databases.transaction(connection):
+        before = effects.layout(connection)
+        sqlfiles.run(connection, file)
+        done = effects.compare(before, effects.layout(connection), {})
+        changes = catalog.diff(ground.whole.facts, catalog.read(connection))
+        raise Rollback
+    lost = sorted({*done.gone, *(f"table {name}" for name in done.rewritten)})
+    place = _place(ground, file, [change.identity for change in changes] or lost)
+    if changes:
+        message = "Run again, it changes the schema:"
+        yield _not_idempotent(file, message, differences.flat(changes), place)
+    elif lost:
+        yield _not_idempotent(file, "Run again, it loses rows or writes them anew:", lost, place)
+
+
+def _place(ground: Ground, file: SqlFile, identities: Sequence[str]) -> Place | None:
+    """Where the file makes the first of these objects that it makes."""
+    names = (catalog.relation(i) or i.partition(" ")[2].partition("(")[0] for i in identities)
+    found = (ground.places.get(catalog.plain(name)) for name in names)
+    path = f"{places.FOLDER}{file.name}"
+    return next((place for place in found if place and place.file == path), None)
+
+
+def _not_idempotent(
+    file: SqlFile, message: str, details: Sequence[str], place: Place | None = None
+) -> Finding:
+    return Finding(
+        "idempotent",
+        file.name,
+        message,
+        "write it so that it may run twice: if not exists, create or replace, drop … if exists",
+        "G08",
+        place=place or Place(f"{places.FOLDER}{file.name}"),
+        details=tuple(details),
+    )
+
+
+def baseline(ground: Ground) -> Iterator[Finding]:
+    """G05, revision by revision."""
+    return _refused(ground, "G05")
+
+
+def sql_only(ground: Ground) -> Iterator[Finding]:
+    """G07, revision by revision."""
+    return _refused(ground, "G07")
+
+
+def _refused(ground: Ground, code: str) -> Iterator[Finding]:
+    for trip in ground.trips:
+        path = trip.revision.path
+        line = reversible.line_of(path, "def upgrade")
+        for refusal in trip.refusals:
+            if refusal.code == code:
+                place = Place(reversible.in_folder(trip.revision), line)
+                yield from_refusal(refusal, path.name, place)
+
+
+def undone(ground: Ground) -> Iterator[Finding]:
+    """Every revision can be taken back, or says why not."""
+    for trip in ground.trips:
+        if trip.finding:
+            yield trip.finding

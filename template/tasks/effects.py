@@ -1,0 +1,105 @@
+"""What a migration does to tables that were there before and facts don't tell: renames, rewrites,
+locks. Found by running it on the shadow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+Layout = Mapping[int, tuple[str, int, Mapping[int, str]]]
+"""Table by OID: its name as in facts, the file that holds its rows, its columns by number."""
+
+# Locks by what they keep out (Postgres manual, 13.3); weaker ones keep out neither.
+BLOCKING = {
+    "AccessExclusiveLock": "reads and writes",
+    "ExclusiveLock": "writes",
+    "ShareRowExclusiveLock": "writes",
+    "ShareLock": "writes",
+}
+
+
+@dataclass(frozen=True)
+class Effects:
+    """renamed: tables and columns, as fact identities, before → after. gone: those dropped.
+
+    rewritten: tables whose rows were written anew, as `schema.name` before. locked: table before →
+    what its strongest lock blocks until the transaction ends.
+    """
+
+    renamed: Mapping[str, str]
+    gone: frozenset[str]
+    rewritten: frozenset[str]
+    locked: Mapping[str, str]
+
+
+NONE = Effects({}, frozenset(), frozenset(), {})
+
+
+def layout(connection: Connection[Any]) -> Layout:
+    """The tables outside the catalogs, as they are stored."""
+    rows = connection.execute(
+        """
+        select c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relfilenode,
+            array_agg(a.attnum) filter (where a.attnum > 0 and not a.attisdropped),
+            array_agg(quote_ident(a.attname)) filter (where a.attnum > 0 and not a.attisdropped)
+        from pg_catalog.pg_class c
+        join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        join pg_catalog.pg_attribute a on a.attrelid = c.oid
+        where c.relkind in ('r', 'p') and n.nspname !~ '^pg_'
+            and n.nspname not in ('information_schema', 'twolane')
+        group by c.oid, n.nspname
+        """
+    )
+    return {
+        oid: (name, file, dict(zip(numbers or (), columns or (), strict=True)))
+        for oid, name, file, numbers, columns in rows
+    }
+
+
+def locks(connection: Connection[Any]) -> Mapping[int, str]:
+    """What this transaction keeps others from doing with a table, by its OID."""
+    rows = connection.execute(
+        """
+        select relation, mode from pg_catalog.pg_locks
+        where locktype = 'relation' and pid = pg_backend_pid() and granted
+        """
+    ).fetchall()
+    blocked: dict[int, str] = {}
+    for oid, mode in rows:
+        if mode in BLOCKING:
+            blocked[oid] = max(blocked.get(oid, ""), BLOCKING[mode], key=len)
+    return blocked
+
+
+def compare(before: Layout, after: Layout, locked: Mapping[int, str]) -> Effects:
+    """What became of the tables that were there before."""
+    names = _names(before), _names(after)
+    renamed = {
+        old: names[1][place]
+        for place, old in names[0].items()
+        if place in names[1] and names[1][place] != old
+    }
+    # A dropped table stands for its columns.
+    gone = {
+        old
+        for (table, column), old in names[0].items()
+        if (table, column) not in names[1] and (table in after or not column)
+    }
+    kept = before.keys() & after.keys()
+    rewritten = {before[oid][0] for oid in kept if before[oid][1] != after[oid][1]}
+    blocked = {before[oid][0]: locked[oid] for oid in kept if oid in locked}
+    return Effects(renamed, frozenset(gone), frozenset(rewritten), blocked)
+
+
+def _names(layout: Layout) -> dict[tuple[int, int], str]:
+    """Tables (column 0) and columns by place, as fact identities."""
+    names = {}
+    for oid, (table, _, columns) in layout.items():
+        names[oid, 0] = f"table {table}"
+        for number, column in columns.items():
+            names[oid, number] = f"column {table}.{column}"
+    return names

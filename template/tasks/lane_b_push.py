@@ -1,0 +1,115 @@
+"""Lane B's second half: the waiting revisions into the database, in one verified transaction."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from psycopg import Rollback
+
+from . import catalog, console, databases, git, ledger, migrations, views
+from .catalog import Change, Snapshot
+from .errors import Failure
+from .plan import Plan
+from .state import State, structure
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+
+def push(connection: Connection[Any], state: State, plan: Plan) -> bool:
+    """Applies the plan in one transaction, verified; False if another push has done it meanwhile.
+
+    Where the database has no event trigger that enables RLS on a new table, the push does it.
+
+    Raises:
+        Failure: the database moved on meanwhile, or ends up otherwise than the shadow.
+    """
+    attempt = _Attempt(state, plan, git.commit_id(state.repo.config.root))
+
+    def work() -> None:
+        migrations.upgrade(
+            connection,
+            state.repo.config,
+            plan.revisions[-1].id,
+            attempt.prepare,
+            attempt.finish,
+        )
+
+    with console.working("applying"):
+        databases.retry_locks(work, connection, console.note)
+    return attempt.is_mine
+
+
+@dataclass
+class _Attempt:
+    """What happens at the two ends of the transaction."""
+
+    state: State
+    plan: Plan
+    commit: str | None
+    begun: float = field(default_factory=time.monotonic)
+    is_mine: bool = True
+
+    def prepare(self, connection: Connection[Any]) -> None:
+        """Takes the lock; leaves the transaction if another push was faster."""
+        databases.exclusive(connection, console.note)
+        ledger.prepare(connection)
+        now = ledger.read(connection).revision
+        self.is_mine = now == self.state.ledger.revision
+        if now == self.plan.revisions[-1].id:
+            raise Rollback
+        if not self.is_mine:
+            raise Failure(
+                "Another push changed the database meanwhile.", "Run the same command again."
+            )
+
+    def finish(self, connection: Connection[Any]) -> None:
+        """Verifies the outcome against the shadow, and records it."""
+        after = catalog.read(connection)
+        if _enable_rls(connection, self.plan, after):
+            after = catalog.read(connection)
+        after = views.settle(after, self.plan.app, lambda: nullcontext(connection))
+        if wrong := unexpected(self.state, self.plan, after):
+            lines = "\n".join(f"    {line}" for line in console.change_lines(wrong, sys.stderr, 12))
+            raise Failure(
+                f"The database would end up otherwise than the shadow; nothing applied:\n{lines}",
+                "Run invoke db.status; with a fresh mirror, it is this server that acts otherwise.",
+            )
+        spent = round(1000 * (time.monotonic() - self.begun))
+        for revision in self.plan.revisions:
+            ledger.record_push(connection, revision, self.commit, spent)
+        if self.state.target.protected:
+            ledger.label(connection, self.state.target.name)
+
+
+def _enable_rls(connection: Connection[Any], plan: Plan, after: Snapshot) -> bool:
+    """Does what the event trigger does on the shadow; whether there was anything to do."""
+    closed = [i for i in plan.app if catalog.kind(i) == "rls" and i not in after]
+    for table in map(catalog.relation, closed):
+        connection.execute(f"alter table {table} enable row level security".encode())
+        console.note(f"enabled RLS on {table}: this database has no event trigger that does")
+    return bool(closed)
+
+
+def unexpected(state: State, plan: Plan, after: Snapshot) -> list[Change]:
+    """Where the database differs from the shadow (app lane) or from before (all else).
+
+    Who owns what is new and what the database grants on it by itself is its own affair; both go
+    with what is dropped.
+    """
+    ours = plan.app.keys() | plan.owned
+
+    def is_ours(identity: str) -> bool:
+        by_itself = catalog.kind(identity) in ("owner", "grant")
+        if identity in ours or (by_itself and catalog.about(identity) in ours):
+            return True
+        return catalog.relation(identity) in plan.dropped
+
+    made = structure({i: t for i, t in after.items() if i in plan.app})
+    others = {i: t for i, t in state.printed.items() if not is_ours(i)}
+    rest = {i: t for i, t in after.items() if not is_ours(i)}
+    return catalog.diff(structure(plan.app), made) + catalog.diff(others, rest)

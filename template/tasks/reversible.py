@@ -1,0 +1,177 @@
+"""Migrations both ways: each revision up, down and up again, on a copy of the shadow."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import catalog, databases, differences, guards, migrations, shadow
+from .catalog import Snapshot
+from .config import Config
+from .errors import Failure
+from .findings import Finding, Place
+from .guards import Refusal
+from .plan import Plan
+from .revisions import Revision
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+_NOT_UNDONE = 'write downgrade(), or say in it why not: raise NotImplementedError("…")'
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What a revision runs, and the line of its file that does."""
+
+    text: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Trip:
+    """A revision, its statements, the facts it adds, and what guards and its way back say.
+
+    refusals: G05 and G07. is_spoilt: whether the way back left the database otherwise than the
+    revision does.
+    """
+
+    revision: Revision
+    statements: Sequence[Statement]
+    added: frozenset[str] = frozenset()
+    refusals: Sequence[Refusal] = ()
+    finding: Finding | None = None
+    is_spoilt: bool = False
+
+
+def trips(
+    config: Config,
+    revisions: Sequence[Revision],
+    replay: Callable[[Sequence[Revision]], shadow.Replay],
+) -> Iterator[Trip]:
+    """Tries each revision, oldest first. `replay` gives the shadow at the end of a history.
+
+    Each step is a transaction of its own, as in a push. A revision beside another, or one that
+    joins two, is brought up and not down: Alembic knows no single way back from there.
+
+    Raises:
+        Failure: a revision doesn't go up; replay it first.
+    """
+    done, lane_a = 0, frozenset(replay(()).facts)
+    while done < len(revisions):
+        start = replay(revisions[:done])
+        facts = start.facts
+        with (
+            shadow.clone(config, start.database) as parameters,
+            databases.open_connection(parameters, "Connecting to the shadow") as connection,
+        ):
+            for revision in revisions[done:]:
+                with _statements_of(revision.path) as statements:
+                    migrations.upgrade(connection, config, revision.id)
+                before, facts = facts, catalog.read(connection)
+                finding, is_spoilt = None, False
+                if _has_one_way_back(revision, revisions):
+                    finding, is_spoilt = _back_and_forth(
+                        connection, config, revision, before, facts
+                    )
+                texts = tuple(statement.text for statement in statements)
+                owned = frozenset(before.keys() - lane_a)
+                plan = Plan((revision,), texts, before, facts, owned)
+                yield Trip(
+                    revision,
+                    statements,
+                    frozenset(facts.keys() - before.keys()),
+                    [r for r in (guards.baseline(plan), guards.sql_only(plan)) if r],
+                    finding,
+                    is_spoilt,
+                )
+                done += 1
+                if is_spoilt:
+                    break
+
+
+def _has_one_way_back(revision: Revision, revisions: Sequence[Revision]) -> bool:
+    beside = [other for other in revisions if other.down == revision.down]
+    return len(beside) == 1 and len(revision.down) < 2
+
+
+def _back_and_forth(
+    connection: Connection[Any],
+    config: Config,
+    revision: Revision,
+    before: Snapshot,
+    after: Snapshot,
+) -> tuple[Finding | None, bool]:
+    """What is wrong with the way back, and whether the database is spoilt by it."""
+    try:
+        migrations.downgrade(connection, config, revision.down[0] if revision.down else "base")
+    except Failure as failure:
+        cause = failure.__cause__
+        if not isinstance(cause, NotImplementedError):
+            return _finding(revision, "Its downgrade() fails:", failure.message.splitlines()), False
+        reason = "Its downgrade() says that it can't be undone, and not why."
+        return None if str(cause).strip() else _finding(revision, reason), False
+    if left := catalog.diff(before, catalog.read(connection)):
+        message = "Up and down again, it leaves the schema otherwise than before:"
+        return _finding(revision, message, differences.flat(left)), True
+    try:
+        migrations.upgrade(connection, config, revision.id)
+    except Failure as failure:
+        message = "After its downgrade() it doesn't go up again:"
+        return _finding(revision, message, failure.message.splitlines()), True
+    if left := catalog.diff(after, catalog.read(connection)):
+        message = "Up, down and up again, it makes something else than the first time:"
+        return _finding(revision, message, differences.flat(left)), True
+    return None, False
+
+
+def _finding(revision: Revision, message: str, details: Sequence[str] = ()) -> Finding:
+    place = Place(in_folder(revision), line_of(revision.path, "def downgrade"))
+    return Finding(
+        "reversible", revision.path.name, message, _NOT_UNDONE, place=place, details=tuple(details)
+    )
+
+
+def in_folder(revision: Revision) -> str:
+    """The revision's file, as a path from the service's folder."""
+    return f"migrations/versions/{revision.path.name}"
+
+
+def place_of(trip: Trip, name: str) -> Place:
+    """Where the revision first names a table, given as `public.notes`; else its upgrade()."""
+    table = re.compile(rf"\b{re.escape(name.rpartition('.')[2])}\b")
+    lines = (s.line for s in trip.statements if table.search(s.text))
+    line = next(lines, None) or line_of(trip.revision.path, "def upgrade")
+    return Place(in_folder(trip.revision), line)
+
+
+def line_of(path: Path, beginning: str) -> int | None:
+    """The number of the first line that begins so."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return next((n for n, line in enumerate(lines, 1) if line.startswith(beginning)), None)
+
+
+@contextmanager
+def _statements_of(path: Path) -> Iterator[list[Statement]]:
+    """The statements that code in this file runs; not those of Alembic's own bookkeeping."""
+    from sqlalchemy import Engine, event
+
+    statements: list[Statement] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, _p: Any, _context: Any, _many: bool) -> None:
+        frame = sys._getframe()
+        while frame.f_back and Path(frame.f_code.co_filename).name != path.name:
+            frame = frame.f_back
+        if frame.f_back:
+            statements.append(Statement(statement.strip(), frame.f_lineno))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
