@@ -125,6 +125,36 @@ def render(c: Context) -> None:
             print(f"template/starters/{starter}")
 
 
+@task(
+    help={
+        "sizes": "Numbers of tables, separated by commas.",
+        "repeats": "Runs of each command that is not slow; an odd number.",
+        "limit": "Seconds after which a peer is stopped.",
+        "only": "Only the works whose names match this pattern.",
+        "out": "The file for the result.",
+    }
+)
+def bench(
+    c: Context,
+    sizes: str = "10,100,1000,10000",
+    repeats: int = 5,
+    limit: float = 600.0,
+    only: str = "",
+    out: str = "build/bench/result.json",
+) -> None:
+    """Measure the commands beside other tools, on databases of several sizes."""
+    from benchmarks import measure, run
+
+    if repeats % 2 == 0:
+        raise Exit("--repeats takes an odd number: the result is the median.", 1)
+    try:
+        fine = run.run([int(size) for size in sizes.split(",")], repeats, limit, only, ROOT / out)
+    except measure.Broken as problem:
+        raise Exit(str(problem), 1) from None
+    if not fine:
+        raise Exit("A peer broke: see above.", 1)
+
+
 def _render(folder: Path, starter: str) -> Path:
     """A service from the working copy, uncommitted changes included."""
     data = ["--data", "project_name=Service", "--data", "package_name=service"]
@@ -139,4 +169,4 @@ def _check(command: list[str], folder: Path = ROOT) -> None:
         raise Exit(code=code)
 
 
-namespace = Collection(demo, test, lint, render, Collection.from_module(db))
+namespace = Collection(demo, test, lint, bench, render, Collection.from_module(db))

@@ -33,6 +33,7 @@ Snapshot = Mapping[str, str]
 """Fact identity → definition, a JSON text."""
 
 LOCK_FORMAT = 1
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 RELATION_KINDS = ("table", "foreign table", "view", "materialized view")
 _PARTS_OF_A_RELATION = ("column", "constraint", "index", "trigger", "rule", "policy")
@@ -47,6 +48,7 @@ _OF_TWO_WORDS = (
     "publication schema ",
     "default privileges ",
 )
+_PREFIXES = (*_ABOUT_ANOTHER, *_OF_TWO_WORDS)
 _FOLDER = Path(__file__).with_name("facts")
 _SECTIONS = ("relations", "on_relations", "routines_and_types", "database")
 _FACT = "classid, objid, objsubid, kind, name, owner, acl_kind, acl, definition"
@@ -123,9 +125,8 @@ def select(snapshot: Snapshot, identities: Iterable[str]) -> Snapshot:
 
 def kind(identity: str) -> str:
     """`foreign table public.a` → `foreign table`; `grant table public.a to b` → `grant`."""
-    for words in (*_ABOUT_ANOTHER, *_OF_TWO_WORDS):
-        if identity.startswith(words):
-            return words.strip()
+    if identity.startswith(_PREFIXES):
+        return next(words for words in _PREFIXES if identity.startswith(words)).strip()
     return identity.partition(" ")[0]
 
 
@@ -157,12 +158,16 @@ def relation(identity: str) -> str | None:
 
 def split_name(name: str) -> list[str]:
     """The parts of a dotted name, each still quoted: `public."a.b"` → `['public', '"a.b"']`."""
+    if '"' not in name:
+        return name.split(".")
     dots = [-1, *(i for i, letter in enumerate(_unquoted(name)) if letter == "."), len(name)]
     return [name[start + 1 : end] for start, end in pairwise(dots)]
 
 
 def _unquoted(text: str) -> str:
     """The text with every quoted identifier blotted out, so that positions stay what they were."""
+    if '"' not in text:
+        return text
     return re.sub('"[^"]*"', lambda quoted: "_" * len(quoted[0]), text)
 
 
@@ -184,12 +189,12 @@ def definition(text: str) -> dict[str, Any]:
 
 def as_text(parts: Mapping[str, Any]) -> str:
     """A definition's parts as the text that Postgres makes of them."""
-    return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+    return _encode(parts)
 
 
 def dump_lock(snapshot: Snapshot) -> str:
     """The lock file's text: valid JSON, one fact a line, so that a diff shows one fact a line."""
-    lines = [f"    {json.dumps(i, ensure_ascii=False)}: {text}" for i, text in snapshot.items()]
+    lines = [f"    {_encode(i)}: {text}" for i, text in snapshot.items()]
     facts = ",\n".join(lines)
     body = f"{{\n{facts}\n  }}" if lines else "{}"
     return f'{{\n  "format": {LOCK_FORMAT},\n  "facts": {body}\n}}\n'

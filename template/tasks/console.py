@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import json
 import logging
 import os
@@ -55,6 +56,8 @@ def command(**options: Any) -> Callable[[Callable[..., None]], Any]:
         def run(*args: Any, **kwargs: Any) -> None:
             # Invoke forbids it; the modules that a command imports would be compiled each time.
             sys.dont_write_bytecode = False
+            # A command ends soon, and nearly all that it makes lives as long as it does.
+            gc.disable()
             try:
                 body(*args, **kwargs)
                 sys.stdout.flush()
@@ -240,6 +243,8 @@ def print_json(value: Any) -> None:
 
 def clean(text: str) -> str:
     """Text fit for a terminal: control characters are made visible."""
+    if text.isprintable():
+        return text
     return "".join(
         letter
         if letter.isprintable() or letter == "\n"

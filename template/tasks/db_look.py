@@ -5,7 +5,7 @@ from __future__ import annotations
 from invoke.context import Context
 
 from . import console
-from .console import NO_CHANGES, command, done, refuse, say
+from .console import NO_CHANGES, clean, command, done, refuse, say
 from .options import CONFIRM, JSON, TARGET
 
 
@@ -51,8 +51,7 @@ def snapshot(c: Context, target: str | None = None, json: bool = False) -> None:
     if json:
         print(catalog.dump_lock(facts), end="")
         return
-    for identity, text in facts.items():
-        say(f"{identity}  {text}")
+    print("\n".join(clean(f"{identity}  {text}") for identity, text in facts.items()))
 
 
 @command(help={"target": TARGET})

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from . import catalog, console, differences, models
+from . import catalog, console, differences, embedded, models
 from .catalog import Change
+from .config import Config
 from .errors import Failure
 from .state import State
 
@@ -40,16 +42,40 @@ def expect_something(state: State) -> None:
 def read(state: State) -> Mirror:
     """The mirror of the live database, held against the files; the lock comes last."""
     config = state.repo.config
-    texts = {
-        config.introspected: models.render_models(state.sql_lane),
-        config.lock: catalog.dump_lock(state.sql_lane),
-    }
-    stale = [
+    lock = {config.lock: catalog.dump_lock(state.sql_lane)}
+    if not _stale(lock) and _is_rendered(config):
+        return Mirror(state, lock, [], [])
+    texts = {config.introspected: models.render_models(state.sql_lane), **lock}
+    stale = _stale(texts)
+    if not stale:
+        _mark(config).write_text(_digest(config), encoding="utf-8")
+    return Mirror(state, texts, stale, catalog.diff(state.repo.lock, state.sql_lane))
+
+
+def _stale(texts: dict[Path, str]) -> list[Path]:
+    return [
         path
         for path, text in texts.items()
         if not path.exists() or path.read_bytes() != text.encode()
     ]
-    return Mirror(state, texts, stale, catalog.diff(state.repo.lock, state.sql_lane))
+
+
+def _is_rendered(config: Config) -> bool:
+    """Whether the models were seen before to be what this very code renders from this very lock."""
+    mark = _mark(config)
+    return mark.exists() and mark.read_text(encoding="utf-8") == _digest(config)
+
+
+def _mark(config: Config) -> Path:
+    return embedded.home(config) / "rendered"
+
+
+def _digest(config: Config) -> str:
+    code = sorted(Path(__file__).parent.glob("*.py"))
+    digest = sha256()
+    for path in (config.lock, config.introspected, *code):
+        digest.update(path.read_bytes() if path.exists() else b"")
+    return digest.hexdigest()
 
 
 def write(mirror: Mirror) -> None:

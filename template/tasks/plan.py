@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from . import catalog, effects, shadow
@@ -29,11 +30,11 @@ class Plan:
     owned: frozenset[str]
     effects: Effects = effects.NONE
 
-    @property
+    @cached_property
     def changes(self) -> list[Change]:
         return catalog.diff(self.before, self.after)
 
-    @property
+    @cached_property
     def dropped(self) -> frozenset[str]:
         """Tables of lane B that go, as `schema.name`; what hangs on them goes with them.
 
@@ -45,7 +46,7 @@ class Plan:
             if catalog.kind(identity) == "table"
         )
 
-    @property
+    @cached_property
     def app(self) -> Snapshot:
         """What lane B owns afterwards."""
         return {i: t for i, t in self.after.items() if i in self.owned or i not in self.before}

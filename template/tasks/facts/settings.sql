@@ -5,5 +5,7 @@ from (values
     ('search_path', ''), ('quote_all_identifiers', 'off'), ('DateStyle', 'ISO, YMD'),
     ('IntervalStyle', 'postgres'), ('TimeZone', 'UTC'), ('extra_float_digits', '1'),
     ('bytea_output', 'hex'), ('xmlbinary', 'base64'), ('lc_monetary', 'C'),
-    ('standard_conforming_strings', 'on'), ('lock_timeout', '5s')
+    ('standard_conforming_strings', 'on'), ('lock_timeout', '5s'),
+    -- Compiling the query takes longer than running it; with less memory it goes by way of the disk.
+    ('jit', 'off'), ('work_mem', '64MB')
 ) as setting (name, value);

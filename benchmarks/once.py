@@ -1,0 +1,54 @@
+"""The works that no number of tables belongs to."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from . import service
+from .checks import says, succeeded
+from .measure import Run, Subject
+from .service import NOTHING, Service
+from .works import Aim, Work
+
+
+def listing(ours: Service, bare: Path) -> Work:
+    """`invoke --list` in a service, and beside a `tasks.py` with one empty task."""
+    (bare / "tasks.py").write_text(
+        "from invoke.tasks import task\n\n\n@task\ndef nothing(c):\n    pass\n"
+    )
+
+    def lists(name: str) -> Callable[[Run], str]:
+        return lambda run: succeeded(run) or says(run, name)
+
+    command = [*service.invoke(), "--list"]
+    subjects = [
+        Subject("invoke", command, ours.folder, lists("db.sync"), ours.env),
+        Subject("bare Invoke", command, bare, lists("nothing")),
+    ]
+    return Work("invoke --list", subjects, {"bare Invoke": Aim(1.2)})
+
+
+def beginning(uv: str, source: Path, folder: Path) -> Work:
+    """From an empty folder to a bootstrapped service, as its README says; packages are cached."""
+
+    def clear() -> None:
+        if (folder / "pyproject.toml").exists():
+            Service(folder, {}).invoke("db.down")
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def ready(run: Run) -> str:
+        return succeeded(run) or says(run, "The database is ready.", NOTHING)
+
+    name = "empty folder → service"
+    python = shlex.join([sys.executable, "-m", *service.COPY, "--data", "project_name=Service"])
+    script = (
+        f"{python} {shlex.quote(str(source))} {shlex.quote(str(folder))} && cd {folder.name}"
+        f" && {shlex.quote(uv)} sync --quiet --python {shlex.quote(sys.executable)}"
+        " && .venv/bin/invoke db.bootstrap"
+    )
+    subject = Subject("copier, uv, invoke", ["sh", "-c", script], folder.parent, ready, {}, clear)
+    return Work(name, [subject], most=10, after=clear)

@@ -1,0 +1,141 @@
+"""`invoke bench`: the works one by one, size by size."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from . import machine, once, peers, progress, report, schema, server, service, works
+from .measure import in_turns
+from .peers import Peers
+from .report import Row
+from .server import Server
+from .works import LIVE, OTHER, SAME, Site, Work
+
+BUILD = service.ROOT / "build/bench"
+
+
+@dataclass
+class Bench:
+    """One run of the benchmark: its options, and what it has found.
+
+    given_up: peer and work that took longer than the limit, and at which number of tables.
+    """
+
+    sizes: Sequence[int]
+    repeats: int
+    limit: float
+    only: str
+    rows: list[Row] = field(default_factory=list)
+    given_up: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def wants(self, name: str) -> bool:
+        return bool(re.search(self.only, name))
+
+    def measure(self, work: Work, size: int | None = None) -> None:
+        """Adds the rows of one work; peers that were too slow at a smaller size are left out."""
+        given_up = {
+            s.name: f"> {self.limit:g} s at {self.given_up[s.name, work.name]:,}"
+            for s in work.subjects
+            if (s.name, work.name) in self.given_up
+        }
+        subjects = [s for s in work.subjects if s.name not in given_up]
+        work = replace(work, subjects=subjects, missing={**work.missing, **given_up})
+        tables = f", {size:,} tables" if size else ""
+        progress.note(f"{work.name}{tables}")
+        try:
+            results = in_turns(work.subjects, self.repeats)
+        finally:
+            work.after()
+        for result in results:
+            if result.over_limit and size:
+                self.given_up[result.name, work.name] = size
+        self.rows += report.rows(work, size, results)
+
+
+def run(sizes: Sequence[int], repeats: int, limit: float, only: str, out: Path) -> bool:
+    """Measures, prints the table and writes the result to `out`; False if a peer broke.
+
+    Raises:
+        Broken: a command of ours failed, or did not do its work.
+    """
+    bench = Bench(sizes, repeats, limit, only)
+    note = machine.note()
+    found = peers.install(BUILD)
+    settings = {"sizes": list(sizes), "repeats": repeats, "limit": limit, "only": only}
+    with tempfile.TemporaryDirectory(prefix="twolane-bench-") as name, server.running() as running:
+        folder = Path(name)
+        folder.chmod(0o755)  # the embedded server runs as another user where we are root
+        head = {"machine": {**note, **_versions(running, found)}, "settings": settings}
+        source = service.template(folder / "template")
+        _without_size(bench, source, folder)
+        _write(out, head, bench)
+        for size in sizes:
+            chosen = [make for name, make in works.AT_EACH_SIZE.items() if bench.wants(name)]
+            if not chosen:
+                continue
+            with _site(running, found, source, folder, size, limit) as site:
+                for make in chosen:
+                    bench.measure(make(site), size)
+            _write(out, head, bench)
+    print(report.table(bench.rows))
+    print(f"\n{report.growth_lines(report.growth(bench.rows))}")
+    return not any(row.peer and row.peer.broken for row in bench.rows)
+
+
+def _without_size(bench: Bench, source: Path, folder: Path) -> None:
+    if bench.wants("invoke --list"):
+        bare = folder / "bare"
+        bare.mkdir()
+        with service.rendered(source, folder / "listed", {}) as listed:
+            bench.measure(once.listing(listed, bare))
+    if bench.wants("empty folder"):
+        uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
+        if uv is None:
+            progress.note("empty folder → service: left out, there is no uv")
+        else:
+            bench.measure(once.beginning(uv, source, folder / "service"))
+
+
+@contextmanager
+def _site(
+    running: Server, found: Peers, source: Path, folder: Path, size: int, limit: float
+) -> Iterator[Site]:
+    """The service and the databases of one size, gone again after the block."""
+    shutil.rmtree(found.work, ignore_errors=True)
+    running.create(LIVE)
+    env = {"DATABASE_URL": running.url(LIVE)}
+    try:
+        with service.rendered(source, folder / f"service-{size}", env) as rendered:
+            service.bootstrap(rendered, size)
+            with progress.working("copying the database twice"):
+                for copy in (SAME, OTHER):
+                    running.copy(LIVE, copy)
+                running.run(schema.change(), OTHER)
+                for database in (LIVE, SAME, OTHER):
+                    running.settle(database)
+            yield Site(rendered, running, size, found, limit)
+    finally:
+        running.drop(LIVE, SAME, OTHER)
+
+
+def _versions(running: Server, found: Peers) -> dict[str, str]:
+    asked = [str(running.programs / "postgres"), "--version"]
+    text = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    return {"postgres": text.split()[-1], **found.versions}
+
+
+def _write(out: Path, head: dict[str, Any], bench: Bench) -> None:
+    """After each size, so that a long run that breaks has not been in vain."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({**head, **report.as_json(bench.rows)}, ensure_ascii=False, indent=1)
+    out.write_text(f"{text}\n", encoding="utf-8")

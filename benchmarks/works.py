@@ -1,0 +1,278 @@
+"""The rows of the table: what is measured, beside which peer, with which aim."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import schema, service
+from .checks import counts, exited, reads, says, succeeded, wrote
+from .measure import Run, Subject
+from .peers import QUIET, Peers
+from .server import Server
+from .service import NOTHING, Service
+
+LIVE, SAME, OTHER = "live", "same", "other"
+DIFFERENT = 3
+
+
+@dataclass(frozen=True)
+class Aim:
+    """The largest ratio of ours to the peer that is fine; at one number of tables, or at any."""
+
+    ratio: float
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class Work:
+    """One thing to do: our way first, then the peers'. aims and missing: by the peer's name.
+
+    most: seconds that ours may take, where there is no peer. after: takes back what measuring
+    changed.
+    """
+
+    name: str
+    subjects: Sequence[Subject]
+    aims: Mapping[str, Aim] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
+    most: float | None = None
+    after: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a size is measured: a bootstrapped service, and three databases on one server.
+
+    `live` is the service's, `same` a copy of it, `other` a copy with one table changed.
+    """
+
+    service: Service
+    server: Server
+    size: int
+    peers: Peers
+    limit: float
+
+
+def snapshot(site: Site) -> Work:
+    def complete(start: str) -> Callable[[Run], str]:
+        return lambda run: succeeded(run) or counts(f"\n{run.out}", f"\n{start}", site.size)
+
+    dump = [str(site.server.programs / "pg_dump"), "--schema-only", site.server.url(LIVE)]
+    subjects = [
+        _ours(site, ["db.snapshot"], complete("table public.bench_")),
+        Subject("pg_dump", dump, site.service.folder, complete("CREATE TABLE public.bench_")),
+    ]
+    return Work("db.snapshot", subjects, {"pg_dump": Aim(2, 1_000)})
+
+
+def sync_changed(site: Site) -> Work:
+    """Each sync of ours finds a column that has come or gone; the peers read the same database."""
+    is_changed = False
+
+    def flip() -> None:
+        nonlocal is_changed
+        site.server.run(schema.change(undo=is_changed), LIVE)
+        is_changed = not is_changed
+
+    def restore() -> None:
+        if is_changed:
+            flip()
+            site.service.invoke("db.sync")
+
+    def synced(run: Run) -> str:
+        sign = "+" if is_changed else "-"
+        return succeeded(run) or says(run, *schema.CHANGED, f" {sign} ", "✓ Wrote ")
+
+    subjects = [_ours(site, ["db.sync"], synced, flip)]
+    if "drizzle-kit" in site.peers.programs:
+        folder = _folder(site, "introspect")
+        options = ["--dialect", "postgresql", "--url", site.server.url(LIVE), "--out", folder.name]
+        subjects.append(
+            _drizzle(
+                site, "introspect", options, wrote(folder / "schema.ts", 'pgTable("', site.size)
+            )
+        )
+    if program := site.peers.programs.get("sqlacodegen"):
+        models = _folder(site, "sqlacodegen") / "models.py"
+        url = site.server.url(LIVE).replace("postgresql:", "postgresql+psycopg:")
+        subjects.append(
+            Subject(
+                "sqlacodegen",
+                [str(program), "--outfile", str(models), url],
+                models.parent,
+                wrote(models, "__tablename__ = '", site.size),
+                limit=site.limit,
+            )
+        )
+    aims = {"drizzle-kit introspect": Aim(1 / 200, 1_000)}
+    missing = _missing(site, {"drizzle-kit": "drizzle-kit introspect", "sqlacodegen": ""})
+    return Work("db.sync, one changed", subjects, aims, missing, after=restore)
+
+
+def sync_unchanged(site: Site) -> Work:
+    def idle(run: Run) -> str:
+        return succeeded(run) or reads(run.out.strip(), f"✓ {NOTHING}")
+
+    def equal(run: Run) -> str:
+        return succeeded(run) or reads(run.out.strip(), "")
+
+    return _beside_supabase(
+        site, "db.sync, none changed", _ours(site, ["db.sync"], idle), SAME, equal
+    )
+
+
+def diff(site: Site) -> Work:
+    def found(run: Run) -> str:
+        return exited(run, DIFFERENT) or says(run, *schema.CHANGED, "+ ")
+
+    def altered(run: Run) -> str:
+        return succeeded(run) or says(run, 'ADD COLUMN "note" text')
+
+    urls = ["--source", site.server.url(LIVE), "--target", site.server.url(OTHER)]
+    return _beside_supabase(site, "db.diff", _ours(site, ["db.diff", *urls], found), OTHER, altered)
+
+
+def gen_seen(site: Site) -> Work:
+    """Nothing changed since the last look, which is remembered."""
+
+    def idle(run: Run) -> str:
+        return succeeded(run) or reads(run.out.strip(), f"✓ {NOTHING}")
+
+    return _beside_drizzle(site, "db.gen, looked before", _ours(site, ["db.gen"], idle), Aim(1))
+
+
+def gen_edited(site: Site) -> Work:
+    """A docstring in `app.py` changed, so the models are compared with the shadow anew."""
+    edits = looks = 0
+
+    def edit() -> None:
+        nonlocal edits, looks
+        edits, looks = edits + 1, site.service.looks
+        text = schema.app_models().replace("The app's tables.", f"The app's tables, {edits}.")
+        site.service.app.write_text(text)
+
+    def looked(run: Run) -> str:
+        new = site.service.looks - looks
+        return (
+            succeeded(run)
+            or reads(run.out.strip(), f"✓ {NOTHING}")
+            or ("" if new == 1 else f"{new} looks were taken, not one")
+        )
+
+    return _beside_drizzle(
+        site, "db.gen, app.py edited", _ours(site, ["db.gen"], looked, edit), Aim(3)
+    )
+
+
+def status(site: Site) -> Work:
+    def idle(run: Run) -> str:
+        return succeeded(run) or says(run, "nothing to do")
+
+    return Work("db.status", [_ours(site, ["db.status"], idle)])
+
+
+def push(site: Site) -> Work:
+    """Each push of ours brings a revision with one table. It leaves `app.py` behind, so comes last.
+
+    The revisions are written here, which spares a `db.gen` before each.
+    """
+    versions = site.service.folder / "migrations/versions"
+    (first,) = versions.glob("*.py")
+    found = re.search(r'^revision.* = "(\w+)"$', first.read_text(encoding="utf-8"), re.MULTILINE)
+    head, pushes = found[1] if found else "", 0
+
+    def add() -> None:
+        nonlocal head, pushes
+        pushes += 1
+        head, text = schema.revision(pushes, head)
+        (versions / f"{head}.py").write_text(text)
+
+    def pushed(run: Run) -> str:
+        return succeeded(run) or says(run, f"✓ Pushed {head} ")
+
+    return Work("db.push, one table", [_ours(site, ["db.push"], pushed, add)])
+
+
+AT_EACH_SIZE: Mapping[str, Callable[[Site], Work]] = {
+    "db.snapshot": snapshot,
+    "db.sync, one changed": sync_changed,
+    "db.sync, none changed": sync_unchanged,
+    "db.diff": diff,
+    "db.gen, looked before": gen_seen,
+    "db.gen, app.py edited": gen_edited,
+    "db.status": status,
+    "db.push, one table": push,
+}
+"""In this order. The last two have no peer; they are there for their growth."""
+
+
+def _ours(
+    site: Site,
+    arguments: Sequence[str],
+    check: Callable[[Run], str],
+    before: Callable[[], None] = lambda: None,
+) -> Subject:
+    command = [*service.invoke(), *arguments]
+    return Subject("invoke", command, site.service.folder, check, site.service.env, before)
+
+
+def _beside_supabase(
+    site: Site, name: str, ours: Subject, database: str, check: Callable[[Run], str]
+) -> Work:
+    """The peer compares the live database with another by their URLs; that needs no Docker."""
+    subjects, peer = [ours], "supabase db diff"
+    if program := site.peers.programs.get("supabase"):
+        urls = ["--from", site.server.url(LIVE), "--to", site.server.url(database)]
+        folder = _folder(site, "supabase")
+        command = [str(program), "db", "diff", "--workdir", ".", *urls]
+        subjects.append(Subject(peer, command, folder, check, QUIET, limit=site.limit))
+    return Work(name, subjects, {peer: Aim(1 / 4, 1_000)}, _missing(site, {"supabase": peer}))
+
+
+def _beside_drizzle(site: Site, name: str, ours: Subject, aim: Aim) -> Work:
+    """The peer's schema has the same tables in TypeScript, and a migration that makes them."""
+    subjects, peer = [ours], "drizzle-kit generate"
+    if "drizzle-kit" in site.peers.programs:
+        folder = _folder(site, "generate")
+        (folder / "schema.ts").write_text(schema.drizzle(site.size))
+        options = ["--dialect", "postgresql", "--schema", "generate/schema.ts"]
+        options += ["--out", "generate/migrations"]
+
+        def prepare() -> None:
+            if not (folder / "migrations").exists():
+                program = str(site.peers.programs["drizzle-kit"])
+                service.execute([program, "generate", *options], folder.parent)
+
+        def idle(run: Run) -> str:
+            return succeeded(run) or says(run, "No schema changes, nothing to migrate")
+
+        subjects.append(_drizzle(site, "generate", options, idle, prepare))
+    return Work(name, subjects, {peer: aim}, _missing(site, {"drizzle-kit": peer}))
+
+
+def _drizzle(
+    site: Site,
+    command: str,
+    options: Sequence[str],
+    check: Callable[[Run], str],
+    before: Callable[[], None] = lambda: None,
+) -> Subject:
+    """In a folder below the one with its packages, where Node finds them."""
+    line = [str(site.peers.programs["drizzle-kit"]), command, *options]
+    folder = _folder(site, command).parent
+    return Subject(f"drizzle-kit {command}", line, folder, check, QUIET, before, site.limit)
+
+
+def _folder(site: Site, name: str) -> Path:
+    folder = site.peers.work / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _missing(site: Site, names: Mapping[str, str]) -> dict[str, str]:
+    """The reasons, by the name of the row: a peer's, or that of its command."""
+    gone = site.peers.missing
+    return {shown or name: gone[name] for name, shown in names.items() if name in gone}
