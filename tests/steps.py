@@ -33,6 +33,11 @@ def columns(service: Service, table: str) -> set[str]:
     return {name for (name,) in rows}
 
 
+def indexes(service: Service, table: str) -> set[str]:
+    rows = service.sql("select indexname from pg_indexes where tablename = %s", table)
+    return {name for (name,) in rows}
+
+
 def pushes(service: Service) -> list[tuple[object, ...]]:
     if "pushes" not in tables(service, "twolane"):
         return []

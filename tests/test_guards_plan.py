@@ -1,4 +1,4 @@
-"""G06 and G07: what a migration gives up needs consent by name; what is SQL's is not its to do."""
+"""G06, G07, G16: what a migration gives up, what is not its to do, what a push can't carry."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 import pytest
 from service import DEV_MARKERS, Service
-from steps import columns, tables
+from steps import columns, indexes, tables
 
 
 def drop_label(service: Service) -> None:
@@ -120,3 +120,30 @@ def test_g07_lets_a_new_table_have_what_the_database_gives_it(service: Service) 
         "grant table public.dev_markers to authenticated",
         "grant enum public.mood to public",
     } <= facts
+
+
+CONCURRENTLY = 'op.create_index("by_label", "dev_markers", ["label"], postgresql_concurrently=True)'
+
+
+@pytest.mark.parametrize(
+    "body", [CONCURRENTLY, f"with op.get_context().autocommit_block():\n    {CONCURRENTLY}"]
+)
+def test_g16_refuses_what_needs_a_session(pushed: Service, body: str) -> None:
+    pushed.invoke("db.gen", "--empty", "-m", "index labels")
+    pushed.edit_revision(body)
+    for command in ("db.push", "db.bootstrap"):
+        refused = pushed.invoke(command, code=2).err
+        assert f"✗ {command} refused · G16 session" in refused
+        assert "port 5432 and not the transaction pooler's 6543" in refused
+        assert f"migrations/versions/{pushed.revisions()[-1].name}:" in refused
+    assert "by_label" not in indexes(pushed, "dev_markers")
+
+
+def test_g16_lets_pass_what_was_done_by_hand_over_a_session(pushed: Service) -> None:
+    pushed.invoke("db.gen", "--empty", "-m", "index labels")
+    pushed.sql("create index concurrently by_label on dev_markers (label)")
+    assert "G10 app-drift" in pushed.invoke("db.push", code=2).err
+    if_absent = CONCURRENTLY.replace("postgresql_concurrently", "if_not_exists")
+    pushed.edit_revision(if_absent)
+    assert "✓ Pushed" in pushed.invoke("db.push").out
+    assert "by_label" in indexes(pushed, "dev_markers")

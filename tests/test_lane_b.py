@@ -3,7 +3,7 @@
 import json
 
 from service import DEV_MARKERS, Service
-from steps import add_sql, columns, has_rls, tables
+from steps import add_sql, columns, has_rls, indexes, tables
 
 NOTES = """
 
@@ -221,11 +221,6 @@ def references(service: Service, table: str) -> set[str]:
         " where contype = 'f' and conrelid = %s::regclass",
         table,
     )
-    return {name for (name,) in rows}
-
-
-def indexes(service: Service, table: str) -> set[str]:
-    rows = service.sql("select indexname from pg_indexes where tablename = %s", table)
     return {name for (name,) in rows}
 
 

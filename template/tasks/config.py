@@ -44,9 +44,13 @@ class Prove:
 
 @dataclass(frozen=True)
 class Config:
-    """One service: its folder, its names, its targets, the findings that `db.check` leaves out."""
+    """One service: its folder, its names, its targets, the findings that `db.check` leaves out.
+
+    migrations: Alembic's folder, environment and revisions.
+    """
 
     root: Path
+    migrations: Path
     package: str
     postgres: int | Path
     targets: Mapping[str, Target]
@@ -74,10 +78,6 @@ class Config:
     @property
     def introspected(self) -> Path:
         return self.schema / "introspected.py"
-
-    @property
-    def migrations(self) -> Path:
-        return self.root / "migrations"
 
     @property
     def in_ci(self) -> bool:
@@ -121,6 +121,7 @@ def load(start: Path | None = None) -> Config:
         table = _table(_tool_tables(root)["twolane"], "tool.twolane")
         return Config(
             root=root,
+            migrations=root / "migrations",
             package=_text(table, "package"),
             postgres=_postgres(table.get("postgres", 18), root),
             targets=_targets(_table(table.get("targets", {}), "targets")),
@@ -202,6 +203,8 @@ def _targets(tables: Mapping[str, Any]) -> Mapping[str, Target]:
         if name == LOCAL:
             raise TypeError("the target `local` is always the embedded server")
         table = _table(value, f"targets.{name}")
+        if unknown := table.keys() - {"env", "protected"}:
+            raise TypeError(f"`targets.{name}.{min(unknown)}` is no setting: env, protected are")
         protected = table.get("protected", False)
         if not isinstance(protected, bool):
             raise TypeError(f"`targets.{name}.protected` must be true or false, without quotes")

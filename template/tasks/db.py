@@ -11,11 +11,14 @@ from invoke.context import Context
 from . import console
 from .console import NO_CHANGES, command, done, refuse, say
 from .db_check import check as check
+from .db_doctor import doctor as doctor
 from .db_look import diff as diff
 from .db_look import introspect as introspect
 from .db_look import psql as psql
 from .db_look import snapshot as snapshot
 from .db_look import status as status
+from .db_prove import prove as prove
+from .db_prove import rls as rls
 from .options import COMMIT, CONFIRM, JSON, TARGET
 
 if TYPE_CHECKING:
@@ -71,7 +74,12 @@ def bootstrap(
             refuse(guards.stale_mirror(standing), guards.app_drift(standing))
         todo = plan.make(work.repo, standing.ledger, console.working)
         found = hazards.find(todo)
-        refuse(guards.baseline(todo), guards.sql_only(todo), guards.destructive(found, ()))
+        refuse(
+            guards.session(todo),
+            guards.baseline(todo),
+            guards.sql_only(todo),
+            guards.destructive(found, ()),
+        )
         if todo.revisions:
             console.show_plan(todo, found)
             _push(work, standing, todo)
@@ -244,7 +252,7 @@ def push(
         state = work.state()
         refuse(guards.one_lane_for_push(state), guards.stale_mirror(state), guards.app_drift(state))
         todo = plan.make(work.repo, state.ledger, console.working, to)
-        refuse(guards.baseline(todo), guards.sql_only(todo))
+        refuse(guards.session(todo), guards.baseline(todo), guards.sql_only(todo))
         found = hazards.find(todo)
         hazards.expect_known(found, allow or ())
         if not json and todo.revisions:

@@ -261,8 +261,23 @@ def app_drift(state: State) -> Refusal | None:
         "G10",
         "app-drift",
         "The app's tables were changed by hand; no revision makes this:",
-        "undo it in the database (invoke db.psql), then make it by app.py and invoke db.gen",
+        "undo it in the database (invoke db.psql), and make it by app.py and invoke db.gen",
         state.app_drift,
+    )
+
+
+def session(plan: Plan) -> Refusal | None:
+    """G16: a push is one transaction, so what can't be in one is done by hand, over a session."""
+    if not plan.needs_session:
+        return None
+    return Refusal(
+        "G16",
+        "session",
+        "A push is one transaction, and the waiting migrations do what can't be in one:",
+        "do it by hand over a session, port 5432 and not the transaction pooler's 6543: "
+        'invoke db.psql -c "…"; then let the revision make it only where it is absent, '
+        "op.create_index(…, if_not_exists=True)",
+        details=plan.needs_session.splitlines(),
     )
 
 

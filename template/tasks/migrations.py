@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
 from . import catalog, databases, effects, ledger
@@ -37,6 +38,10 @@ class Comparison:
 
     differs: bool
     is_app_metadata: bool
+
+
+class NeedsSession(Failure):
+    """A statement that no transaction may hold, like `create index concurrently`."""
 
 
 class TransactionEnded(Failure):
@@ -287,7 +292,10 @@ def _run(config: Config, alchemy: Any, work: Any, **attributes: Any) -> Any:
                 str(error), "Run `invoke db.status` to see where things stand."
             ) from error
         except (Exception, SystemExit) as error:
-            raise from_user_code(error, config.root) from error
+            failure = from_user_code(error, config.root)
+            if any(frame.name == "autocommit_block" for frame in extract_tb(error.__traceback__)):
+                raise NeedsSession(failure.message.replace(": AssertionError: ", ":")) from error
+            raise failure from error
 
 
 def _statement_failure(config: Config, error: Any, cause: Any) -> Failure:
@@ -299,11 +307,8 @@ def _statement_failure(config: Config, error: Any, cause: Any) -> Failure:
             "Postgres lets a new enum value be used once its transaction is over. Put the use into "
             "a revision of its own, and push the one before it first: invoke db.push --to REVISION"
         )
-    if cause.sqlstate == "25001":
-        failure.first = (
-            "This statement can't be part of a transaction: do it by hand (invoke db.psql -c)."
-        )
-    return Failure(
+    kind = NeedsSession if cause.sqlstate == "25001" else Failure
+    return kind(
         f"{failure.message}\n  in {place}:\n    {statement}",
         failure.first
         or "Correct the migration, then run the same command again; nothing was applied.",
@@ -328,7 +333,7 @@ def _importable(config: Config) -> Iterator[None]:
 
 
 def _settings(config: Config) -> AlembicConfig:
-    """`[tool.alembic]` of the service's pyproject.toml; Alembic itself stays quiet."""
+    """`[tool.alembic]` of the service's pyproject.toml, for this folder; Alembic stays quiet."""
     import io
 
     from alembic.config import Config as AlembicConfig
@@ -336,4 +341,5 @@ def _settings(config: Config) -> AlembicConfig:
 
     settings = AlembicConfig(toml_file=str(config.root / "pyproject.toml"), stdout=io.StringIO())
     settings.messaging_opts = MessagingOptions(quiet=True)
+    settings.set_main_option("script_location", str(config.migrations).replace("%", "%%"))
     return settings

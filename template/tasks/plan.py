@@ -20,7 +20,8 @@ from .state import Repo, pending, waiting
 class Plan:
     """The waiting revisions, their statements, the facts before and after them, other effects.
 
-    owned: what lane B owned before, by identity.
+    owned: what lane B owned before, by identity. needs_session: what no transaction may hold, if
+    there is such a thing; then the rest is as if nothing waited.
     """
 
     revisions: tuple[Revision, ...]
@@ -29,6 +30,7 @@ class Plan:
     after: Snapshot
     owned: frozenset[str]
     effects: Effects = effects.NONE
+    needs_session: str = ""
 
     @cached_property
     def changes(self) -> list[Change]:
@@ -77,6 +79,8 @@ def make(repo: Repo, ledger: Ledger, working: Callable[[str], Any], to: str | No
     try:
         with shadow.connect(config, stand.database) as connection:
             done = migrations.rehearse(connection, config, todo[-1].id)
+    except migrations.NeedsSession as failure:
+        return Plan(todo, (), stand.facts, stand.facts, owned, needs_session=failure.message)
     except migrations.TransactionEnded:
         shadow.discard(config, stand.database)
         raise

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 VARIABLE = "SHADOW_DATABASE_URL"
 KEEP = 16
+# How the facts of a step are written down.
+FORMAT = "2"
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ def replay(config: Config, steps: Sequence[Step | None], working: Callable[[str]
     folder = Path(__file__).parent
     root = Step(
         _digest(
+            FORMAT,
             (folder / "platform.sql").read_text(),
             catalog.query().decode(),
             ledger.TABLES,
@@ -140,9 +143,9 @@ def _read_facts(path: Path) -> Snapshot:
 @contextmanager
 def connect(config: Config, database: str) -> Iterator[Connection[Any]]:
     """A connection to a database of the shadow's server."""
-    parameters = _server(config) | {"dbname": database}
+    found = parameters(config) | {"dbname": database}
     try:
-        with databases.open_connection(parameters, "Connecting to the shadow") as connection:
+        with databases.open_connection(found, "Connecting to the shadow") as connection:
             yield connection
     except Unreachable as error:
         _facts_file(config, database).unlink(missing_ok=True)
@@ -154,7 +157,7 @@ def connect(config: Config, database: str) -> Iterator[Connection[Any]]:
 @contextmanager
 def clone(config: Config, database: str) -> Iterator[dict[str, Any]]:
     """Connection parameters of a throw-away copy of one of the shadow's databases."""
-    server, name = _server(config), f"clone_{uuid4().hex}"
+    server, name = parameters(config), f"clone_{int(time.time())}_{uuid4().hex}"
     with _maintenance(server) as maintenance:
         databases.ensure_database(maintenance, server, name, [], database)
     try:
@@ -167,7 +170,7 @@ def clone(config: Config, database: str) -> Iterator[dict[str, Any]]:
 def discard(config: Config, database: str) -> None:
     """Forgets a step that was spoilt; the next replay makes it anew."""
     _facts_file(config, database).unlink(missing_ok=True)
-    with _maintenance(_server(config)) as maintenance:
+    with _maintenance(parameters(config)) as maintenance:
         databases.drop(maintenance, database)
 
 
@@ -178,7 +181,7 @@ def _maintenance(server: dict[str, Any]) -> AbstractContextManager[Connection[An
 
 
 def _build(config: Config, chain: Sequence[tuple[str, Step]]) -> None:
-    server = _server(config)
+    server = parameters(config)
     template = "template0"
     with _maintenance(server) as maintenance:
         for name, step in chain:
@@ -209,6 +212,8 @@ def _prune(config: Config, maintenance: Connection[Any], used: set[str]) -> None
 
     for name in databases.abandoned(maintenance, "shadow_"):
         databases.drop(maintenance, name)
+    for name in _old_clones(maintenance):
+        databases.drop(maintenance, name)
     cached = sorted(
         _facts_file(config, "x").parent.glob("*.json"), key=lambda path: -path.stat().st_mtime
     )
@@ -220,7 +225,15 @@ def _prune(config: Config, maintenance: Connection[Any], used: set[str]) -> None
             continue
 
 
-def _server(config: Config) -> dict[str, Any]:
+def _old_clones(maintenance: Connection[Any]) -> list[str]:
+    """Copies whose maker was killed; none is needed for as long as an hour."""
+    rows = maintenance.execute("select datname from pg_database where datname ~ '^clone_[0-9]+_'")
+    now = time.time()
+    return [name for (name,) in rows if int(name.split("_")[1]) < now - 3600]
+
+
+def parameters(config: Config) -> dict[str, Any]:
+    """Parameters of the shadow's server, started if need be; without a database name."""
     url = config.environment.get(VARIABLE)
     return urls.parse(url, VARIABLE) if url else embedded.server(config)
 

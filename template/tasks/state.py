@@ -97,7 +97,8 @@ class State:
     def app_drift(self) -> list[Change]:
         """What differs between the live app lane and what revisions make, with SQL files on top.
 
-        While work waits, a fact may still be as the revisions alone make it.
+        While work waits, a fact may still be as the revisions alone make it, or already be as the
+        waiting ones will.
         """
         made = self.replayed or {}
         expected = structure(self.applied_app)
@@ -106,7 +107,7 @@ class State:
         return [
             change
             for change in catalog.diff(expected, structure(self.app_lane))
-            if change.before is None or change.after != made.get(change.identity, change.before)
+            if change.after != made.get(change.identity, change.before)
         ]
 
     @cached_property

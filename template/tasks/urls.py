@@ -23,7 +23,8 @@ def parse(url: str, source: str) -> dict[str, Any]:
             raise psycopg.ProgrammingError("no Postgres scheme")
         found = dict(conninfo_to_dict(f"postgresql://{rest}"))
         # A bare `@` or `/` in a password makes libpq take parts of it for the host and the port.
-        if "@" in str(found.get("host", "")) or not _is_port(str(found.get("port", "5432"))):
+        torn = "@" in f"{found.get('host', '')}{found.get('dbname', '')}"
+        if torn or not _is_port(str(found.get("port", "5432"))):
             raise psycopg.ProgrammingError("not percent-encoded")
         return found
     except psycopg.ProgrammingError as error:

@@ -1,0 +1,127 @@
+"""The doctor on the service's files: SQL that runs once only, extensions, models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from . import catalog, guards, lane_b, migrations, places, repeatable, shadow, sqlfiles
+from .catalog import Snapshot
+from .doctor_findings import error, warning
+from .errors import Failure
+from .findings import Finding, Place, from_failure, from_refusal
+from .ledger import Ledger
+from .sqlfiles import SqlFile
+from .state import Repo
+
+_VECTOR = re.compile(r"(?:\S+\.)?(?:vector|halfvec|sparsevec)(?:\(\d+\))?(?:\[\])?")
+
+
+def syntax(repo: Repo) -> Iterator[Finding]:
+    """Protects from finding out in the middle of an apply that a file can't be parsed."""
+    for file in repo.order.files:
+        try:
+            sqlfiles.check(file)
+        except Failure as failure:
+            yield from_failure(failure, "", file.name, places.FOLDER)
+
+
+def order(repo: Repo) -> Iterator[Finding]:
+    """Protects from SQL files that nobody runs, and from two heads of the revisions (G09, G11)."""
+    if refusal := guards.order(repo):
+        yield from_refusal(refusal, "bootstrap.txt", Place("supabase/bootstrap.txt"))
+    if refusal := guards.history(repo, Ledger()):
+        yield from_refusal(refusal, "migrations")
+
+
+def once(files: Sequence[SqlFile]) -> Iterator[Finding]:
+    """Protects from a file that worked once: the next change of it fails at what is there."""
+    for file in files:
+        for found in repeatable.find(file):
+            yield warning(
+                file.name,
+                f"`create {found.made.title}` fails when the file runs again."
+                if found.made.kind not in ("column", "constraint", "value")
+                else f"`add {found.made.title}` fails when the file runs again.",
+                found.made.fix,
+                place=Place(f"{places.FOLDER}{file.name}", found.line),
+            )
+
+
+def extensions(
+    files: Sequence[SqlFile], available: frozenset[str], where: str, first: str
+) -> Iterator[Finding]:
+    """Protects from an apply, or a replay on the shadow, that fails at `create extension`."""
+    for file in files:
+        for name, line in repeatable.extensions(file):
+            if name not in available:
+                yield error(
+                    name,
+                    f"{file.name} needs the extension {name}, which {where} doesn't have.",
+                    first,
+                    place=Place(f"{places.FOLDER}{file.name}", line),
+                )
+
+
+OF_THE_TARGET = "Install it on the server; on Supabase: Database > Extensions"
+OF_THE_SHADOW = (
+    '[tool.twolane] postgres = "/usr/lib/postgresql/…/bin", a Postgres of this machine that has '
+    f"it; or {shadow.VARIABLE}, a server elsewhere"
+)
+
+
+def scope(repo: Repo) -> Iterator[Finding]:
+    """Protects from an ORM that would drop what SQL made: a model in app.py of a table that is
+    lane A's knows only the columns that it declares (G04)."""
+    app = (repo.config.schema / "app.py").relative_to(repo.config.root).as_posix()
+    declared = migrations.app_schema(repo.config).tables
+    if refusal := guards.scope(declared, lane_b.relations(repo.lock)):
+        yield from_refusal(refusal, app, Place(app))
+
+
+@dataclass(frozen=True)
+class Models:
+    """The mirror, the text of introspected.py, and whether pgvector's Python package is there."""
+
+    lock: Snapshot
+    text: str
+    has_pgvector: bool
+
+
+def models(repo: Repo) -> Models:
+    path = repo.config.introspected
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return Models(repo.lock, text, find_spec("pgvector") is not None)
+
+
+def vectors(found: Models) -> Iterator[Finding]:
+    """Protects from vectors that come back as text: without their type in the models, a column is
+    what information_schema says of it, USER-DEFINED."""
+    columns = vector_columns(found.lock)
+    if not columns:
+        return
+    names = ", ".join(columns)
+    if not found.has_pgvector:
+        yield error(
+            "pgvector",
+            f"The Python package pgvector is not installed, which the models need for {names}.",
+            "pip install -e .",
+        )
+    elif "from pgvector.sqlalchemy import" not in found.text:
+        yield warning(
+            "introspected.py",
+            f"introspected.py has no vector type, and the database has {names}.",
+            "invoke db.sync",
+        )
+
+
+def vector_columns(facts: Snapshot) -> Mapping[str, str]:
+    """The columns of pgvector's types, `schema.table.column` → type."""
+    types = {
+        identity.removeprefix("column "): str(catalog.definition(text).get("type", ""))
+        for identity, text in facts.items()
+        if catalog.kind(identity) == "column"
+    }
+    return {name: kind for name, kind in types.items() if _VECTOR.fullmatch(kind)}
