@@ -289,15 +289,14 @@ def test_unknown_keys_of_the_settings_are_found(folder: Service) -> None:
     folder.write(
         "pyproject.toml",
         toml.replace("[tool.twolane]\n", '[tool.twolane]\ntenant_colum = "owner"\n')
-        + '\n[tool.twolane.targets.prod]\nenv = "PROD"\nprotectd = true\n'
+        + '\n[tool.twolane.targets.prod]\nenv = "PROD"\n'
         + "[tool.twolane.check]\nignor = []\n",
     )
     config = load(folder.folder)
     said = [f"{f.message} {f.first}" for f in doctor_environment.settings(config)]
-    assert len(said) == 3
+    assert len(said) == 2
     for key, like in (
         ("tenant_colum", "tenant_column"),
-        ("protectd", "protected"),
         ("ignor", "ignore"),
     ):
         assert any(f"`{key}`" in text and f"Write it `{like}`" in text for text in said)
@@ -308,7 +307,6 @@ def test_every_setting_that_is_read_is_known() -> None:
     tree = ast.parse((ROOT / "template/tasks/config.py").read_text(encoding="utf-8"))
     functions = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}
     assert keys(functions["load"]) == {*doctor_environment.SETTINGS, *doctor_environment.OF_CHECK}
-    assert keys(functions["_targets"]) == set(doctor_environment.OF_A_TARGET)
 
 
 def keys(function: ast.FunctionDef) -> set[str]:

@@ -1,8 +1,13 @@
 """Guards of the target and of the repo: G01, G04, G09, G11."""
 
+from pathlib import Path
+
 import pytest
 from service import DEV_MARKERS, Service
 from steps import ORDER, SQL, add_sql, mirror, pushes, tables
+
+from tasks import databases
+from tasks.config import Config, Target
 
 ENV = "migrations/env.py"
 PRODUCTION = """
@@ -183,3 +188,36 @@ def test_g11_an_applied_revision_is_not_edited(pushed: Service) -> None:
 
     path.write_bytes(text.replace("\n", "\r\n").encode())
     assert "Nothing to push" in pushed.invoke("db.push").out
+
+
+POOLER = "postgresql://postgres.{}:x@aws-0-eu-central-1.pooler.supabase.com:{}/postgres"
+DIRECT = "postgresql://postgres:x@db.{}.supabase.co:5432/postgres"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (POOLER.format("abcd", 6543), POOLER.format("efgh", 6543), False),
+        (POOLER.format("abcd", 6543), POOLER.format("abcd", 5432), True),
+        (POOLER.format("abcd", 6543), DIRECT.format("abcd"), True),
+        (DIRECT.format("abcd"), DIRECT.format("efgh"), False),
+        ("postgresql://a@h/x", "postgresql://b@h:5432/x", True),
+        ("postgresql://a@h/x", "postgresql://a@h/y", False),
+    ],
+)
+def test_g01_knows_a_protected_project_by_its_url(one: str, other: str, same: bool) -> None:
+    """All projects of a region share the pooler's host; and the URL asked for is the one used."""
+    production = Target("production", "P", protected=True)
+    staging = Target("staging", "S")
+    targets = {"production": production, "staging": staging}
+    settings = Config(Path(), Path(), "crm", 18, targets, {"P": one, "S": other})
+    found = databases.protected_twin(settings, staging)
+    assert (found.protected, found.name) == ((True, "production") if same else (False, "staging"))
+    assert found.variable == "S"
+
+
+def test_g01_a_misspelt_protection_is_an_error(service: Service) -> None:
+    wrong = PRODUCTION.replace("protected", "protectd")
+    service.write("pyproject.toml", service.read("pyproject.toml") + wrong)
+    said = service.invoke("db.status", code=1).err
+    assert "`targets.production.protectd` is no setting: env, protected are" in said

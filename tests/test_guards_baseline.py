@@ -83,3 +83,25 @@ def test_g05_lets_a_later_migration_change_what_an_earlier_one_made(pushed: Serv
     )
     pushed.invoke("db.push", "--allow", "drop:dev_markers.label")
     assert "markers" in tables(pushed)
+
+
+@pytest.mark.parametrize(
+    ("statements", "lost"),
+    [
+        (
+            "alter table contacts drop column source;"
+            "alter table contacts add column source text not null default 'manual'",
+            "column public.contacts.source",
+        ),
+        ("truncate contacts cascade", "table public.contacts"),
+    ],
+)
+def test_g05_sees_what_is_emptied_and_looks_the_same(
+    waiting: Service, statements: str, lost: str
+) -> None:
+    waiting.edit_revision("\n".join(f"op.execute({part!r})" for part in statements.split(";")))
+    refused = waiting.invoke("db.push", code=2).err
+    assert "✗ db.push refused · G05 baseline" in refused
+    assert f"{lost}   its data are lost or written anew" in refused
+    found = waiting.invoke("db.check", code=2).out
+    assert "G05" in found and f"{lost}   its data are lost" in found

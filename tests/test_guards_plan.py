@@ -81,6 +81,9 @@ SQL_ONLY = {
     "create table more (id int primary key); alter table more force row level security": (
         "+ rls public.more"
     ),
+    "create table more (id int primary key); alter table more disable row level security": (
+        "+ table public.more"
+    ),
 }
 
 

@@ -231,3 +231,29 @@ def labels(service: Service, enum: str) -> list[str]:
         enum,
     )
     return [label for (label,) in rows]
+
+
+def test_identity_and_generated_columns_go_all_the_way(service: Service) -> None:
+    service.write_app(
+        """
+from sqlalchemy import Computed, Identity
+from sqlalchemy.orm import Mapped, mapped_column
+
+from .base import AppBase
+
+
+class Totals(AppBase):
+    __tablename__ = "totals"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    net: Mapped[int]
+    gross: Mapped[int] = mapped_column(Computed("net * 12 / 10", persisted=True))
+    kind: Mapped[str] = mapped_column(server_default="plain")
+"""
+    )
+    service.invoke("db.gen", "-m", "add totals")
+    service.invoke("db.push")
+    assert service.invoke("db.gen").out == NO_CHANGES
+    assert "agree" in service.invoke("db.status").out
+    service.sql("insert into totals (net) values (10)")
+    assert service.sql("select id, gross, kind from totals") == [(1, 12, "plain")]

@@ -9,11 +9,13 @@ SQL in the revision. Only enums of the app change: what the database has and the
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, NamedTuple
 
 from alembic.autogenerate import comparators, renderers
 from alembic.autogenerate.api import AutogenContext
+from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.operations.ops import DropTableOp, MigrateOperation, UpgradeOps
 from alembic.util import DispatchPriority, PriorityDispatchResult
 from sqlalchemy import ARRAY, Column, Connection, Enum, MetaData, text
@@ -121,27 +123,40 @@ def render_enum(item: Enum, autogen: AutogenContext) -> str:
     return f"postgresql.ENUM({values}, name={item.name!r}{schema}, create_type=False)"
 
 
-def defaults_differ(
-    migration: Any, inspected: Any, column: Any, found: str | None, default: Any, wanted: str | None
-) -> bool:
-    """Say whether two server defaults differ: Alembic's comparison, in a savepoint.
+class Impl(PostgresqlImpl):
+    """Alembic's PostgreSQL, comparing server defaults in a savepoint.
 
-    It asks the database whether they are equal. That fails for a type without equality (json:
-    its text is compared then) and for an enum's value that is yet to be added.
+    It asks the database whether they are equal. That fails for a type without equality (json: its
+    text is compared then) and for an enum's value that is yet to be added. Identity and generated
+    columns have comparisons of their own.
     """
-    connection, kind = migration.connection, inspected.type.compile(migration.dialect)
 
-    def by_value() -> Any:
-        return migration.impl.compare_server_default(inspected, column, wanted, found)
+    __dialect__ = "postgresql"
 
-    def by_text() -> Any:
-        ours, theirs = f"cast({_default(column)} as {kind})", _colons(found or "null")
-        return connection.scalar(text(f"select cast({ours} as text) <> cast({theirs} as text)"))
+    def compare_server_default(
+        self,
+        inspector_column: Column[Any],
+        metadata_column: Column[Any],
+        rendered_metadata_default: str | None,
+        rendered_inspector_default: str | None,
+    ) -> bool:
+        """Say whether two server defaults differ."""
+        found, wanted = rendered_inspector_default, rendered_metadata_default
+        connection, kind = self.connection, inspector_column.type.compile(self.dialect)
+        assert connection is not None
 
-    for compare in (by_value, by_text):
-        with suppress(DBAPIError), connection.begin_nested():
-            return bool(compare())
-    return True
+        def by_text() -> Any:
+            ours = f"cast({_default(metadata_column)} as {kind})"
+            theirs = f"cast({_colons(found or 'null')} as text)"
+            return connection.scalar(text(f"select cast({ours} as text) <> {theirs}"))
+
+        by_value = partial(
+            super().compare_server_default, inspector_column, metadata_column, wanted, found
+        )
+        for compare in (by_value, by_text):
+            with suppress(DBAPIError), connection.begin_nested():
+                return bool(compare())
+        return True
 
 
 def _compare_enums(

@@ -84,7 +84,7 @@ context.configure(
     version_table="alembic_version",
     version_table_schema="twolane",
     compare_type=True,
-    compare_server_default=compare.defaults_differ,
+    compare_server_default=True,
 )
 
 with context.begin_transaction():

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -115,12 +115,6 @@ def diff(before: Snapshot, after: Snapshot) -> list[Change]:
         for identity in sorted(before.keys() | after.keys())
         if before.get(identity) != after.get(identity)
     ]
-
-
-def select(snapshot: Snapshot, identities: Iterable[str]) -> Snapshot:
-    """The part of a snapshot that `identities` name, in the snapshot's order."""
-    wanted = set(identities)
-    return {identity: text for identity, text in snapshot.items() if identity in wanted}
 
 
 def kind(identity: str) -> str:

@@ -7,6 +7,7 @@ import gc
 import json
 import logging
 import os
+import re
 import sys
 import textwrap
 import threading
@@ -103,6 +104,11 @@ def explain(problem: Exception) -> Failure:
         )
     if isinstance(problem, ModuleNotFoundError):
         return Failure(str(problem), "Install the service's dependencies: pip install -e '.[dev]'")
+    if isinstance(problem, EOFError) and "marshal" in str(problem):
+        return Failure(
+            "A compiled module was cut short, by a full disk perhaps.",
+            "Delete the folders __pycache__, then run the same command again.",
+        )
     return Failure(f"{type(problem).__name__}: {problem}", "See the traceback: invoke --debug …")
 
 
@@ -173,7 +179,7 @@ def show_refusal(name: str, refusal: Refusal) -> None:
         f"  {clean(refusal.reason)}",
     ]
     lines += [f"    {line}" for line in change_lines(refusal.changes, sys.stderr, limit=12)]
-    lines += [f"    {clean(detail)}" for detail in refusal.details]
+    lines += [f"    {clean_line(detail)}" for detail in refusal.details]
     lines += [f"  {paint('First:', 'bold', sys.stderr)}  {clean(refusal.first)}"]
     print("\n".join(lines), file=sys.stderr)
 
@@ -195,14 +201,14 @@ def show_plan(plan: Plan, found: Sequence[Hazard]) -> None:
         say(f"Revision {revision.id}  {revision.title}")
     for statement in plan.statements:
         print(textwrap.indent(clean(statement), "    "))
-    say("The facts it changes:")
+    say("The facts it changes:" if plan.changes else "It changes no fact.")
     show_objects(plan.changes)
     for old, new in plan.effects.renamed.items():
         if kind(old) == "table" or relation(new) == relation(old):
-            say(f"Renamed: {old} → {new}; its data stay.")
+            say(clean_line(f"Renamed: {old} → {new}; its data stay."))
     for hazard in found:
         consent = f"; needs --allow {hazard.key}" if hazard.needs_consent else ""
-        warn(f"{hazard.key}   {hazard.text}{consent}")
+        warn(clean_line(f"{hazard.key}   {hazard.text}{consent}"))
 
 
 def plan_json(plan: Plan, found: Sequence[Hazard]) -> dict[str, Any]:
@@ -234,11 +240,22 @@ def _limited(lines: list[str], limit: int | None) -> list[str]:
 
 def _paint_change(line: str, stream: Any) -> str:
     color = {"+": "green", "-": "red", "~": "yellow"}.get(line.lstrip()[:1])
-    return paint(clean(line), color, stream) if color else clean(line)
+    return paint(clean_line(line), color, stream) if color else clean_line(line)
 
 
 def print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2))
+    say_json(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def say_json(text: str) -> None:
+    """Prints a JSON text; what a terminal would act on, in strings alone, becomes an escape."""
+    print(re.sub(r"[^\n -~]", lambda found: _json_escape(found[0]), text))
+
+
+def _json_escape(letter: str) -> str:
+    if letter.isprintable():
+        return letter
+    return re.sub("(....)", r"\\u\1", letter.encode("utf-16-be").hex())
 
 
 def clean(text: str) -> str:
@@ -251,6 +268,11 @@ def clean(text: str) -> str:
         else letter.encode("unicode_escape").decode()
         for letter in text.expandtabs(4)
     )
+
+
+def clean_line(text: str) -> str:
+    """`clean` text on one line: a name can't begin another, which would pass for ours."""
+    return clean(text).replace("\n", "\\n")
 
 
 def paint(text: str, color: str, stream: Any = None) -> str:

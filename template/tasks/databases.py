@@ -9,9 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
+from uuid import uuid4
 
 from . import embedded, urls
 from .config import Config, Target
@@ -53,11 +56,11 @@ def parameters(config: Config, target: Target) -> dict[str, Any]:
 
 
 def protected_twin(config: Config, target: Target) -> Target:
-    """The protected target that leads to the same database, if there is one; else the target."""
+    """The target, protected as that which leads to the same database is, if there is one."""
     protected = [t for t in config.targets.values() if t.protected and t.variable]
     for twin in protected:
         if target.variable and _place(config, twin) == _place(config, target):
-            return twin
+            return replace(twin, variable=target.variable)
     return target
 
 
@@ -65,7 +68,16 @@ def _place(config: Config, target: Target) -> tuple[Any, ...] | None:
     if not target.variable or not (url := config.environment.get(target.variable)):
         return None
     found = urls.parse(url, target.variable)
-    return tuple(found.get(key) for key in ("host", "hostaddr", "port", "dbname", "service"))
+    host, user = str(found.get("host", "")), str(found.get("user", ""))
+    if host.endswith(".pooler.supabase.com"):
+        # All projects of a region share it; the user's name says which one is meant.
+        return (user.partition(".")[2], found.get("dbname"), found.get("options"))
+    if host.startswith("db.") and host.endswith(".supabase.co"):
+        return (host.split(".")[1], found.get("dbname"), found.get("options"))
+    return (
+        *(found.get(key) for key in ("host", "hostaddr", "dbname", "service")),
+        found.get("port", "5432"),
+    )
 
 
 @contextmanager
@@ -179,13 +191,17 @@ def retry_locks(
 
 
 def _oldest_transaction(connection: Connection[Any]) -> str:
+    """Of those that hold a lock on a user's table, if there are any: no built-in relation has an
+    OID from 16384 on (FirstNormalObjectId, src/include/access/transam.h)."""
     row = connection.execute(
         """
         select format('%s, process %s, %s, since %s: %s', usename, pid, state,
             date_trunc('second', xact_start), left(regexp_replace(query, '\\s+', ' ', 'g'), 80))
-        from pg_stat_activity
+        from pg_stat_activity a
         where datname = current_database() and pid <> pg_backend_pid() and xact_start is not null
-        order by xact_start limit 1
+        order by not exists (
+            select from pg_locks l where l.pid = a.pid and l.granted and l.relation >= 16384
+        ), xact_start limit 1
         """
     ).fetchone()
     return str(row[0]) if row else "none any more"
@@ -222,6 +238,29 @@ def abandoned(maintenance: Connection[Any], prefix: str) -> list[str]:
             (prefix,),
         )
     ]
+
+
+@contextmanager
+def clone(server: dict[str, Any], database: str) -> Iterator[dict[str, Any]]:
+    """Connection parameters of a throw-away copy of a database on the embedded server."""
+    name = f"clone_{int(time.time())}_{uuid4().hex}"
+    opening = partial(
+        open_connection, {"dbname": "postgres"} | server, "Connecting to the embedded server"
+    )
+    with opening() as maintenance:
+        ensure_database(maintenance, server, name, [], database)
+    try:
+        yield server | {"dbname": name}
+    finally:
+        with opening() as maintenance:
+            drop(maintenance, name)
+
+
+def old_clones(maintenance: Connection[Any]) -> list[str]:
+    """Copies whose maker was killed; none is needed for as long as an hour."""
+    rows = maintenance.execute("select datname from pg_database where datname ~ '^clone_[0-9]+_'")
+    now = time.time()
+    return [name for (name,) in rows if int(name.split("_")[1]) < now - 3600]
 
 
 def drop_local(config: Config) -> None:

@@ -240,7 +240,7 @@ def push(
     commit: bool = False,
 ) -> None:
     """Lane B: bring the waiting revisions into the database."""
-    from . import guards, hazards, lane_b_push, plan
+    from . import guards, hazards, lane_b_push, lint, plan
     from .work import work_on
 
     with work_on(target) as work:
@@ -253,7 +253,7 @@ def push(
         refuse(guards.one_lane_for_push(state), guards.stale_mirror(state), guards.app_drift(state))
         todo = plan.make(work.repo, state.ledger, console.working, to)
         refuse(guards.session(todo), guards.baseline(todo), guards.sql_only(todo))
-        found = hazards.find(todo)
+        found = [*hazards.find(todo), *lint.hazards(work.config.root, todo.statements)]
         hazards.expect_known(found, allow or ())
         if not json and todo.revisions:
             console.show_plan(todo, found)

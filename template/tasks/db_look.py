@@ -5,7 +5,7 @@ from __future__ import annotations
 from invoke.context import Context
 
 from . import console
-from .console import NO_CHANGES, clean, command, done, refuse, say
+from .console import NO_CHANGES, clean_line, command, done, refuse, say, say_json
 from .options import CONFIRM, JSON, TARGET
 
 
@@ -49,9 +49,9 @@ def snapshot(c: Context, target: str | None = None, json: bool = False) -> None:
     with open_database(target) as connection:
         facts = catalog.read(connection)
     if json:
-        print(catalog.dump_lock(facts), end="")
+        say_json(catalog.dump_lock(facts).rstrip())
         return
-    print("\n".join(clean(f"{identity}  {text}") for identity, text in facts.items()))
+    print("\n".join(clean_line(f"{identity}  {text}") for identity, text in facts.items()))
 
 
 @command(help={"target": TARGET})

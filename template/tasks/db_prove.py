@@ -190,17 +190,8 @@ def _copies_only(name: str) -> Refusal:
 @contextmanager
 def _clone_of_local(settings: Config) -> Iterator[dict[str, Any]]:
     """A throw-away copy of the embedded database."""
-    from uuid import uuid4
-
     from . import databases, embedded
 
-    original = databases.local_database(settings)
-    name = f"clone_{uuid4().hex}"
-    with databases.open_connection(
-        original | {"dbname": "postgres"}, "Connecting to the embedded server"
-    ) as maintenance:
-        databases.ensure_database(maintenance, original, name, [], embedded.LOCAL_DATABASE)
-        try:
-            yield original | {"dbname": name}
-        finally:
-            databases.drop(maintenance, name)
+    databases.local_database(settings)
+    with databases.clone(embedded.server(settings), embedded.LOCAL_DATABASE) as found:
+        yield found

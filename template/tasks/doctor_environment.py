@@ -20,7 +20,6 @@ from .findings import Finding
 
 # Every key that config.py reads.
 SETTINGS = ("package", "postgres", "targets", "check", "tenant_column", "prove")
-OF_A_TARGET = ("env", "protected")
 OF_CHECK = ("ignore",)
 ENOUGH, ALMOST_NOTHING = 2 * 1024**3, 200 * 1024**2
 _MEANT_FOR_GIT = (".example", ".sample", ".template")
@@ -164,13 +163,10 @@ def secrets(found: Git) -> Iterator[Finding]:
 
 
 def settings(config: Config) -> Iterator[Finding]:
-    """Protects from a misspelt key, which is as good as none: a `protectd = true` protects
-    nothing."""
+    """Protects from a misspelt key, which is as good as none."""
     table = _settings_table(config)
     yield from _unknown(table, SETTINGS, "[tool.twolane]")
     yield from _unknown(table.get("check", {}), OF_CHECK, "[tool.twolane.check]")
-    for name, target in table.get("targets", {}).items():
-        yield from _unknown(target, OF_A_TARGET, f"[tool.twolane.targets.{name}]")
 
 
 def _settings_table(config: Config) -> Mapping[str, Any]:

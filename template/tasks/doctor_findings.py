@@ -9,7 +9,6 @@ from .findings import WARNING as WARNING
 from .findings import Finding, Place
 
 INFO = "info"
-LEVELS = (ERROR, WARNING, INFO)
 
 
 def error(

@@ -54,10 +54,10 @@ where not i.indisvalid and n.nspname !~ '^pg_' and n.nspname <> 'information_sch
     and i.indexrelid not in (select index_relid from pg_catalog.pg_stat_progress_create_index)
 order by 1
 """
-# Copies of `shadow.clone` that nobody is connected to.
+# Copies of `databases.clone` that nobody is connected to.
 _CLONES = """
 select datname from pg_catalog.pg_database d
-where datname ~ '^clone_[0-9a-f]{32}$'
+where datname ~ '^clone_[0-9]+_[0-9a-f]{32}$'
     and not exists (select from pg_catalog.pg_stat_activity a where a.datid = d.oid)
 """
 

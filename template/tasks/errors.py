@@ -45,6 +45,9 @@ _NEXT_STEPS = {
     "53100": "Free disk space on the server, then run the same command again.",
     "53300": "Too many connections: close some, or use the pooler's URL.",
     "55P03": "Somebody holds the lock: wait for them, then run the same command again.",
+    "57P01": "The server cut the connection: run the same command again.",
+    "57P02": "The server broke off: run the same command again when it is back.",
+    "57P03": "The server is starting or stopping: run the same command again in a moment.",
     "57014": "It ran into statement_timeout: run the same command again when the server is calmer.",
 }
 

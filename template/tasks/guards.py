@@ -17,6 +17,8 @@ from .plan import Plan
 from .revisions import heads, up_to
 from .state import Repo, State, default_grants, grantee, pending, waiting
 
+RLS_TRIGGER = "enable_rls_on_new_tables"
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -150,7 +152,8 @@ def baseline(plan: Plan) -> Refusal | None:
     """G05: a migration leaves alone what lane B does not own, however it is written."""
     made = {c.identity for c in plan.changes if c.before is None}
     touched = [c for c in plan.changes if not _is_lane_b(c, plan, made)]
-    if not touched:
+    lost = _lost_unseen(plan)
+    if not touched and not lost:
         return None
     return Refusal(
         "G05",
@@ -158,7 +161,14 @@ def baseline(plan: Plan) -> Refusal | None:
         "Run on the shadow, the waiting migrations change what they do not own:",
         f"take it out of {plan.revisions[-1].path.name}; such changes go into supabase/sql/",
         touched,
+        [f"{identity}   its data are lost or written anew" for identity in lost],
     )
+
+
+def _lost_unseen(plan: Plan) -> list[str]:
+    """What lane B does not own and a migration empties: made anew alike, the facts are the same."""
+    lost = {*plan.effects.gone, *(f"table {table}" for table in plan.effects.rewritten)}
+    return sorted(i for i in lost - plan.owned if i in plan.after)
 
 
 def _is_lane_b(change: Change, plan: Plan, made: set[str]) -> bool:
@@ -176,6 +186,12 @@ def _is_lane_b(change: Change, plan: Plan, made: set[str]) -> bool:
         else []
     )
     return not hosts or any(host in plan.owned or host in made for host in hosts)
+
+
+def _is_left_open(table: str, plan: Plan) -> bool:
+    """Whether a new table lacks the RLS that the event trigger of `05_guardrails.sql` gave it."""
+    is_given = f"event trigger {RLS_TRIGGER}" in plan.before and table.startswith("public.")
+    return is_given and f"rls {table}" not in plan.after
 
 
 def destructive(found: Sequence[Hazard], allowed: Sequence[str]) -> Refusal | None:
@@ -219,6 +235,8 @@ def _is_sql_only(change: Change, plan: Plan, given: frozenset[tuple[str, str]]) 
         return False
     is_new = f"table {table}" not in plan.before
     match kind:
+        case "table" if change.sign == "+" and change.identity not in plan.effects.renamed.values():
+            return _is_left_open(str(table), plan)
         case "policy" | "extension" | "default privileges":
             return True
         case "rls":

@@ -27,6 +27,8 @@ _WIDER = {
     ("uuid", "text"),
     ("cidr", "inet"),
 }
+# Of these, a larger number in brackets takes every value of a smaller one; not so of `vector(3)`.
+_GROWING = ("character varying", "bit varying", "time", "interval")
 _FILLED = {"default", "identity", "generated"}
 
 
@@ -102,9 +104,8 @@ def _added(change: Change) -> Iterator[Hazard]:
 
 def _of_effects(plan: Plan) -> Iterator[Hazard]:
     for table in plan.effects.rewritten:
-        yield Hazard(
-            "rewrite", plain(table), "every row is written anew, and nobody reads meanwhile"
-        )
+        text = "every row is written anew, or lost (truncate), and nobody reads meanwhile"
+        yield Hazard("rewrite", plain(table), text)
     for table, what in plan.effects.locked.items():
         yield Hazard("lock", plain(table), f"blocks {what} until the push has finished")
 
@@ -119,7 +120,7 @@ def widens(before: str, after: str) -> bool:
     if one == "numeric" and old:
         scale, wider = ([*digits, 0][1] for digits in (old, new))
         return wider >= scale and new[0] - wider >= old[0] - scale
-    return bool(old) and len(old) == len(new) and all(a <= b for a, b in zip(old, new, strict=True))
+    return one.startswith(_GROWING) and bool(old) and old <= new
 
 
 def _type(text: str) -> tuple[str, list[int]]:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from . import catalog, console, embedded, guards, ledger, migrations, shadow
+from . import catalog, console, embedded, files, guards, ledger, migrations, revisions, shadow
 from .catalog import Change, Snapshot
 from .config import Config
 from .errors import Failure
 from .plan import make
 from .state import Repo
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,8 @@ class Generated:
 def generate(repo: Repo, title: str | None, empty: bool) -> Generated | None:
     """Compares the models with the shadow at head and writes a revision; None when they agree.
 
-    An `empty` revision is written whatever they say. One that a guard refuses is taken away again.
+    An `empty` revision is written whatever they say. The revision comes into `migrations/versions`
+    when it has been tried out; one that a guard refuses never does.
 
     Raises:
         Failure: no title, or the models can't be imported or compared. Refused: G04 or G05.
@@ -50,32 +48,47 @@ def generate(repo: Repo, title: str | None, empty: bool) -> Generated | None:
         if empty or has_changes(repo):
             raise Failure("A revision needs a title.", 'invoke db.gen -m "add …"')
         return None
-    with _all_or_nothing(repo.config.migrations / "versions"):
+    if not empty and _look(repo).exists():
+        return None
+    with files.alone(repo.config), _draft(repo) as draft:
         if empty:
-            path = migrations.write_empty(repo.config, title)
-        elif found := _compare(repo, title)[1]:
+            path = migrations.write_empty(draft.config, title)
+        elif found := _compare(draft, title)[1]:
             path = found
         else:
             return None
         try:
-            return _try_out(repo.config, path)
+            made = _try_out(draft.config, path)
         except Failure as failure:
             raise Failure(
                 f"{failure.message}\n  It does not run on the shadow, and was taken away.",
                 f"Change app.py, or write it by hand: invoke db.gen --empty. {failure.first}",
             ) from failure
+        place = repo.config.migrations / "versions" / path.name
+        files.write({place: path.read_text(encoding="utf-8")})
+        return replace(made, path=place)
 
 
 @contextmanager
-def _all_or_nothing(folder: Path) -> Iterator[None]:
-    """Takes a new revision away again unless all went well with it."""
-    before = set(folder.glob("*.py"))
+def _draft(repo: Repo) -> Iterator[Repo]:
+    """The repo with a copy of `migrations/` in its place, for a revision to be tried out in.
+
+    Raises:
+        Failure: another `db.gen` wrote a revision since the repo was read.
+    """
+    if revisions.read(repo.config.migrations) != repo.revisions:
+        raise Failure("The revisions changed meanwhile.", "Run the same command again.")
+    folder = embedded.home(repo.config) / "draft"
+    shutil.rmtree(folder, ignore_errors=True)  # of a command that was killed
+    shutil.copytree(repo.config.migrations, folder)
     try:
-        yield
-    except BaseException:
-        for path in set(folder.glob("*.py")) - before:
-            path.unlink()
+        yield replace(repo, config=replace(repo.config, migrations=folder))
+    except Failure as failure:
+        draft = folder.relative_to(repo.config.root).as_posix()
+        failure.message = failure.message.replace(draft, "migrations")
         raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def has_changes(repo: Repo) -> bool:
@@ -151,7 +164,7 @@ def _try_out(config: Config, path: Path) -> Generated:
     repo = read_repo(config)
     known = ledger.Ledger(revision=repo.revisions[-1].down[0] if repo.revisions[-1].down else None)
     plan = make(repo, known, console.working)
-    console.refuse(guards.baseline(plan), guards.sql_only(plan))
+    console.refuse(guards.session(plan), guards.baseline(plan), guards.sql_only(plan))
     base = shadow.replay(config, [shadow.files_step(repo.order.before)], console.working).facts
     missed = unseen(_declared(repo), base, plan.after)
     title = plan.revisions[-1].title

@@ -58,13 +58,13 @@ class _Attempt:
         """Takes the lock; leaves the transaction if another push was faster."""
         databases.exclusive(connection, console.note)
         ledger.prepare(connection)
-        now = ledger.read(connection).revision
-        self.is_mine = now == self.state.ledger.revision
-        if now == self.plan.revisions[-1].id:
+        now, then = ledger.read(connection), self.state.ledger
+        self.is_mine = now.revision == then.revision
+        if now.revision == self.plan.revisions[-1].id:
             raise Rollback
-        if not self.is_mine:
+        if not self.is_mine or now.applied != then.applied:
             raise Failure(
-                "Another push changed the database meanwhile.", "Run the same command again."
+                "Another command changed the database meanwhile.", "Run the same command again."
             )
 
     def finish(self, connection: Connection[Any]) -> None:

@@ -12,6 +12,7 @@ rows; a warning is what only keeps writers waiting, or anybody for a moment.
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import subprocess
@@ -25,6 +26,7 @@ from typing import Any
 
 from .errors import Failure
 from .findings import ERROR, WARNING, Finding, Place
+from .hazards import Hazard
 from .places import FOLDER, statements
 from .reversible import Trip, in_folder
 from .sqlfiles import SqlFile
@@ -124,6 +126,22 @@ def of_trip(trip: Trip) -> Text:
     return Text(in_folder(trip.revision), mark, parts, is_file=False)
 
 
+def of_statements(statements: Sequence[str]) -> Text:
+    """What a plan would run."""
+    parts = [(n, f"{text.rstrip().rstrip(';')};") for n, text in enumerate(statements, 1)]
+    return Text("", "", parts, is_file=False)
+
+
+def hazards(root: Path, statements: Sequence[str]) -> list[Hazard]:
+    """What squawk finds in a plan's statements; nothing where it is not installed."""
+    if not statements or program() is None:
+        return []
+    return [
+        Hazard("squawk", rule, f"statement {line}: {message}; {RULES[rule][1]}")
+        for _, rule, line, message in _found(root, [of_statements(statements)])
+    ]
+
+
 def _table(statement: Any) -> str:
     """The table that a statement makes, alters or indexes, as `schema.name`; else nothing."""
     relation = getattr(statement, "relation", None)
@@ -137,6 +155,11 @@ def find(root: Path, texts: Sequence[Text]) -> Iterator[Finding]:
     Raises:
         Failure: squawk is not installed, or breaks.
     """
+    return itertools.starmap(_finding, _found(root, texts))
+
+
+def _found(root: Path, texts: Sequence[Text]) -> Iterator[tuple[Text, str, int, str]]:
+    """Text, rule, line and what is wrong."""
     with tempfile.TemporaryDirectory() as folder:
         paths = {f"{number}.sql": text for number, text in enumerate(texts)}
         for name, text in paths.items():
@@ -148,7 +171,8 @@ def find(root: Path, texts: Sequence[Text]) -> Iterator[Finding]:
         levels = [level for lines, level in excused[name] if line in lines]
         if ERROR in levels or RULES[entry["rule_name"]][0] in levels:
             continue
-        yield _finding(paths[name], entry["rule_name"], paths[name].line(line), entry["message"])
+        message = entry["message"].partition(". ")[0].rstrip(".")
+        yield paths[name], entry["rule_name"], paths[name].line(line), message
 
 
 def program() -> str | None:
@@ -196,7 +220,7 @@ def _finding(text: Text, rule: str, line: int, message: str) -> Finding:
     return Finding(
         "locks",
         Path(text.file).name,
-        f"{message.partition('. ')[0].rstrip('.')} ({rule}).",
+        f"{message} ({rule}).",
         f"{advice}. If it is meant, {text.mark.format(rule=rule)}",
         "G14",
         level,

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from . import catalog, console, differences, embedded, models
+from . import catalog, console, differences, embedded, files, models
 from .catalog import Change
 from .config import Config
 from .errors import Failure
@@ -79,16 +79,20 @@ def _digest(config: Config) -> str:
 
 
 def write(mirror: Mirror) -> None:
-    """Writes what is stale; the lock last, so that a sync cut short is seen as unfinished."""
+    """Writes what is stale; the lock last, so that a sync cut short is seen as unfinished.
+
+    Raises:
+        Failure: the package has no folder for the models.
+    """
     for path in mirror.stale:
         if not path.parent.is_dir():
             raise Failure(
                 f"There is no folder {path.parent} to write {path.name} into.",
                 "Check `package` in [tool.twolane] of pyproject.toml.",
             )
-        draft = path.with_name(f".{path.name}.draft")
-        draft.write_bytes(mirror.texts[path].encode())
-        draft.replace(path)
+    if mirror.stale:
+        with files.alone(mirror.state.repo.config):
+            files.write({path: mirror.texts[path] for path in mirror.stale})
 
 
 def show(mirror: Mirror) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 from . import prove
 from .guards import Refusal
 from .prove import FAILED, OPERATIONS, OTHER, OWN, Attempt
-from .prove_schema import ROLES, Relation
 
 WIDTH = 10
 _POLICY = "new row violates row-level security policy"
@@ -157,10 +156,6 @@ def summary(proof: Proof) -> str:
 
 
 _KINDS = ("table", "view", "function")
-
-
-def closed(table: Relation) -> bool:
-    return table.exposed and not any(table.rights[role] for role in ROLES)
 
 
 def as_json(proof: Proof) -> dict[str, Any]:

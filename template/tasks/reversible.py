@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import catalog, databases, differences, guards, migrations, shadow
+from . import catalog, databases, differences, effects, guards, migrations, shadow
 from .catalog import Snapshot
 from .config import Config
 from .errors import Failure
@@ -71,9 +71,11 @@ def trips(
             databases.open_connection(parameters, "Connecting to the shadow") as connection,
         ):
             for revision in revisions[done:]:
+                layout = effects.layout(connection)
                 with _statements_of(revision.path) as statements:
                     migrations.upgrade(connection, config, revision.id)
                 before, facts = facts, catalog.read(connection)
+                done_to = effects.compare(layout, effects.layout(connection), {})
                 finding, is_spoilt = None, False
                 if _has_one_way_back(revision, revisions):
                     finding, is_spoilt = _back_and_forth(
@@ -81,7 +83,7 @@ def trips(
                     )
                 texts = tuple(statement.text for statement in statements)
                 owned = frozenset(before.keys() - lane_a)
-                plan = Plan((revision,), texts, before, facts, owned)
+                plan = Plan((revision,), texts, before, facts, owned, done_to)
                 yield Trip(
                     revision,
                     statements,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import prove_schema
+from . import files, prove_schema
 from .catalog import Snapshot
 from .config import Config
 from .errors import Failure
@@ -60,18 +60,12 @@ def write(config: Config, texts: Mapping[str, str]) -> list[Path]:
                 f"{path.relative_to(config.root).as_posix()} exists already; it is yours.",
                 "Edit it, then: invoke db.apply. Or remove it and its line in bootstrap.txt.",
             )
-    order = config.order_file.read_text(encoding="utf-8")
-    lines = [line.partition("#")[0].strip() for line in order.splitlines()]
-    added = [*([] if MARK in lines else [MARK]), *(name for name in texts if name not in lines)]
-    separator = "" if order.endswith("\n") or not order else "\n"
-    listed = "".join(f"{name}\n" for name in added)
-    for path, text in zip(paths, texts.values(), strict=True):
-        _replace(path, text)
-    _replace(config.order_file, f"{order}{separator}{listed}")
+    with files.alone(config):
+        order = config.order_file.read_text(encoding="utf-8")
+        lines = [line.partition("#")[0].strip() for line in order.splitlines()]
+        added = [*([] if MARK in lines else [MARK]), *(name for name in texts if name not in lines)]
+        separator = "" if order.endswith("\n") or not order else "\n"
+        listed = "".join(f"{name}\n" for name in added)
+        new = dict(zip(paths, texts.values(), strict=True))
+        files.write({**new, config.order_file: f"{order}{separator}{listed}"})
     return paths
-
-
-def _replace(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_bytes(text.encode())
-    draft.replace(path)

@@ -17,7 +17,6 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from . import catalog, databases, embedded, ledger, sqlfiles, urls
 from .catalog import Snapshot
@@ -90,9 +89,8 @@ def migrations_step(config: Config, revisions: Sequence[Revision]) -> Step | Non
             migrations.upgrade(connection, config, revision.id)
 
     environment = sorted(config.migrations.glob("*.py"))
-    return Step(
-        _digest(*(r.digest for r in revisions), *(path.read_text() for path in environment)), run
-    )
+    texts = (path.read_text(encoding="utf-8") for path in environment)
+    return Step(_digest(*(r.digest for r in revisions), *texts), run)
 
 
 def replay(config: Config, steps: Sequence[Step | None], working: Callable[[str], Any]) -> Replay:
@@ -107,7 +105,7 @@ def replay(config: Config, steps: Sequence[Step | None], working: Callable[[str]
     root = Step(
         _digest(
             FORMAT,
-            (folder / "platform.sql").read_text(),
+            (folder / "platform.sql").read_text(encoding="utf-8"),
             catalog.query().decode(),
             ledger.TABLES,
             config.environment.get(VARIABLE) or str(embedded.major(config)),
@@ -157,14 +155,8 @@ def connect(config: Config, database: str) -> Iterator[Connection[Any]]:
 @contextmanager
 def clone(config: Config, database: str) -> Iterator[dict[str, Any]]:
     """Connection parameters of a throw-away copy of one of the shadow's databases."""
-    server, name = parameters(config), f"clone_{int(time.time())}_{uuid4().hex}"
-    with _maintenance(server) as maintenance:
-        databases.ensure_database(maintenance, server, name, [], database)
-    try:
-        yield server | {"dbname": name}
-    finally:
-        with _maintenance(server) as maintenance:
-            databases.drop(maintenance, name)
+    with databases.clone(parameters(config), database) as found:
+        yield found
 
 
 def discard(config: Config, database: str) -> None:
@@ -212,7 +204,7 @@ def _prune(config: Config, maintenance: Connection[Any], used: set[str]) -> None
 
     for name in databases.abandoned(maintenance, "shadow_"):
         databases.drop(maintenance, name)
-    for name in _old_clones(maintenance):
+    for name in databases.old_clones(maintenance):
         databases.drop(maintenance, name)
     cached = sorted(
         _facts_file(config, "x").parent.glob("*.json"), key=lambda path: -path.stat().st_mtime
@@ -223,13 +215,6 @@ def _prune(config: Config, maintenance: Connection[Any], used: set[str]) -> None
             path.unlink(missing_ok=True)
         except errors.ObjectInUse:
             continue
-
-
-def _old_clones(maintenance: Connection[Any]) -> list[str]:
-    """Copies whose maker was killed; none is needed for as long as an hour."""
-    rows = maintenance.execute("select datname from pg_database where datname ~ '^clone_[0-9]+_'")
-    now = time.time()
-    return [name for (name,) in rows if int(name.split("_")[1]) < now - 3600]
 
 
 def parameters(config: Config) -> dict[str, Any]:
