@@ -6,6 +6,7 @@ import json
 import shlex
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -344,7 +345,7 @@ def test_an_invalid_index_is_found_and_the_command_drops_it(service: Service) ->
 def test_unfinished_databases_on_the_shadow_are_told(
     service: Service, server: PostgresServer
 ) -> None:
-    names = ["shadow_x_draft_999999999", f"clone_{uuid4().hex}"]
+    names = ["shadow_x_draft_999999999", f"clone_{int(time.time())}_{uuid4().hex}"]
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         for name in names:
             connection.execute(f"create database {name}".encode())
