@@ -14,6 +14,8 @@ from psycopg.conninfo import conninfo_to_dict
 from service import DEV_MARKERS, Service, clean_environment
 from steps import MIRROR, add_sql, columns, pushes, start
 
+from tasks import transactions
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes start by fork")
 
 EIGHT = 8
@@ -21,9 +23,10 @@ DEEDS = "create table if not exists public.deeds (id int);\n"
 DEED = "select pg_sleep(0.2);\ninsert into public.deeds values (1);\n"
 # The command, with its patience cut: what it does when the time is over is the same.
 HASTY = (
-    "from tasks import databases; databases.LOCK_TIMEOUT = '300ms'\n"
+    "from tasks import transactions; transactions.LOCK_TIMEOUT = '300ms'\n"
     "import sys; from invoke.main import program; program.run(['invoke', *sys.argv[1:]])\n"
 )
+WAITS = "waiting for another twolane command"
 WAITING_TO_ALTER = "select from pg_locks where not granted and mode = 'AccessExclusiveLock'"
 
 
@@ -32,6 +35,17 @@ def ended(processes: list[subprocess.Popen[str]]) -> list[tuple[int, str]]:
     said = [process.communicate(timeout=120)[0] for process in processes]
     assert not any("Traceback" in text for text in said), said
     return [(process.returncode, text) for process, text in zip(processes, said, strict=True)]
+
+
+def read_until(process: subprocess.Popen[str], words: str) -> None:
+    """Reads what the command says as it comes, up to the line with these words."""
+    assert process.stdout
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if words in line:
+            return
+    raise AssertionError(f"it ended without {words!r}: {said}")
 
 
 def test_of_eight_pushes_at_once_one_pushes(waiting: Service) -> None:
@@ -66,7 +80,12 @@ def test_of_eight_applies_at_once_each_file_is_run_by_one(service: Service) -> N
     add_sql(service, "10_deeds.sql", DEEDS)
     add_sql(service, "11_deed.sql", DEED)
 
-    results = ended([start(service, "db.apply") for _ in range(EIGHT)])
+    with psycopg.connect(service.env["DATABASE_URL"]) as holder:
+        holder.execute("select pg_advisory_xact_lock(%s)", [transactions.ADVISORY_LOCK])
+        applies = [start(service, "db.apply") for _ in range(EIGHT)]
+        for apply in applies:
+            read_until(apply, f"{WAITS}: postgres, process {holder.info.backend_pid}, since")
+    results = ended(applies)
 
     assert [code for code, _ in results] == [0] * EIGHT, results
     assert service.sql("select id from public.deeds") == [(1,)]
