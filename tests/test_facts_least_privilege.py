@@ -8,7 +8,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from conftest import NewDatabase, database_name
-from mutations.ground import facts_of, lay
+from mutations.ground import facts_of
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from service import Service
@@ -47,9 +47,9 @@ def role(new_database: NewDatabase) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def database(new_database: NewDatabase, platform: str, role: str) -> str:
+def database(new_database: NewDatabase, ground: str, role: str) -> str:
     """One where the role owns one schema and is shut out of all others."""
-    url = new_database(lay(new_database, platform))
+    url = new_database(ground)
     with psycopg.connect(url) as connection:
         connection.execute(sql.SQL(PRIVATE).format(role=sql.Identifier(role)))
     return url

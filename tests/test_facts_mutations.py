@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from conftest import NewDatabase
 from mutations import ON_GROUND
-from mutations.ground import BY_HAND, facts_of, lay, run
+from mutations.ground import BY_HAND, facts_of, run
 from servers import running
 
 from tasks import catalog
@@ -53,11 +53,6 @@ SUBSCRIPTION = {
     "suborigin": "'none'",
 }
 OF_NO_INTEREST = {"oid", "subdbid", "subname", "subconninfo", "subskiplsn"}
-
-
-@pytest.fixture(scope="module")
-def ground(new_database: NewDatabase, platform: str) -> str:
-    return lay(new_database, platform)
 
 
 @pytest.fixture(scope="module")

@@ -10,14 +10,9 @@ import psycopg
 import pytest
 from conftest import NewDatabase
 from mutations import MUTATIONS
-from mutations.ground import facts_of, lay, run
+from mutations.ground import facts_of, run
 
 from tasks import catalog
-
-
-@pytest.fixture(scope="module")
-def ground(new_database: NewDatabase, platform: str) -> str:
-    return lay(new_database, platform)
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,10 @@
 
 import ast
 import json
-import subprocess
-import sys
-from collections.abc import Mapping
-from typing import Any
 
 import pytest
+from models_text import classes, fact, foreign_key, is_formatted, lint, quoted, render, table
 
-from tasks import models
 from tasks import python_text as py
 
 HOSTILE = [
@@ -32,65 +28,6 @@ HOSTILE = [
     "名" * 21,
     "l",
 ]
-
-
-def fact(**parts: Any) -> str:
-    return json.dumps(parts)
-
-
-def table(name: str, *columns: str, key: str = "id", **types: str) -> dict[str, str]:
-    """The facts of a table with an integer key and other columns, text unless `types` says."""
-    facts = {f"table {name}": fact()}
-    facts[f"column {name}.{key}"] = fact(type="integer", not_null=True)
-    for column in [*columns, *types]:
-        facts[f"column {name}.{column}"] = fact(type=types.get(column, "text"))
-    facts[f"constraint {name}.pkey"] = fact(
-        type="primary key", columns=[key], definition=f"PRIMARY KEY ({key})"
-    )
-    return facts
-
-
-def foreign_key(relation: str, column: str, target: str, tail: str = "") -> dict[str, str]:
-    return {
-        f"constraint {relation}.{quoted(column + '_fkey')}": fact(
-            type="foreign key",
-            columns=[column],
-            references=target,
-            referenced_columns=["id"],
-            definition=f"FOREIGN KEY ({quoted(column)}) REFERENCES {target}(id){tail}",
-        )
-    }
-
-
-def render(*facts: Mapping[str, str]) -> str:
-    merged = {identity: text for part in facts for identity, text in part.items()}
-    return models.render_models(dict(sorted(merged.items())))
-
-
-def classes(text: str) -> dict[str, str]:
-    """The source of each class, by name."""
-    return {
-        node.name: ast.get_source_segment(text, node) or ""
-        for node in ast.parse(text).body
-        if isinstance(node, ast.ClassDef)
-    }
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def is_formatted(text: str) -> bool:
-    command = [sys.executable, "-m", "ruff", "format", "--line-length=100", "--isolated", "-"]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
-    return done.stdout == text
-
-
-def lint(text: str) -> str:
-    command = [sys.executable, "-m", "ruff", "check", "--line-length=100", "--isolated"]
-    command += ["--select=B,C4,E,F,I,PTH,RUF,SIM,UP,W", "--ignore=E501,RUF001,RUF002,RUF003", "-"]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
-    return done.stdout if done.returncode else ""
 
 
 def test_nothing_gives_a_file_all_the_same() -> None:
@@ -176,10 +113,10 @@ def test_a_second_foreign_key_renames_nothing() -> None:
     lines = (after["Contacts"] + "\n" + after["Notes"]).splitlines()
     for line in before["Contacts"].splitlines() + before["Notes"].splitlines():
         assert line in lines or "author_id" in line
-    assert "contact: Mapped[Contacts | None]" in after["Notes"]
-    assert "author: Mapped[Contacts | None]" in after["Notes"]
-    assert "    notes: Mapped[list[Notes]]" in after["Contacts"]
-    assert "    notes_by_author: Mapped[list[Notes]]" in after["Contacts"]
+    assert 'contact: Mapped["Contacts | None"]' in after["Notes"]
+    assert 'author: Mapped["Contacts | None"]' in after["Notes"]
+    assert '    notes: Mapped[list["Notes"]]' in after["Contacts"]
+    assert '    notes_by_author: Mapped[list["Notes"]]' in after["Contacts"]
 
 
 @pytest.mark.parametrize(
@@ -217,115 +154,6 @@ def test_a_real_column_keeps_its_name_from_an_altered_one() -> None:
     text = render(table("public.a", "metadata", "metadata_"))
     assert "    metadata_: Mapped[str | None] = mapped_column(sa.Text)" in text
     assert '    metadata__: Mapped[str | None] = mapped_column("metadata", sa.Text)' in text
-
-
-@pytest.mark.parametrize(
-    ("type_", "expression", "annotation"),
-    [
-        ("character varying(20)", "sa.String(20)", "str"),
-        ("numeric(10,2)", "sa.Numeric(10, 2)", "Decimal"),
-        ("timestamp(3) with time zone", "postgresql.TIMESTAMP(timezone=True, precision=3)", None),
-        ("timestamp without time zone", "sa.DateTime", "dt.datetime"),
-        ("time with time zone", "sa.Time(timezone=True)", "dt.time"),
-        (
-            "interval day to second(2)",
-            'postgresql.INTERVAL(fields="DAY TO SECOND", precision=2)',
-            None,
-        ),
-        ("interval", "postgresql.INTERVAL", "dt.timedelta"),
-        ("bit varying(5)", "postgresql.BIT(5, varying=True)", "postgresql.BitString"),
-        ("bit(3)", "BIT(3)", "postgresql.BitString"),
-        ("int4range", "postgresql.INT4RANGE", "postgresql.Range[int]"),
-        ("datemultirange", "postgresql.DATEMULTIRANGE", "MultiRange[dt.date]"),
-        ("integer[]", "postgresql.ARRAY(sa.Integer)", "list[int]"),
-        ("point", 'DatabaseType("point")', "str"),
-        ('"char"', "DatabaseType('\"char\"')", "str"),
-        ("extensions.vector(1536)", "VECTOR(1536)", "list[float]"),
-        ("public.sparsevec(5)", "SPARSEVEC(5)", "SparseVector"),
-        ("extensions.citext", "postgresql.CITEXT", "str"),
-        (
-            "extensions.geometry(Point,4326)",
-            'DatabaseType("extensions.geometry(Point,4326)")',
-            None,
-        ),
-        ("public.unknown[]", 'DatabaseType("public.unknown[]")', None),
-    ],
-)
-def test_types(type_: str, expression: str, annotation: str | None) -> None:
-    text = render(table("public.a", x=type_))
-    assert expression in text
-    if annotation:
-        assert f"x: Mapped[{annotation} | None]" in text
-    assert is_formatted(text) and not lint(text)
-
-
-def test_equal_enums_of_two_schemas() -> None:
-    text = render(
-        {"enum public.status": fact(labels=["a"]), "enum billing.status": fact(labels=["b"])},
-        table("public.a", x="public.status", y="billing.status[]"),
-    )
-    assert 'STATUS = postgresql.ENUM("a", name="status", create_type=False)' in text
-    assert 'BILLING_STATUS = postgresql.ENUM("b", name="status", schema="billing"' in text
-    assert "x: Mapped[str | None] = mapped_column(STATUS)" in text
-    assert "y: Mapped[list[str] | None] = mapped_column(postgresql.ARRAY(BILLING_STATUS))" in text
-
-
-def test_a_domain_over_a_domain_comes_after_it() -> None:
-    text = render(
-        {
-            "domain public.a": fact(type="public.b"),
-            "domain public.b": fact(type="integer", default="1"),
-            "constraint public.b.b_check": fact(type="check", definition="CHECK (VALUE > 0)"),
-        },
-        table("public.t", x="public.a"),
-    )
-    assert text.index("\nB = ") < text.index("\nA = ")
-    assert "# Domain public.b: integer\n# default 1\n# CHECK (VALUE > 0)\nB = " in text
-    assert "x: Mapped[int | None] = mapped_column(A)" in text
-
-
-def test_a_domain_whose_values_need_converting_is_the_type_beneath() -> None:
-    text = render(
-        {"domain public.a": fact(type="public.b"), "domain public.b": fact(type="jsonb")},
-        table("public.t", x="public.a"),
-    )
-    assert "\nB = postgresql.JSONB()\n" in text and "\nA = B\n" in text
-
-
-@pytest.mark.parametrize(
-    ("default", "expression"),
-    [
-        ("now()", 'sa.text("now()")'),
-        ("'a'::text", "sa.text(\"'a'::text\")"),
-        ("'a:b'::text", "sa.literal_column(\"'a:b'::text\")"),
-    ],
-)
-def test_a_default_binds_nothing(default: str, expression: str) -> None:
-    facts = table("public.a") | {"column public.a.x": fact(type="text", default=default)}
-    assert f"server_default={expression}" in render(facts)
-
-
-def test_identity_says_what_is_unusual() -> None:
-    options = {
-        "type": "integer",
-        "start": 1,
-        "increment": 1,
-        "min": 1,
-        "max": 2147483647,
-        "cache": 1,
-    }
-    facts = table("public.a")
-    for start, expression in (
-        (1, "sa.Identity(always=True)"),
-        (5, "sa.Identity(always=True, start=5)"),
-    ):
-        facts["column public.a.id"] = fact(
-            type="integer",
-            not_null=True,
-            identity="always",
-            identity_options=options | {"start": start},
-        )
-        assert expression in render(facts)
 
 
 def test_foreign_key_options_are_read_behind_the_names() -> None:
@@ -372,8 +200,8 @@ def test_one_to_one() -> None:
         )
     }
     facts = table("public.a") | table("public.b", a_id="integer") | key
-    assert "b: Mapped[list[B]]" in classes(render(facts))["A"]
-    assert "b: Mapped[B | None]" in classes(render(facts, unique))["A"]
+    assert 'b: Mapped[list["B"]]' in classes(render(facts))["A"]
+    assert 'b: Mapped["B | None"]' in classes(render(facts, unique))["A"]
 
 
 def test_rows_without_a_key() -> None:

@@ -5,13 +5,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
-import psycopg
 import pytest
 from conftest import NewDatabase
-from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
 from servers import Server, running
 from service import DEV_MARKERS, Service
 
@@ -116,28 +112,6 @@ def test_sqlalchemys_spelling_of_a_url_will_do(files: Service, older: Server) ->
     assert files.invoke("db.snapshot", DATABASE_URL=url).code == 0
     url = older.url().replace("postgresql://", "postgres://")
     assert files.invoke("db.snapshot", DATABASE_URL=url).code == 0
-
-
-@pytest.fixture
-def like_supabase(new_database: NewDatabase, platform: str) -> str:
-    """A URL of a role that may do what `postgres` may on Supabase, in a database of its own."""
-    url, role = new_database(platform), f"postgres_{uuid4().hex[:8]}"
-    database = str(conninfo_to_dict(url)["dbname"])
-    with psycopg.connect(url) as connection:
-        connection.execute(
-            sql.SQL(
-                """
-                create role {role} login createrole createdb replication bypassrls;
-                grant anon, authenticated, service_role to {role} with admin option;
-                grant usage on schema auth to {role};
-                grant all on table auth.users to {role};
-                grant all on schema extensions to {role} with grant option;
-                create extension vector with schema extensions;
-                alter database {database} owner to {role}
-                """
-            ).format(role=sql.Identifier(role), database=sql.Identifier(database))
-        )
-    return url.replace("postgres:@", f"{role}:@")
 
 
 def test_a_role_that_is_no_superuser_can_do_everything(

@@ -6,8 +6,6 @@ import pytest
 from service import Service
 from steps import add_sql
 
-Found = set[tuple[str, str, str]]
-
 A, B, NOBODY, FORGED, ANON = "user A", "user B", "no claims", "forged claims (an array)", "anon"
 EVERYBODY = (A, B, NOBODY, FORGED, ANON)
 USERS = (A, B)

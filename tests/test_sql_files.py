@@ -202,29 +202,16 @@ def test_a_function_made_later_is_closed_except_where_extensions_live(database: 
         ) == [callable_by_anon]
 
 
-def test_a_role_that_is_no_superuser_can_run_every_file(bare_database: str) -> None:
+def test_a_role_that_is_no_superuser_can_run_every_file(like_supabase: str) -> None:
     """As on Supabase, where the platform installs the extension on the role's behalf."""
-    role = "postgres_of_supabase"
-    run(
-        bare_database,
-        f"""
-        create role {role} login createrole createdb replication bypassrls;
-        grant anon, authenticated, service_role to {role} with admin option;
-        grant usage on schema auth to {role};
-        grant all on table auth.users to {role};
-        grant all on schema extensions to {role} with grant option;
-        create extension vector with schema extensions;
-        do $$ begin execute format('alter database %I owner to {role}', current_database()); end $$;
-        """,
-    )
-    conninfo = psycopg.conninfo.make_conninfo(bare_database, user=role)
+    role = str(psycopg.conninfo.conninfo_to_dict(like_supabase)["user"])
     for _ in range(2):
-        assert run_files(conninfo, *BOOTSTRAP) == [
+        assert run_files(like_supabase, *BOOTSTRAP) == [
             (
                 f"WARNING: the role {role} may not create an event trigger:"
                 " new tables begin without RLS"
             )
         ]
-    assert query(conninfo, "select evtname from pg_event_trigger") == []
+    assert query(like_supabase, "select evtname from pg_event_trigger") == []
     closed = "select count(*) from pg_class where relowner::regrole::text = %s and relrowsecurity"
-    assert query(conninfo, closed, role) == [len(ALL_TABLES)]
+    assert query(like_supabase, closed, role) == [len(ALL_TABLES)]

@@ -83,7 +83,7 @@ def test_a_gen_on_a_full_disk_leaves_no_revision(service: Service) -> None:
 def test_a_checkout_that_is_read_only_is_read_all_the_same(service: Service) -> None:
     service.sql("alter table public.contacts add column nickname text")
     if os.geteuid() == 0:
-        pytest.skip("root may write everywhere")
+        pytest.skip("this runs as root, who may write everywhere")
     for path in [service.folder, *service.folder.rglob("*")]:
         path.chmod(path.stat().st_mode & 0o555)
     assert "nickname" in service.invoke("db.status").out

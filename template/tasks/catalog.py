@@ -47,6 +47,7 @@ _OF_TWO_WORDS = (
     "publication table ",
     "publication schema ",
     "default privileges ",
+    "function of access method ",
 )
 _PREFIXES = (*_ABOUT_ANOTHER, *_OF_TWO_WORDS)
 _FOLDER = Path(__file__).with_name("facts")

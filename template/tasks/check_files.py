@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from . import (
     catalog,
-    databases,
     differences,
     effects,
     guards,
@@ -17,12 +16,13 @@ from . import (
     reversible,
     shadow,
     sqlfiles,
+    transactions,
 )
 from .catalog import Snapshot
 from .errors import Failure
 from .findings import Finding, Place, from_failure, from_refusal
 from .ledger import Ledger
-from .revisions import Revision
+from .replays import Replays
 from .shadow import Replay
 from .sqlfiles import FileFailure, SqlFile
 from .state import Repo
@@ -41,30 +41,24 @@ class Ground:
     repo: Repo
     working: Callable[[str], Any]
 
-    def at(self, history: Sequence[Revision], after: Sequence[SqlFile] = ()) -> Replay:
-        """The shadow: SQL files before the mark, these revisions, these files after it."""
-        steps = [
-            shadow.files_step(self.repo.order.before),
-            shadow.migrations_step(self.repo.config, history),
-            shadow.files_step(after),
-        ]
-        return shadow.replay(self.repo.config, steps, self.working)
+    @cached_property
+    def replays(self) -> Replays:
+        return Replays(self.repo, self.working)
 
     @cached_property
     def whole(self) -> Replay:
         """Everything that the repo has, from nothing."""
-        return self.at(self.repo.revisions, self.repo.order.after)
+        return self.replays.whole()
 
     @cached_property
     def app(self) -> Snapshot:
         """The facts that the migrations add."""
-        base = self.at(()).facts
-        return {i: t for i, t in self.at(self.repo.revisions).facts.items() if i not in base}
+        return self.replays.app(self.repo.revisions)
 
     @cached_property
     def trips(self) -> tuple[reversible.Trip, ...]:
         """Every revision, up and down and up again."""
-        return tuple(reversible.trips(self.repo.config, self.repo.revisions, self.at))
+        return tuple(reversible.trips(self.repo.config, self.repo.revisions, self.replays.at))
 
     @cached_property
     def places(self) -> Mapping[str, Place]:
@@ -132,7 +126,7 @@ def idempotent(ground: Ground) -> Iterator[Finding]:
 def _again(ground: Ground, connection: Connection[Any], file: SqlFile) -> Iterator[Finding]:
     from psycopg import Rollback
 
-    with databases.transaction(connection):
+    with transactions.transaction(connection):
         before = effects.layout(connection)
         sqlfiles.run(connection, file)
         done = effects.compare(before, effects.layout(connection), {})

@@ -84,7 +84,7 @@ def mirror(ground: Ground) -> Iterator[Finding]:
 def stale(ground: Ground) -> list[Change]:
     """What a sync would change in the lock, if the shadow were the live database.
 
-    Owners are left out: they differ with who connects.
+    Owners are left out: they differ with who connects; and extensions that the shadow can't have.
     """
     repo, whole = ground.repo, ground.whole
     connect = partial(shadow.connect, repo.config, whole.database)
@@ -105,7 +105,12 @@ def stale(ground: Ground) -> list[Change]:
         printed=whole.facts,
     )
     changes = catalog.diff(repo.lock, standing.sql_lane)
-    return [change for change in changes if catalog.kind(change.identity) != "owner"]
+    return [
+        change
+        for change in changes
+        if catalog.kind(change.identity) != "owner"
+        and not standing.is_out_of_reach(change.identity)
+    ]
 
 
 def _app_file(ground: Ground) -> Place:

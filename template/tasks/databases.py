@@ -1,7 +1,6 @@
-"""Connections to targets, and the transactions in which everything happens.
+"""Connections to targets; databases of our own: made, copied, dropped.
 
-Every command works through a transaction pooler: no prepared statements, no session state, settings
-and advisory locks that end with the transaction.
+Every command works through a transaction pooler: no prepared statements, no session state.
 """
 
 from __future__ import annotations
@@ -12,27 +11,23 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 from uuid import uuid4
 
 from . import embedded, urls
 from .config import Config, Target
 from .errors import Failure, Unreachable, from_postgres
+from .transactions import ADVISORY_LOCK as ADVISORY_LOCK
+from .transactions import LOCK_TIMEOUT as LOCK_TIMEOUT
+from .transactions import exclusive as exclusive
+from .transactions import retry_locks as retry_locks
+from .transactions import transaction as transaction
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
-Result = TypeVar("Result")
-
 OLDEST = 15
-LOCK_TIMEOUT = "5s"
-STATEMENT_TIMEOUT = "15min"
-LOCK_ATTEMPTS = 3
-# Takes back what somebody's SQL set for the session, before a pooler's next client meets it.
-RESET = b"reset role; reset session authorization; reset all"
-# Any constant will do, as long as every twolane takes the same.
-ADVISORY_LOCK = 0x7477_6F6C_616E_6531
 
 
 @contextmanager
@@ -59,12 +54,17 @@ def protected_twin(config: Config, target: Target) -> Target:
     """The target, protected as that which leads to the same database is, if there is one."""
     protected = [t for t in config.targets.values() if t.protected and t.variable]
     for twin in protected:
-        if target.variable and _place(config, twin) == _place(config, target):
+        if target.variable and place(config, twin) == place(config, target):
             return replace(twin, variable=target.variable)
     return target
 
 
-def _place(config: Config, target: Target) -> tuple[Any, ...] | None:
+def place(config: Config, target: Target) -> tuple[Any, ...] | None:
+    """The database that the target's URL leads to, whoever connects; None where none is set.
+
+    Raises:
+        Failure: it is no Postgres URL.
+    """
     if not target.variable or not (url := config.environment.get(target.variable)):
         return None
     found = urls.parse(url, target.variable)
@@ -110,101 +110,6 @@ def _redact(message: str, secret: str) -> str:
     for piece in {secret, unquote(secret)} - {""}:
         message = message.replace(piece, "…") if len(piece) > 2 else message
     return message
-
-
-@contextmanager
-def transaction(connection: Connection[Any]) -> Iterator[None]:
-    """A transaction with time limits of its own, whatever the role or the pooler set before."""
-    with connection.transaction():
-        connection.execute(
-            "select set_config('lock_timeout', %s, true), "
-            "set_config('statement_timeout', %s, true)",
-            (LOCK_TIMEOUT, STATEMENT_TIMEOUT),
-        )
-        yield
-
-
-def exclusive(connection: Connection[Any], waiting: Callable[[str], None]) -> None:
-    """Takes twolane's own lock until the transaction ends; `waiting` is told who has it meanwhile.
-
-    Raises:
-        Failure: nobody let go for a minute.
-    """
-    deadline = time.monotonic() + 60
-    told = ""
-    attempt = "select pg_try_advisory_xact_lock(%s)"
-    while connection.execute(attempt, (ADVISORY_LOCK,)).fetchone() != (True,):
-        holder = _holder(connection)
-        if time.monotonic() > deadline:
-            raise Failure(
-                f"Another twolane command is at work on this database: {holder}.",
-                "Wait until it has finished, then run the same command again.",
-            )
-        if holder != told:
-            waiting(f"waiting for another twolane command: {holder}")
-            told = holder
-        time.sleep(0.1)
-
-
-def _holder(connection: Connection[Any]) -> str:
-    """Who has twolane's lock. A bigint key is stored as two halves (Postgres manual, pg_locks)."""
-    row = connection.execute(
-        """
-        select format('%%s, process %%s, since %%s', usename, pid, date_trunc('second', xact_start))
-        from pg_locks l join pg_stat_activity a using (pid)
-        where l.locktype = 'advisory' and l.granted and l.objsubid = 1
-            and l.classid::bigint = %s and l.objid::bigint = %s
-        """,
-        (ADVISORY_LOCK >> 32, ADVISORY_LOCK & 0xFFFF_FFFF),
-    ).fetchone()
-    return str(row[0]) if row else "it has just finished"
-
-
-def retry_locks(
-    work: Callable[[], Result], connection: Connection[Any], waiting: Callable[[str], None]
-) -> Result:
-    """Runs `work`, one whole transaction, again when a lock was not had in time.
-
-    Giving up in between lets others pass, who would queue up behind a statement that waits.
-
-    Raises:
-        Failure: no lock after three attempts; it names the oldest open transaction.
-    """
-    from psycopg.errors import LockNotAvailable
-
-    for attempt in range(1, LOCK_ATTEMPTS + 1):
-        try:
-            return work()
-        except LockNotAvailable as error:
-            blocker = _oldest_transaction(connection)
-            if attempt == LOCK_ATTEMPTS:
-                raise Failure(
-                    f"{error.diag.message_primary}, {LOCK_ATTEMPTS} times.\n"
-                    f"  The oldest open transaction: {blocker}",
-                    "Let it finish (or end it), then run the same command again.",
-                ) from error
-            waiting(
-                f"no lock within {LOCK_TIMEOUT}, once more; the oldest open transaction: {blocker}"
-            )
-            time.sleep(attempt)
-    raise AssertionError("unreachable")
-
-
-def _oldest_transaction(connection: Connection[Any]) -> str:
-    """Of those that hold a lock on a user's table, if there are any: no built-in relation has an
-    OID from 16384 on (FirstNormalObjectId, src/include/access/transam.h)."""
-    row = connection.execute(
-        """
-        select format('%s, process %s, %s, since %s: %s', usename, pid, state,
-            date_trunc('second', xact_start), left(regexp_replace(query, '\\s+', ' ', 'g'), 80))
-        from pg_stat_activity a
-        where datname = current_database() and pid <> pg_backend_pid() and xact_start is not null
-        order by not exists (
-            select from pg_locks l where l.pid = a.pid and l.granted and l.relation >= 16384
-        ), xact_start limit 1
-        """
-    ).fetchone()
-    return str(row[0]) if row else "none any more"
 
 
 def local_database(config: Config) -> dict[str, Any]:

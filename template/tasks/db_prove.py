@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .config import Config
     from .guards import Refusal
     from .prove_report import Proof
-    from .shadow import Replay
+    from .replays import Replays
 
 # Nobody's ids, so that a copy of a database with users in it has room for two more.
 USERS = {"A": "a0000000-7e57-4000-8000-00000000000a", "B": "b0000000-7e57-4000-8000-00000000000b"}
@@ -66,7 +66,8 @@ def rls(
     from . import config, rls, rls_files, shadow
 
     settings = config.load()
-    head, app = _head(settings), _app_tables(settings)
+    replays = _replays(settings)
+    head, app = replays.whole(), _app_tables(replays)
     with shadow.connect(settings, head.database) as connection:
         around = rls_files.read(settings, connection, head.facts, app)
     texts = {}
@@ -127,30 +128,21 @@ def _show(proof: Proof) -> None:
         warn(f"{name} could not be called: {reason}")
 
 
-def _head(settings: Config) -> Replay:
-    """All that the repo's files make, on the shadow."""
-    from . import guards, ledger, shadow, state
+def _replays(settings: Config) -> Replays:
+    """What the repo's files make, on the shadow."""
+    from . import guards, ledger, replays, state
 
     repo = state.read_repo(settings)
     refuse(guards.order(repo), guards.history(repo, ledger.Ledger()))
-    history = shadow.migrations_step(settings, repo.revisions)
-    before, after = shadow.files_step(repo.order.before), shadow.files_step(repo.order.after)
-    return shadow.replay(settings, [before, history, after], console.working)
+    return replays.Replays(repo, console.working)
 
 
-def _app_tables(settings: Config) -> frozenset[str]:
+def _app_tables(replays: Replays) -> frozenset[str]:
     """The tables that the migrations make."""
-    from . import catalog, shadow, state
+    from . import catalog
 
-    repo = state.read_repo(settings)
-    before = shadow.files_step(repo.order.before)
-    history = shadow.migrations_step(settings, repo.revisions)
-    base = shadow.replay(settings, [before], console.working).facts
-    made = shadow.replay(settings, [before, history], console.working).facts
-    kinds = catalog.RELATION_KINDS
-    return frozenset(
-        str(catalog.relation(i)) for i in made if i not in base and catalog.kind(i) in kinds
-    )
+    made, kinds = replays.app(replays.repo.revisions), catalog.RELATION_KINDS
+    return frozenset(str(catalog.relation(i)) for i in made if catalog.kind(i) in kinds)
 
 
 @contextmanager
@@ -160,7 +152,7 @@ def _copy(settings: Config, target: str | None) -> Iterator[tuple[Connection[Any
     from .config import LOCAL
 
     if target in (None, "shadow"):
-        head = _head(settings)
+        head = _replays(settings).whole()
         with (
             shadow.clone(settings, head.database) as parameters,
             databases.open_connection(parameters, "Connecting to the copy") as connection,

@@ -194,6 +194,14 @@ CHECKS = (
             files.OF_THE_TARGET,
         ),
     ),
+    Check(
+        "stand-ins",
+        "extensions that are stand-ins",
+        lambda s: files.stand_ins(
+            s.repo().order.files,
+            {f"target {s.target().name}": s.server().available, "the shadow": s.shadow().available},
+        ),
+    ),
     # What was done to it, and what is left to do.
     Check(
         "label",

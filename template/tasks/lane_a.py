@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import console, databases, ledger, sqlfiles
+from . import console, ledger, sqlfiles, transactions
 from .config import Target
 from .errors import Failure
 from .sqlfiles import SqlFile
@@ -50,8 +50,8 @@ def apply(
 
 def _apply_one(connection: Connection[Any], target: Target, file: SqlFile, again: bool) -> bool:
     def work() -> bool:
-        with databases.transaction(connection):
-            databases.exclusive(connection, console.note)
+        with transactions.transaction(connection):
+            transactions.exclusive(connection, console.note)
             ledger.prepare(connection)
             if not again and ledger.read(connection).applied.get(file.name) == file.digest:
                 return False
@@ -67,7 +67,7 @@ def _apply_one(connection: Connection[Any], target: Target, file: SqlFile, again
 
     with console.working(file.name), sqlfiles.messages(connection, tell):
         start = time.monotonic()
-        ran = databases.retry_locks(work, connection, console.note)
+        ran = transactions.retry_locks(work, connection, console.note)
     if ran:
         console.say(f"  {file.name}  {round(1000 * (time.monotonic() - start))} ms")
     return ran

@@ -18,6 +18,7 @@ from .catalog import Change, Snapshot
 from .config import Config
 from .errors import Failure
 from .plan import make
+from .replays import Replays
 from .state import Repo
 
 
@@ -104,10 +105,8 @@ def _compare(repo: Repo, title: str | None) -> tuple[bool, Path | None]:
     seen = _look(repo)
     if seen.exists():
         return False, None
-    before = shadow.files_step(repo.order.before)
-    history = shadow.migrations_step(repo.config, repo.revisions)
-    base = shadow.replay(repo.config, [before], console.working).facts
-    head = shadow.replay(repo.config, [before, history], console.working)
+    replays = Replays(repo, console.working)
+    base, head = replays.base().facts, replays.at(repo.revisions)
     _check_scope(repo, head.facts)
     owned = [identity for identity in head.facts if identity not in base]
     with (
@@ -131,8 +130,8 @@ def _compare(repo: Repo, title: str | None) -> tuple[bool, Path | None]:
 
 
 def _declared(repo: Repo) -> Snapshot:
-    replay = shadow.replay(repo.config, [shadow.files_step(repo.order.before)], console.working)
-    with shadow.connect(repo.config, replay.database) as connection:
+    base = Replays(repo, console.working).base()
+    with shadow.connect(repo.config, base.database) as connection:
         return migrations.declared(connection, repo.config)
 
 
@@ -165,7 +164,7 @@ def _try_out(config: Config, path: Path) -> Generated:
     known = ledger.Ledger(revision=repo.revisions[-1].down[0] if repo.revisions[-1].down else None)
     plan = make(repo, known, console.working)
     console.refuse(guards.session(plan), guards.baseline(plan), guards.sql_only(plan))
-    base = shadow.replay(config, [shadow.files_step(repo.order.before)], console.working).facts
+    base = Replays(repo, console.working).base().facts
     missed = unseen(_declared(repo), base, plan.after)
     title = plan.revisions[-1].title
     return Generated(path, title, plan.changes, renames(plan.changes), missed)

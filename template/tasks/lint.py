@@ -27,8 +27,9 @@ from typing import Any
 from .errors import Failure
 from .findings import ERROR, WARNING, Finding, Place
 from .hazards import Hazard
-from .places import FOLDER, statements
+from .places import FOLDER
 from .reversible import Trip, in_folder
+from .sql_text import readable_statements
 from .sqlfiles import SqlFile
 
 _UNIQUE = "create unique index concurrently, by hand (invoke db.psql -c); then add it using index"
@@ -98,12 +99,12 @@ class Text:
         """
         known: dict[str, bool] = {}
         for start, part in self._placed():
-            for first, last, statement in statements(part):
-                name = _table(statement)
-                if type(statement).__name__ == "CreateStmt":
-                    known.setdefault(name, bool(statement.if_not_exists))
+            for statement in readable_statements(part):
+                name = _table(statement.node)
+                if type(statement.node).__name__ == "CreateStmt":
+                    known.setdefault(name, bool(statement.node.if_not_exists))
                 elif name in known:
-                    lines = range(start + first, start + last + 1)
+                    lines = range(start + statement.line - 1, start + statement.last_line)
                     yield lines, WARNING if known[name] else ERROR
 
     def _placed(self) -> Iterator[tuple[int, str]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
-from . import catalog, databases, effects, ledger
+from . import catalog, effects, ledger, transactions
 from .catalog import Snapshot
 from .config import Config
 from .effects import Effects
@@ -63,7 +63,7 @@ def upgrade(
     Raises:
         Failure: a migration fails; it names the migration's line or what Postgres said.
     """
-    with _session(connection) as (alchemy, statements), databases.transaction(connection):
+    with _session(connection) as (alchemy, statements), transactions.transaction(connection):
         prepare(connection)
         begun = _transaction_id(connection)
         statements.clear()
@@ -73,7 +73,7 @@ def upgrade(
                 "A migration ends the transaction that it runs in (commit, rollback).",
                 "Take that out of the migration: a push is one transaction, all or nothing.",
             )
-        connection.execute(databases.RESET)
+        connection.execute(transactions.RESET)
         finish(connection)
     return statements
 
@@ -86,9 +86,9 @@ def downgrade(connection: Connection[Any], config: Config, revision: str) -> Non
     Raises:
         Failure: a migration fails, as in `upgrade`; its cause is what the migration itself raised.
     """
-    with _session(connection) as (alchemy, _), databases.transaction(connection):
+    with _session(connection) as (alchemy, _), transactions.transaction(connection):
         _run(config, alchemy, lambda command, settings: command.downgrade(settings, revision))
-        connection.execute(databases.RESET)
+        connection.execute(transactions.RESET)
 
 
 def _transaction_id(connection: Connection[Any]) -> object:
@@ -152,7 +152,7 @@ def generate(
         if title is None or not found.differs or not found.is_app_metadata:
             scripts.clear()
 
-    with _session(connection) as (alchemy, _), databases.transaction(connection):
+    with _session(connection) as (alchemy, _), transactions.transaction(connection):
         script = _run(
             config,
             alchemy,
@@ -189,7 +189,7 @@ def declared(connection: Connection[Any], config: Config) -> Snapshot:
 
     from sqlalchemy.schema import CreateSchema
 
-    with _session(connection) as (alchemy, _), databases.transaction(connection):
+    with _session(connection) as (alchemy, _), transactions.transaction(connection):
         _run(config, alchemy, lambda command, settings: make(alchemy))
         facts = catalog.read(connection)
         raise Rollback

@@ -1,12 +1,12 @@
-"""Where an object is made: the file and line of its CREATE statement. Pure but for the parser."""
+"""Where an object is made: the file and line of its CREATE statement. Pure."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .findings import Place
+from .sql_text import readable_statements
 from .sqlfiles import SqlFile
 
 FOLDER = "supabase/sql/"
@@ -19,31 +19,11 @@ def of_files(files: Sequence[SqlFile]) -> Mapping[str, Place]:
     """
     found: dict[str, Place] = {}
     for file in files:
-        for line, _, statement in statements(file.text):
-            if name := _NAMES.get(type(statement).__name__):
-                place = Place(f"{FOLDER}{file.name}", line + 1)
-                found.setdefault(name(statement), place)
+        for statement in readable_statements(file.text):
+            if name := _NAMES.get(type(statement.node).__name__):
+                place = Place(f"{FOLDER}{file.name}", statement.line)
+                found.setdefault(name(statement.node), place)
     return found
-
-
-def statements(text: str) -> Iterator[tuple[int, int, Any]]:
-    """Each statement's first and last line, from 0, and what Postgres's parser makes of it.
-
-    Nothing for a text that it can't parse.
-    """
-    from pglast import parse_sql
-    from pglast.parser import ParseError
-
-    try:
-        parsed = parse_sql(text)
-    except ParseError:
-        return
-    for raw in parsed or ():
-        start = raw.stmt_location or 0
-        end = start + raw.stmt_len if raw.stmt_len else len(text.rstrip())
-        leading = _LEADING.match(text, start)
-        begin = leading.end() if leading else start
-        yield text.count("\n", 0, begin), text.count("\n", 0, end), raw.stmt
 
 
 def _relation(relation: Any) -> str:
@@ -54,8 +34,6 @@ def _dotted(parts: Sequence[str]) -> str:
     return ".".join(parts if len(parts) > 1 else ["public", *parts])
 
 
-# What stands before a statement belongs to it, for the parser.
-_LEADING = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
 _NAMES: Mapping[str, Callable[[Any], str]] = {
     "CreateStmt": lambda made: _relation(made.relation),
     "CreateForeignTableStmt": lambda made: _relation(made.base.relation),

@@ -12,6 +12,7 @@ from .catalog import Change, Snapshot
 from .effects import Effects
 from .errors import Failure
 from .ledger import Ledger
+from .replays import Replays
 from .revisions import Revision, up_to
 from .state import Repo, pending, waiting
 
@@ -61,19 +62,15 @@ def make(repo: Repo, ledger: Ledger, working: Callable[[str], Any], to: str | No
     the database has, and those files after the mark that it has in their present form.
 
     Raises:
-        Failure: a revision, or a file before it, doesn't run; `to` is no waiting revision.
+        Failure: a revision, or a file before it, doesn't run; `to` is no revision of the repo.
     """
     from . import migrations
 
-    config, todo = repo.config, _up_to(waiting(repo, ledger), to)
-    before_step = shadow.files_step(repo.order.before)
-    history = shadow.migrations_step(config, up_to(repo.revisions, ledger.revision))
+    config, todo = repo.config, _up_to(waiting(repo, ledger), to, repo.revisions)
+    replays, history = Replays(repo, working), up_to(repo.revisions, ledger.revision)
+    owned = frozenset(replays.app(history))
     late = pending(repo.order.after, ledger)
-    after_step = shadow.files_step([file for file in repo.order.after if file not in late])
-    base = shadow.replay(config, [before_step], working).facts
-    made = shadow.replay(config, [before_step, history], working).facts
-    stand = shadow.replay(config, [before_step, history, after_step], working)
-    owned = frozenset(made.keys() - base.keys())
+    stand = replays.at(history, [file for file in repo.order.after if file not in late])
     if not todo:
         return Plan((), (), stand.facts, stand.facts, owned)
     try:
@@ -87,10 +84,15 @@ def make(repo: Repo, ledger: Ledger, working: Callable[[str], Any], to: str | No
     return Plan(todo, tuple(done.statements), stand.facts, done.facts, owned, done.effects)
 
 
-def _up_to(todo: tuple[Revision, ...], to: str | None) -> tuple[Revision, ...]:
+def _up_to(
+    todo: tuple[Revision, ...], to: str | None, known: tuple[Revision, ...]
+) -> tuple[Revision, ...]:
+    """Those of `todo` up to that revision; none where the database has it already."""
     if to is None:
         return todo
     ids = [revision.id for revision in todo]
+    if to not in ids and any(revision.id == to for revision in known):
+        return ()
     if to not in ids:
         raise Failure(
             f"No revision {to} waits to be pushed; there wait: {', '.join(ids) or 'none'}.",

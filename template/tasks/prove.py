@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from .prove_choice import Row
 from .prove_rows import insert
-from .prove_schema import Relation, literal, quote
+from .prove_schema import Relation
+from .sql_text import literal, quote
 
 ALLOWED, FAILED, FILTERED, DENIED = "allowed", "failed", "filtered", "denied"
 # From the worst to the best, where several attempts make one cell.
@@ -288,12 +289,12 @@ def merged(attempts: Sequence[Attempt]) -> dict[tuple[str, str, str, str], Attem
     return cells
 
 
-def findings(attempts: Sequence[Attempt], shared: Sequence[str]) -> list[Attempt]:
-    """What must not be: an effect on rows of others; what is shared may be read by all."""
-    return [
-        attempt
-        for attempt in merged(attempts).values()
-        if attempt.whose == OTHER
-        and attempt.verdict == ALLOWED
-        and not (attempt.operation in ("select", "call") and attempt.object in shared)
-    ]
+def findings(cells: Iterable[Attempt], shared: Sequence[str]) -> list[Attempt]:
+    """Of merged attempts, what must not be."""
+    return [attempt for attempt in cells if is_finding(attempt, shared)]
+
+
+def is_finding(attempt: Attempt, shared: Sequence[str]) -> bool:
+    """Whether it has an effect on rows of others; what is shared may be read by all."""
+    may_be_read = attempt.operation in ("select", "call") and attempt.object in shared
+    return attempt.whose == OTHER and attempt.verdict == ALLOWED and not may_be_read

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from . import prove_values
 from .prove import OTHER, Actor, Attempt, Outcome, Try, attempt
-from .prove_schema import Argument, Function, literal, quote
+from .prove_schema import Argument, Function
 from .prove_try import Reading, Stage, changed, failed
+from .sql_text import literal, quote
 
 VALUES, CALLS = 40, 48
 

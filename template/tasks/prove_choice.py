@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import prove_values
-from .prove_schema import Column, Relation, literal
+from .prove_schema import Column, Relation
+from .sql_text import literal
 
 if TYPE_CHECKING:
     from psycopg import Connection

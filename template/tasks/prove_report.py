@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 from . import prove
@@ -34,11 +36,16 @@ class Proof:
     uncalled: Mapping[str, str]
     insertable: Collection[str]
 
-    @property
-    def findings(self) -> list[Attempt]:
-        return prove.findings(self.attempts, self.shared)
+    @cached_property
+    def cells(self) -> Mapping[tuple[str, str, str, str], Attempt]:
+        """(object, who, whose, operation) → the attempt that went furthest."""
+        return prove.merged(self.attempts)
 
-    @property
+    @cached_property
+    def findings(self) -> list[Attempt]:
+        return prove.findings(self.cells.values(), self.shared)
+
+    @cached_property
     def undecided(self) -> list[Attempt]:
         """Attempts that tell nothing: something else than grants and policies stopped them.
 
@@ -46,7 +53,7 @@ class Proof:
         """
         return [
             attempt
-            for attempt in prove.merged(self.attempts).values()
+            for attempt in self.cells.values()
             if (attempt.verdict == FAILED and attempt.whose == OTHER)
             or (attempt.detail.startswith(_POLICY) and self._is_own_insert(attempt))
             if attempt.object not in self.uncalled
@@ -109,8 +116,9 @@ def matrix(proof: Proof) -> list[str]:
     """Object by object: who, whose rows, and what became of each operation."""
     blocks: list[tuple[str, list[tuple[str, Sequence[str]]]]] = []
     cells = _short(proof)
-    for name in sorted({key[0] for key in cells}):
-        keys = [key for key in cells if key[0] == name]
+    by_name = sorted(cells, key=lambda key: key[0])
+    for name, group in groupby(by_name, key=lambda key: key[0]):
+        keys = list(group)
         operations = [op for op in (*OPERATIONS, "call") if any(key[3] == op for key in keys)]
         rows: dict[tuple[str, tuple[str, ...]], list[str]] = {}
         for who, whose in dict.fromkeys((who, whose) for _, who, whose, _ in keys):
@@ -145,7 +153,7 @@ def _note(proof: Proof, name: str) -> str:
 def _cell(attempt: Attempt | None, proof: Proof) -> str:
     if attempt is None:
         return "·"
-    is_finding = bool(prove.findings([attempt], proof.shared))
+    is_finding = prove.is_finding(attempt, proof.shared)
     return attempt.verdict.upper() if is_finding else attempt.verdict
 
 
@@ -174,7 +182,7 @@ def as_json(proof: Proof) -> dict[str, Any]:
         "undecided": list(map(_attempt, proof.undecided)),
         "matrix": [
             {key: value for key, value in _attempt(cell).items() if key != "statement"}
-            for cell in prove.merged(proof.attempts).values()
+            for cell in proof.cells.values()
         ],
     }
 
@@ -194,7 +202,10 @@ def _attempt(attempt: Attempt) -> dict[str, str]:
 
 def uncalled(attempts: Sequence[Attempt], signatures: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Functions of which no call came through, and what the last one met with."""
-    for signature in signatures:
-        calls = [attempt for attempt in attempts if attempt.object == signature]
+    called: dict[str, list[Attempt]] = {signature: [] for signature in signatures}
+    for attempt in attempts:
+        if attempt.object in called:
+            called[attempt.object].append(attempt)
+    for signature, calls in called.items():
         if all(call.verdict == FAILED for call in calls):
             yield signature, calls[-1].detail if calls else "its arguments can't be made"

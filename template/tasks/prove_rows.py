@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from .errors import Failure
 from .prove_choice import Choice, Row, Unmakeable, first_line
 from .prove_owner import Owners
-from .prove_schema import USERS, ForeignKey, Relation, Schema, as_row, literal, quote
+from .prove_schema import USERS, ForeignKey, Relation, Schema, as_row
+from .sql_text import literal, quote
 
 if TYPE_CHECKING:
     from psycopg import Connection

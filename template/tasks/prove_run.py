@@ -9,8 +9,9 @@ from typing import Any
 
 from .prove import ALLOWED, OTHER, OWN, Actor, Attempt, Material, Outcome, Try, attempt, writes
 from .prove_choice import Unmakeable
-from .prove_schema import Relation, literal
+from .prove_schema import Relation
 from .prove_try import Stage, selection
+from .sql_text import literal
 
 
 @dataclass

@@ -13,12 +13,13 @@ from . import catalog
 from .catalog import Snapshot
 from .config import Prove
 from .errors import Failure
+from .sql_text import literal as literal
+from .sql_text import quote
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 USERS = "auth.users"
-ROLES = ("anon", "authenticated")
 
 
 @dataclass(frozen=True)
@@ -201,16 +202,6 @@ def _misnamed(what: str, schema: Schema) -> Failure:
         f"pyproject.toml, [tool.twolane.prove]: {what}.",
         f"Names are as in: {', '.join(list(schema.relations)[1:5])}",
     )
-
-
-def quote(name: str) -> str:
-    """An identifier in quotes."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A text as SQL writes it, where standard_conforming_strings is on."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _has_schema(identity: str) -> bool:

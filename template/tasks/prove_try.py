@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from . import prove
 from .prove import OTHER, Actor, Outcome, Try
 from .prove_rows import Rows
-from .prove_schema import USERS, Relation, Schema, literal
+from .prove_schema import USERS, Relation, Schema
+from .sql_text import literal
 
 if TYPE_CHECKING:
     from psycopg import Connection

@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .sql_text import quoted as quoted
+from .sql_text import readable_statements
 from .sqlfiles import SqlFile
 
-# What stands before a statement belongs to it, for the parser.
-_LEADING = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
 _BLOCK = "do $$ begin … exception when duplicate_object then null; end $$"
 
 
@@ -53,52 +52,26 @@ class Once:
     made: Made
 
 
-def quoted(parts: Sequence[str]) -> str:
-    """A dotted name, quoted where it must be."""
-    return ".".join(
-        part if re.fullmatch(r"[a-z_][a-z0-9_$]*", part) else '"' + part.replace('"', '""') + '"'
-        for part in parts
-    )
-
-
-def statements(file: SqlFile) -> Iterator[tuple[int, Any]]:
-    """Each statement of the file, parsed, with its line; none of a file that can't be parsed.
-
-    What a DO block holds is not looked into: it has its own conditions.
-    """
-    from pglast import parse_sql
-    from pglast.parser import ParseError
-
-    try:
-        parsed = parse_sql(file.text)
-    except ParseError:
-        return
-    for raw in parsed or ():
-        start = raw.stmt_location or 0
-        leading = _LEADING.match(file.text, start)
-        line = file.text.count("\n", 0, leading.end() if leading else start) + 1
-        yield line, raw.stmt
-
-
 def find(file: SqlFile) -> Iterator[Once]:
     """The statements that nothing guards: no clause of their own, and no drop before them.
 
-    A drop of the table, or of the schema, takes along what is in it.
+    A drop of the table, or of the schema, takes along what is in it. What a DO block holds is not
+    looked into: it has its own conditions.
     """
     gone: set[tuple[str, ...]] = set()
-    for line, statement in statements(file):
-        for made in _made(statement):
+    for statement in readable_statements(file.text):
+        for made in _made(statement.node):
             around = [(made.kind, *made.name), ("table", *made.inside), ("schema", made.name[0])]
             if not made.guarded and not gone.intersection(around):
-                yield Once(file, line, made)
-        gone |= set(_dropped(statement))
+                yield Once(file, statement.line, made)
+        gone |= set(_dropped(statement.node))
 
 
 def extensions(file: SqlFile) -> Iterator[tuple[str, int]]:
     """The extensions that the file creates, each with its line."""
-    for line, statement in statements(file):
-        if type(statement).__name__ == "CreateExtensionStmt":
-            yield statement.extname, line
+    for statement in readable_statements(file.text):
+        if type(statement.node).__name__ == "CreateExtensionStmt":
+            yield statement.node.extname, statement.line
 
 
 def _made(statement: Any) -> Sequence[Made]:
@@ -209,6 +182,7 @@ _MAKES: Mapping[str, Callable[[Any], Sequence[Made]]] = {
 }
 
 # What `drop … if exists` calls the kinds above: ObjectType in src/include/nodes/parsenodes.h.
+_NAMELESS = ("OBJECT_CAST", "OBJECT_TRANSFORM")  # known by types
 _KINDS = {
     "OBJECT_DOMAIN": "type",
     "OBJECT_FOREIGN_TABLE": "table",
@@ -220,7 +194,7 @@ _KINDS = {
 def _dropped(statement: Any) -> Iterator[tuple[str, ...]]:
     """What is surely not there after the statement, as kind and name."""
     match type(statement).__name__:
-        case "DropStmt" if statement.missing_ok:
+        case "DropStmt" if statement.missing_ok and statement.removeType.name not in _NAMELESS:
             object_type = statement.removeType.name
             kind = _KINDS.get(object_type) or object_type[7:].replace("_", " ").lower()
             yield from ((kind, *_dropped_name(kind, item)) for item in statement.objects)

@@ -15,7 +15,8 @@ from hashlib import sha256
 from . import catalog
 from .errors import Failure
 from .prove_owner import Owners
-from .prove_schema import ForeignKey, Relation, Schema, quote
+from .prove_schema import ForeignKey, Relation, Schema
+from .sql_text import ident as ident
 
 
 @dataclass(frozen=True)
@@ -231,16 +232,3 @@ def _names(qualified: str) -> set[str]:
     """How a table may be called: `public."Mixed"`, `public.Mixed`, `"Mixed"`, `Mixed`."""
     last = catalog.split_name(qualified)[-1]
     return {qualified, catalog.plain(qualified), last, catalog.unquote(last)}
-
-
-def ident(name: str) -> str:
-    """An identifier as Postgres's quote_ident writes it."""
-    from pglast import keywords
-
-    special = {
-        *keywords.RESERVED_KEYWORDS,
-        *keywords.COL_NAME_KEYWORDS,
-        *keywords.TYPE_FUNC_NAME_KEYWORDS,
-    }
-    simple = re.fullmatch(r"[a-z_][a-z0-9_]*", name)
-    return name if simple and name not in special else quote(name)

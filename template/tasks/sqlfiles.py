@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from . import databases
+from . import transactions
 from .config import Config
 from .errors import Failure, from_postgres
+from .sql_text import Statement, statements
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -100,14 +102,20 @@ def run(connection: Connection[Any], file: SqlFile) -> None:
     """
     import psycopg
 
-    for offset, statement in _statements(file):
+    for statement in _statements(file):
         try:
-            connection.execute(statement.encode())
+            connection.execute(statement.text.encode())
         except psycopg.errors.LockNotAvailable:
             raise  # the whole transaction is tried again
         except psycopg.Error as error:
-            raise _failure(file, offset, error) from error
-    connection.execute(databases.RESET)
+            raise _failure(file, statement.start, error) from error
+    connection.execute(transactions.RESET)
+
+
+def creates_extension(files: Iterable[SqlFile], name: str) -> bool:
+    """Whether a file creates the extension, be it where the server has it alone."""
+    named = rf'create\s+extension\s+(if\s+not\s+exists\s+)?"?{re.escape(name)}\b'
+    return any(re.search(named, file.text, re.IGNORECASE) for file in files)
 
 
 @contextmanager
@@ -137,13 +145,13 @@ def check(file: SqlFile) -> None:
         pass
 
 
-def _statements(file: SqlFile) -> Iterator[tuple[int, str]]:
-    """Each statement with its offset; Postgres's own parser splits them.
+def _statements(file: SqlFile) -> Iterator[Statement]:
+    """The file's statements.
 
     Raises:
         Failure: a syntax error, or a statement that can't be part of the file's transaction.
     """
-    from pglast import ast, parse_sql
+    from pglast import ast
     from pglast.parser import ParseError
 
     outside = {
@@ -155,7 +163,7 @@ def _statements(file: SqlFile) -> Iterator[tuple[int, str]]:
         ast.CreateTableSpaceStmt: "tablespaces belong to the server",
     }
     try:
-        parsed = parse_sql(file.text)
+        found = statements(file.text)
     except ParseError as error:
         message, position = error.args
         hint = "psql's backslash commands don't work here. " if "\\" in message else ""
@@ -164,21 +172,18 @@ def _statements(file: SqlFile) -> Iterator[tuple[int, str]]:
             place(file, position, message),
             f"{hint}Correct the file, then run the same command again.",
         ) from error
-    for raw in parsed or ():
-        start = raw.stmt_location or 0
-        end = start + raw.stmt_len if raw.stmt_len else len(file.text)
-        text = file.text[start:end]
-        offset = start + len(text) - len(text.lstrip())
-        reason = outside.get(type(raw.stmt))
-        if isinstance(raw.stmt, (ast.IndexStmt, ast.DropStmt)) and raw.stmt.concurrent:
+    for statement in found:
+        node = statement.node
+        reason = outside.get(type(node))
+        if isinstance(node, (ast.IndexStmt, ast.DropStmt)) and node.concurrent:
             reason = "build it without `concurrently`, or by hand with `invoke db.psql -c`"
         if reason:
             raise FileFailure(
                 file,
-                place(file, offset, "this can't run inside a transaction"),
+                place(file, statement.start, "this can't run inside a transaction"),
                 f"{reason[0].upper()}{reason[1:]}.",
             )
-        yield offset, file.text[offset:end]
+        yield statement
 
 
 def _failure(file: SqlFile, offset: int, error: Any) -> Failure:

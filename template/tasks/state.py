@@ -12,8 +12,9 @@ from .catalog import Change, Snapshot
 from .config import Config, Target
 from .errors import Failure
 from .ledger import Ledger
+from .replays import Replays
 from .revisions import Revision
-from .sqlfiles import FileFailure, Order, SqlFile
+from .sqlfiles import Order, SqlFile
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -115,7 +116,7 @@ class State:
         """Where the live SQL lane is not what the repo's SQL files make.
 
         What is missing counts once every file is applied. Owners differ with who connects, so they
-        don't count.
+        don't count; nor do extensions that the shadow can't have.
         """
         if self.replayed is None:
             return []
@@ -126,7 +127,16 @@ class State:
             for change in catalog.diff(made, self.sql_lane)
             if not (change.after is None and unfinished)
             and catalog.kind(change.identity) != "owner"
+            and not self.is_out_of_reach(change.identity)
         ]
+
+    def is_out_of_reach(self, identity: str) -> bool:
+        """Whether it is an extension that a file creates, though not on the shadow, whose server
+        lacks it."""
+        if catalog.kind(identity) != "extension" or identity in (self.replayed or {}):
+            return False
+        name = catalog.unquote(identity.removeprefix("extension "))
+        return sqlfiles.creates_extension(self.repo.order.files, name)
 
     def _is_app(self, identity: str, text: str) -> bool:
         kind = catalog.kind(identity)
@@ -222,57 +232,19 @@ def read_state(
     Where a file or a waiting migration doesn't run, ownership comes from the rest: lane A goes on.
     """
     done, printed = ledger.read(connection), catalog.read(connection)
-    replays = _Replays(repo, working)
+    replays = Replays(repo, working)
     history = revisions.up_to(repo.revisions, done.revision)
     standing, problem = replays.runnable(history)
-    applied_app = replays.app(standing, history)
+    applied_app = replays.app(history, standing)
     app, whole = applied_app, None
     if not problem:
         try:
-            app = {**applied_app, **replays.app(repo.order.before, repo.revisions)}
-            whole = replays.replay(repo.order.before, repo.revisions, repo.order.after)
+            app = {**applied_app, **replays.app(repo.revisions)}
+            whole = replays.whole()
         except Failure as failure:
             problem = failure
-    last = whole or replays.replay(standing, history)
+    last = whole or replays.at(history, before=standing)
     connect = partial(shadow.connect, repo.config, last.database)
     live = views.settle(views.settle(printed, last.facts, connect), repo.lock, connect)
     replayed = views.settle(whole.facts, live, connect) if whole else None
     return State(repo, target, done, live, app, applied_app, replayed, printed, problem)
-
-
-@dataclass(frozen=True)
-class _Replays:
-    """What the repo's files make on the shadow."""
-
-    repo: Repo
-    working: Callable[[str], Any]
-
-    def replay(
-        self,
-        files: Sequence[SqlFile],
-        history: Sequence[Revision] = (),
-        after: Sequence[SqlFile] = (),
-    ) -> shadow.Replay:
-        steps = [
-            shadow.files_step(files),
-            shadow.migrations_step(self.repo.config, history),
-            shadow.files_step(after),
-        ]
-        return shadow.replay(self.repo.config, steps, self.working)
-
-    def app(self, files: Sequence[SqlFile], history: Sequence[Revision]) -> Snapshot:
-        """The facts that these revisions add to those of the files."""
-        made, without = self.replay(files, history).facts, self.replay(files).facts
-        return {identity: text for identity, text in made.items() if identity not in without}
-
-    def runnable(self, history: Sequence[Revision]) -> tuple[tuple[SqlFile, ...], Failure | None]:
-        """The files before the migrations that run, and what the first that doesn't says."""
-        files, problem = self.repo.order.before, None
-        while True:
-            try:
-                self.replay(files, history)
-            except FileFailure as failure:
-                files = tuple(file for file in files if file != failure.file)
-                problem = problem or failure
-            else:
-                return files, problem

@@ -9,7 +9,7 @@ from conftest import NewDatabase, database_name
 
 from tasks import catalog
 
-GROUND = Path(__file__).with_name("ground.sql").read_text()
+GROUND = "".join(Path(__file__).with_name(name).read_text() for name in ("ground.sql", "raw.sql"))
 
 # What is not the user's, but may bear something that is; pgvector is not on every server.
 OF_OTHERS = """

@@ -101,20 +101,6 @@ create domain public.short as varchar(9);
 create type public.tone as enum ('sad', 'happy');
 create type public.shade as enum ('dark', 'grey', 'light');
 create type public.words as range (subtype = text);
-create type public.raw;
-create function public.raw_in(cstring) returns public.raw
-  language internal immutable strict as 'int4in';
-create function public.raw_in_2(cstring) returns public.raw
-  language internal immutable strict as 'int4in';
-create function public.raw_out(public.raw) returns cstring
-  language internal immutable strict as 'int4out';
-create function public.raw_out_2(public.raw) returns cstring
-  language internal immutable strict as 'int4out';
-create function public.raw_receive(internal) returns public.raw
-  language internal immutable strict as 'int4recv';
-create function public.raw_send(public.raw) returns bytea
-  language internal immutable strict as 'int4send';
-create type public.raw (input = public.raw_in, output = public.raw_out, like = int4);
 create server beyond type 'a' version '1' foreign data wrapper nowhere;
 create user mapping for current_user server elsewhere;
 alter default privileges in schema side grant select on tables to anon;

@@ -1,6 +1,6 @@
 """Schemas, extensions, text search, and the kinds that are rarely made."""
 
-from .mutation import M, Mutation, remade
+from .mutation import M, Mutation, listed, remade
 
 
 def st(definition: str) -> Mutation:
@@ -97,8 +97,8 @@ def parser(**changes: str) -> Mutation:
     create = "create text search parser public.ground_parser (%s)"
     return remade(
         "drop text search parser public.ground_parser",
-        create % ", ".join(f"{name} = {value}" for name, value in PARSER.items()),
-        create % ", ".join(f"{name} = {value}" for name, value in (PARSER | changes).items()),
+        create % listed(PARSER),
+        create % listed(PARSER | changes),
         "~ text search parser public.ground_parser",
     )
 

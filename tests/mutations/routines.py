@@ -1,6 +1,6 @@
 """Functions, procedures, aggregates."""
 
-from .mutation import M, Mutation, remade
+from .mutation import M, Mutation, listed, remade
 
 AGG = {
     "sfunc": "int4pl",
@@ -59,8 +59,8 @@ def agg(**changes: str) -> Mutation:
     create = "create aggregate public.agg (int) (%s)"
     return remade(
         "drop aggregate public.agg (int)",
-        create % ", ".join(f"{name} = {value}" for name, value in AGG.items()),
-        create % ", ".join(f"{name} = {value}" for name, value in (AGG | changes).items()),
+        create % listed(AGG),
+        create % listed(AGG | changes),
         "~ aggregate public.agg(integer)",
     )
 

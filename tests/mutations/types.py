@@ -1,5 +1,7 @@
 """Enums, domains, composite types, range types, base types."""
 
+from pathlib import Path
+
 from .mutation import M, Mutation, remade
 
 
@@ -24,28 +26,16 @@ def span(definition: str, before: str = "subtype = float8") -> Mutation:
     )
 
 
-RAW = """create type public.raw;
-create function public.raw_in(cstring) returns public.raw
-  language internal immutable strict as 'int4in';
-create function public.raw_in_2(cstring) returns public.raw
-  language internal immutable strict as 'int4in';
-create function public.raw_out(public.raw) returns cstring
-  language internal immutable strict as 'int4out';
-create function public.raw_out_2(public.raw) returns cstring
-  language internal immutable strict as 'int4out';
-create function public.raw_receive(internal) returns public.raw
-  language internal immutable strict as 'int4recv';
-create function public.raw_send(public.raw) returns bytea
-  language internal immutable strict as 'int4send';
-create type public.raw (input = %s, output = %s, %s)"""
+RAW = Path(__file__).with_name("raw.sql").read_text()
+PARAMETERS = "input = public.raw_in, output = public.raw_out, like = int4"
 
 
 def raw(definition: str, input: str = "public.raw_in", output: str = "public.raw_out") -> Mutation:
     """A base type with other parameters; its functions fall with it."""
     return remade(
         "drop type public.raw cascade",
-        RAW % ("public.raw_in", "public.raw_out", "like = int4"),
-        RAW % (input, output, definition),
+        RAW,
+        RAW.replace(PARAMETERS, f"input = {input}, output = {output}, {definition}"),
         "~ type public.raw",
     )
 

@@ -1,0 +1,66 @@
+"""What the repo's files make on the shadow: SQL files, migrations, SQL files after them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from . import shadow
+from .catalog import Snapshot
+from .errors import Failure
+from .revisions import Revision
+from .sqlfiles import FileFailure, SqlFile
+
+if TYPE_CHECKING:
+    from .state import Repo
+
+
+@dataclass(frozen=True)
+class Replays:
+    """A repo, replayed as far as is asked; `working` is told what goes on, once it takes long.
+
+    Raises, in all: `Failure` where a file or a migration doesn't run.
+    """
+
+    repo: Repo
+    working: Callable[[str], Any]
+
+    def at(
+        self,
+        history: Sequence[Revision],
+        after: Sequence[SqlFile] = (),
+        before: Sequence[SqlFile] | None = None,
+    ) -> shadow.Replay:
+        """The SQL files before the mark (or `before`), these revisions, these files after it."""
+        steps = [
+            shadow.files_step(self.repo.order.before if before is None else before),
+            shadow.migrations_step(self.repo.config, history),
+            shadow.files_step(after),
+        ]
+        return shadow.replay(self.repo.config, steps, self.working)
+
+    def base(self) -> shadow.Replay:
+        """The SQL files before the mark alone."""
+        return self.at(())
+
+    def whole(self) -> shadow.Replay:
+        """Everything that the repo has."""
+        return self.at(self.repo.revisions, self.repo.order.after)
+
+    def app(self, history: Sequence[Revision], before: Sequence[SqlFile] | None = None) -> Snapshot:
+        """The facts that these revisions add to those of the files before the mark."""
+        made, base = self.at(history, (), before).facts, self.at((), (), before).facts
+        return {identity: text for identity, text in made.items() if identity not in base}
+
+    def runnable(self, history: Sequence[Revision]) -> tuple[tuple[SqlFile, ...], Failure | None]:
+        """The files before the mark that run, and what the first that doesn't says."""
+        files, problem = self.repo.order.before, None
+        while True:
+            try:
+                self.at(history, before=files)
+            except FileFailure as failure:
+                files = tuple(file for file in files if file != failure.file)
+                problem = problem or failure
+            else:
+                return files, problem

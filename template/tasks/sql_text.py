@@ -1,0 +1,124 @@
+"""SQL as text: names and literals; statements, as Postgres's own parser splits them. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+_LEADING = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement: `sql` from `start` to `end`, and what the parser makes of it.
+
+    Comments above it belong to it, for the parser; the semicolon does not.
+    """
+
+    sql: str
+    start: int
+    end: int
+    node: Any
+
+    @property
+    def text(self) -> str:
+        return self.sql[self.start : self.end]
+
+    @property
+    def line(self) -> int:
+        """Its first line, from 1, without the comments above."""
+        leading = _LEADING.match(self.sql, self.start)
+        return self.sql.count("\n", 0, leading.end() if leading else self.start) + 1
+
+    @property
+    def last_line(self) -> int:
+        return self.sql.count("\n", 0, self.end) + 1
+
+
+def statements(sql: str) -> list[Statement]:
+    """The statements of the text.
+
+    Raises:
+        pglast.parser.ParseError: a syntax error; its arguments are the message and the offset.
+    """
+    from pglast import parse_sql
+
+    found = []
+    for raw in parse_sql(sql) or ():
+        start = raw.stmt_location or 0
+        end = start + raw.stmt_len if raw.stmt_len else len(sql.rstrip())
+        start += len(sql[start:end]) - len(sql[start:end].lstrip())
+        found.append(Statement(sql, start, end, raw.stmt))
+    return found
+
+
+def readable_statements(sql: str) -> list[Statement]:
+    """The same; none of a text that can't be parsed."""
+    from pglast.parser import ParseError
+
+    try:
+        return statements(sql)
+    except ParseError:
+        return []
+
+
+def quote(name: str) -> str:
+    """An identifier in quotes."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def ident(name: str) -> str:
+    """An identifier as Postgres's quote_ident writes it."""
+    from pglast import keywords
+
+    special = {
+        *keywords.RESERVED_KEYWORDS,
+        *keywords.COL_NAME_KEYWORDS,
+        *keywords.TYPE_FUNC_NAME_KEYWORDS,
+    }
+    simple = re.fullmatch(r"[a-z_][a-z0-9_]*", name)
+    return name if simple and name not in special else quote(name)
+
+
+def quoted(parts: Iterable[str]) -> str:
+    """A name of several parts, each quoted where it must be."""
+    return ".".join(map(ident, parts))
+
+
+def literal(text: str) -> str:
+    """A text as SQL writes it, where standard_conforming_strings is on."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def without_returns(statement: str) -> str:
+    """The statement without carriage returns in its literals, where they are written as escapes.
+
+    A function that came from Windows may have them; in a file they would go with its line ends.
+    """
+    if "\r" not in statement:
+        return statement
+    from pglast.parser import scan
+
+    done, text = 0, ""
+    for token in scan(statement):
+        found = statement[token.start : token.end + 1]
+        if token.name == "SCONST" and "\r" in found:
+            text += statement[done : token.start] + _escaped(found)
+            done = token.end + 1
+    return text + statement[done:]
+
+
+def _escaped(constant: str) -> str:
+    """A string constant, dollar-quoted or not, as one with escapes (Postgres manual, 4.1.2.2)."""
+    if constant[0] in "eE":
+        return constant.replace("\r", "\\r")
+    if constant[0] == "$":
+        tag = constant[: constant.index("$", 1) + 1]
+        value = constant.removeprefix(tag).removesuffix(tag)
+    else:
+        value = constant[1:-1].replace("''", "'")
+    for letter, escape in (("\\", "\\\\"), ("'", "''"), ("\r", "\\r")):
+        value = value.replace(letter, escape)
+    return f"E'{value}'"

@@ -1,0 +1,169 @@
+"""Errors in SQL files, models and migrations: file, line and the next step, no traceback."""
+
+from __future__ import annotations
+
+import pytest
+from failing import fails
+from service import APP, DEV_MARKERS, Service
+from steps import GUARDRAILS
+
+# SQL files
+
+
+def test_a_syntax_error_in_an_sql_file(service: Service) -> None:
+    service.write(GUARDRAILS, "-- é\n\nselect 1;\n\tselekt 'déjà', 2;\n")
+    said = fails(service, "db.apply")
+    assert '05_guardrails.sql:4:2: syntax error at or near "selekt"\n' in said
+    line, caret = said.splitlines()[1:3]
+    assert line.index("selekt") == caret.index("^")
+    assert "Correct the file, then run the same command again" in said
+
+
+def test_an_error_in_a_statement_names_its_place(service: Service) -> None:
+    service.write(
+        GUARDRAILS,
+        "create table public.half (id int);\n"
+        "select 'déjà vu',\n  no_such_function(1);\ncreate table public.more (id int);\n",
+    )
+    said = fails(service, "db.apply")
+    assert "05_guardrails.sql:3:3: function no_such_function(integer) does not exist" in said
+    line, caret = said.splitlines()[1:3]
+    assert line.index("no_such") == caret.index("^")
+    assert service.sql("select to_regclass('public.half')") == [(None,)]
+    service.write(GUARDRAILS, "create table public.half (id int);")
+    assert "05_guardrails.sql" in service.invoke("db.apply").out
+
+
+def test_an_error_inside_a_do_block_names_the_block(service: Service) -> None:
+    service.write(GUARDRAILS, "select 1;\n\ndo $$ begin\n  perform 1 / 0;\nend $$;\n")
+    said = fails(service, "db.apply")
+    assert "05_guardrails.sql:3:1: division by zero" in said
+    assert "PL/pgSQL function inline_code_block line 2 at PERFORM" in said
+
+
+OUTSIDE_TRANSACTIONS = [
+    ("create index concurrently on public.contacts (id)", "without `concurrently`"),
+    ("drop index concurrently if exists public.x", "without `concurrently`"),
+    ("reindex table concurrently public.contacts", "by hand with `invoke db.psql -c`"),
+    ("vacuum public.contacts", "invoke db.psql"),
+    ("begin", "every file is one transaction"),
+    ("commit", "every file is one transaction"),
+    ("create database other", "a service lives in one database"),
+    ("alter system set work_mem = '1MB'", "settings of the server"),
+    ("\\d public.contacts", "psql's backslash commands don't work here"),
+]
+
+
+def test_statements_that_have_no_place_in_a_transaction(
+    service: Service, subtests: pytest.Subtests
+) -> None:
+    for statement, words in OUTSIDE_TRANSACTIONS:
+        with subtests.test(statement):
+            service.write(GUARDRAILS, f"create table public.half (id int);\n{statement};\n")
+            said = fails(service, "db.apply")
+            assert "05_guardrails.sql:2:1: " in said
+            assert words.lower() in said.lower()
+            assert service.sql("select to_regclass('public.half')") == [(None,)]
+
+
+def test_an_sql_file_that_is_no_utf8(service: Service) -> None:
+    (service.folder / GUARDRAILS).write_bytes("-- café".encode("latin-1"))
+    said = fails(service, "db.apply")
+    assert "05_guardrails.sql can't be read" in said and "as UTF-8" in said
+
+
+def test_a_missing_bootstrap_list(service: Service) -> None:
+    (service.folder / "supabase/bootstrap.txt").unlink()
+    for command in ("db.apply", "db.sync", "db.push", "db.status"):
+        said = fails(service, command)
+        assert "bootstrap.txt can't be read" in said and "git checkout" in said
+
+
+def test_conflict_markers_in_the_lock(service: Service) -> None:
+    lock = service.read("supabase/schema.lock.json")
+    service.write(
+        "supabase/schema.lock.json",
+        lock.replace('"facts"', '<<<<<<< HEAD\n"facts"', 1) + ">>>>>>> theirs\n",
+    )
+    said = fails(service, "db.sync")
+    assert "supabase/schema.lock.json can't be read" in said
+    assert "git checkout --theirs" in said and "invoke db.sync" in said
+    service.write("supabase/schema.lock.json", lock)
+    service.invoke("db.sync")
+
+
+@pytest.mark.parametrize("text", ["", '{"format": 1}'])
+def test_a_lock_that_is_none(service: Service, text: str) -> None:
+    service.write("supabase/schema.lock.json", text)
+    assert "supabase/schema.lock.json can't be read" in fails(service, "db.status")
+
+
+def test_an_extension_that_the_embedded_server_lacks(service: Service) -> None:
+    service.write(GUARDRAILS, "create extension if not exists hstore with schema extensions;\n")
+    said = fails(service, "db.apply")
+    assert '05_guardrails.sql:1:1: extension "hstore" is not available' in said
+    assert "`postgres` in [tool.twolane], or SHADOW_DATABASE_URL" in said
+
+
+# Python
+
+
+def test_a_syntax_error_in_the_models(service: Service) -> None:
+    service.write_app("\nclass Notes(AppBase:\n    pass\n")
+    said = fails(service, "db.gen", "-m", "notes")
+    line = next(n for n, t in enumerate(service.read(APP).splitlines(), 1) if "AppBase:" in t)
+    assert f"src/crm/db/schema/app.py:{line}: " in said
+    assert "class Notes(AppBase:" in said
+    assert "Correct it, then run the same command again" in said
+
+
+BAD_MODELS = [
+    ("\nfrom .introspected import Customers\n", "cannot import name 'Customers'"),
+    ("\nimport not_installed_anywhere\n", "No module named 'not_installed_anywhere'"),
+    ("\nnonsense\n", "name 'nonsense' is not defined"),
+    (
+        "\nclass Notes(AppBase):\n    __tablename__ = 'notes'\n    body: Mapped[str]\n",
+        "could not assemble any primary key columns",
+    ),
+    (
+        DEV_MARKERS + "    x: Mapped[int] = mapped_column(ForeignKey('nowhere.id'))\n",
+        "ForeignKey(Contacts.id)",
+    ),
+]
+
+
+def test_errors_in_the_models(service: Service, subtests: pytest.Subtests) -> None:
+    for body, words in BAD_MODELS:
+        with subtests.test(words):
+            service.write_app(body)
+            said = fails(service, "db.gen", "-m", "notes")
+            assert words in said and "app.py" in said
+            assert service.revisions() == []
+    service.write_app(DEV_MARKERS)
+    service.invoke("db.gen", "-m", "notes")
+
+
+BAD_MIGRATIONS = [
+    ("op.execute('selekt 1'", "was never closed"),
+    ("op.nonsense()", "has no attribute 'nonsense'"),
+    ("nonsense", "name 'nonsense' is not defined"),
+    ("op.execute('selekt 1')", 'syntax error at or near "selekt"'),
+    ("op.execute('select 1 / 0')", "division by zero"),
+]
+
+
+def test_errors_in_a_migration(waiting: Service, subtests: pytest.Subtests) -> None:
+    revision = waiting.revisions()[0]
+    good = revision.read_text()
+    for upgrade, words in BAD_MIGRATIONS:
+        with subtests.test(upgrade):
+            waiting.edit_revision(upgrade)
+            said = fails(waiting, "db.push")
+            assert words in said
+            lines = revision.read_text().splitlines()
+            number = next(n for n, text in enumerate(lines, 1) if upgrade in text)
+            assert f"{revision.name}:{number}" in said
+            assert waiting.sql("select to_regclass('public.dev_markers')") == [(None,)]
+    revision.write_text(good)
+    waiting.invoke("db.push")
+    assert waiting.sql("select to_regclass('public.dev_markers')") != [(None,)]

@@ -1,0 +1,164 @@
+"""A command that is interrupted, and locks that others hold."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psycopg
+import pytest
+from failing import fails
+from psycopg.conninfo import conninfo_to_dict
+from service import Service
+from steps import GUARDRAILS, start
+
+from tasks import transactions
+from tasks.errors import Failure
+
+# Interruptions
+
+
+def begin(service: Service, *arguments: str) -> subprocess.Popen[str]:
+    """`invoke ARGUMENTS…`, running; each stream for itself."""
+    return start(service, *arguments, stderr=subprocess.PIPE)
+
+
+def wait_for(service: Service, query: str) -> None:
+    deadline = time.monotonic() + 20
+    while not service.sql(
+        "select pid from pg_stat_activity where datname = current_database() and state = 'active' "
+        "and pid <> pg_backend_pid() and query like %s",
+        query,
+    ):
+        assert time.monotonic() < deadline, f"no session ever ran {query}"
+        time.sleep(0.05)
+
+
+SLOW = "create table public.half (id int);\nselect pg_sleep(30);\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are Unix's")
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -15), (signal.SIGKILL, -9)]
+)
+def test_an_interrupted_apply_leaves_nothing_half_done(
+    service: Service, number: int, code: int
+) -> None:
+    before = service.sql("select count(*) from twolane.sql_runs")
+    service.write(GUARDRAILS, SLOW)
+    process = begin(service, "db.apply")
+    wait_for(service, "%pg_sleep(30)%")
+    os.kill(process.pid, number)
+    out, err = process.communicate(timeout=10)
+    assert process.returncode == code, out + err
+    assert "Traceback" not in err
+    if number == signal.SIGINT:
+        assert "✗ Interrupted. What was finished is recorded, the rest was rolled back." in err
+    service.sql(
+        "select pg_terminate_backend(pid) from pg_stat_activity "
+        "where datname = current_database() and query like %s and pid <> pg_backend_pid()",
+        "%pg_sleep(30)%",
+    )
+    assert service.sql("select to_regclass('public.half')") == [(None,)]
+    assert service.sql("select count(*) from twolane.sql_runs") == before
+    service.write(GUARDRAILS, SLOW.replace("30", "0"))
+    service.invoke("db.apply")
+    assert service.sql("select to_regclass('public.half')") != [(None,)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are Unix's")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_push_leaves_nothing_half_done(waiting: Service, number: int) -> None:
+    """The sleep is run by the target alone: the shadow's database has another name."""
+    database = conninfo_to_dict(waiting.env["DATABASE_URL"])["dbname"]
+    revision = waiting.revisions()[0]
+    good = revision.read_text()
+    slow = (
+        f"op.execute(\"select pg_sleep(30) where current_database() = '{database}'\")\n"
+        'op.create_table("dev_markers", sa.Column("id", sa.Uuid(), primary_key=True))'
+    )
+    waiting.edit_revision('op.execute("create table public.half (id int primary key)")\n' + slow)
+    process = begin(waiting, "db.push")
+    wait_for(waiting, "%pg_sleep(30)%")
+    os.kill(process.pid, number)
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == (130 if number == signal.SIGINT else -9)
+    assert "Traceback" not in err
+    waiting.sql(
+        "select pg_terminate_backend(pid) from pg_stat_activity "
+        "where datname = current_database() and query like %s and pid <> pg_backend_pid()",
+        "%pg_sleep(30)%",
+    )
+    for table in ("public.half", "public.dev_markers", "twolane.alembic_version"):
+        assert waiting.sql("select to_regclass(%s)", table) == [(None,)]
+    revision.write_text(good)
+    assert "Pushed" in waiting.invoke("db.push").out
+    assert "agree" in waiting.invoke("db.status").out
+
+
+# Locks
+
+
+def test_a_lock_held_by_another_is_waited_for_and_then_reported(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transactions, "LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr("tasks.transactions.time.sleep", lambda seconds: None)
+    url = service.env["DATABASE_URL"]
+    told: list[str] = []
+    attempts = 0
+    with (
+        psycopg.connect(url, application_name="holder") as holder,
+        psycopg.connect(url, autocommit=True) as connection,
+    ):
+        holder.execute("lock table public.contacts in access exclusive mode")
+
+        def work() -> None:
+            nonlocal attempts
+            attempts += 1
+            with transactions.transaction(connection):
+                connection.execute("alter table public.contacts add column later int")
+
+        with pytest.raises(Failure) as failure:
+            transactions.retry_locks(work, connection, told.append)
+        assert attempts == transactions.LOCK_ATTEMPTS == len(told) + 1
+        pid = holder.info.backend_pid
+        for text in (*told, failure.value.message):
+            assert f"postgres, process {pid}, idle in transaction, since" in text
+            assert "lock table public.contacts" in text
+        assert "Let it finish (or end it)" in failure.value.first
+        holder.rollback()
+        transactions.retry_locks(work, connection, told.append)
+
+
+def test_a_lock_let_go_in_time_is_had(service: Service) -> None:
+    service.write(GUARDRAILS, "alter table public.contacts add column later int;")
+    holder = psycopg.connect(service.env["DATABASE_URL"])
+    holder.execute("lock table public.contacts in access share mode")
+    process = begin(service, "db.apply")
+    wait_for(service, "alter table%")
+    holder.close()
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 0, err
+    assert "05_guardrails.sql" in out
+
+
+def test_two_commands_at_once_go_one_after_the_other(service: Service) -> None:
+    service.write(GUARDRAILS, "create table public.once (id int);\nselect pg_sleep(1.5);\n")
+    both = [begin(service, "db.apply") for _ in range(2)]
+    ended = [process.communicate(timeout=30) for process in both]
+    assert [process.returncode for process in both] == [0, 0], ended
+    assert sum("waiting for another twolane command: postgres, process" in e for _, e in ended) == 1
+    assert sum("Nothing to apply" in out for out, _ in ended) == 1
+
+
+def test_who_holds_a_lock_is_named_after_three_tries(service: Service) -> None:
+    service.write(GUARDRAILS, "alter table public.contacts add column if not exists fax text;\n")
+    with psycopg.connect(service.env["DATABASE_URL"]) as other:
+        other.execute("lock table public.contacts in share mode")
+        said = fails(service, "db.apply")
+    assert "3 times" in said
+    assert "lock table public.contacts" in said
