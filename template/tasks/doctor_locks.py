@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -171,7 +171,7 @@ class Shadow:
 
     major: int
     superuser: bool
-    available: frozenset[str]
+    available: Mapping[str, str]
     drafts: Sequence[str]
     own: bool
 

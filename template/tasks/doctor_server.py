@@ -107,7 +107,7 @@ class Server:
     clock: Clock
     role: Role
     installed: Mapping[str, Extension]
-    available: frozenset[str]
+    available: Mapping[str, str]
 
     @property
     def major(self) -> int:
@@ -155,10 +155,10 @@ def _clock(connection: Connection[Any]) -> Clock:
     return Clock(before, row[0], time.time())
 
 
-def available(connection: Connection[Any]) -> frozenset[str]:
-    """The extensions that the server could install."""
-    rows = connection.execute("select name from pg_catalog.pg_available_extensions")
-    return frozenset(name for (name,) in rows)
+def available(connection: Connection[Any]) -> Mapping[str, str]:
+    """The extensions that the server could install, each with its comment."""
+    rows = connection.execute("select name, comment from pg_catalog.pg_available_extensions")
+    return {name: comment or "" for name, comment in rows}
 
 
 def command(target: str, sql: str) -> str:

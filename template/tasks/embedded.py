@@ -18,6 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import embedded_standins as standins
 from .config import Config
 from .errors import Failure
 
@@ -53,13 +54,27 @@ def major(config: Config) -> int:
     return int(re.findall(r"\d+", text)[0])
 
 
+def has_standins(config: Config) -> bool:
+    """Whether it is a bundled server that can take stand-ins for the extensions it lacks."""
+    return isinstance(config.postgres, int) and config.postgres >= 18
+
+
 def server(config: Config) -> dict[str, Any]:
     """Parameters of the server, started if need be; without a database name."""
-    return running(config) or start(config)
+    parameters, path = _look(config) or start(config)
+    if path is not None and path != (wanted := _standins(config, path)):
+        standins.offer(parameters, wanted)
+    return parameters
 
 
 def running(config: Config) -> dict[str, Any] | None:
-    """Connection parameters of the server if it accepts connections, else None.
+    """Connection parameters of the server if it accepts connections, else None."""
+    found = _look(config)
+    return found[0] if found else None
+
+
+def _look(config: Config) -> tuple[dict[str, Any], str | None] | None:
+    """The running server's parameters and its `extension_control_path`.
 
     Reads `postmaster.pid` (pid, data, start time, port, socket folder, host, memory, status),
     which spares a command the import and the locks of the server's own package.
@@ -75,13 +90,29 @@ def running(config: Config) -> dict[str, Any] | None:
     if status != "ready":
         return None
     try:
-        psycopg.connect(**parameters, dbname="postgres", connect_timeout=5).close()
+        with psycopg.connect(
+            **parameters, dbname="postgres", connect_timeout=5, autocommit=True
+        ) as connection:
+            row = connection.execute(standins.SETTING).fetchone()
     except psycopg.OperationalError:
         return None
-    return parameters
+    return parameters, row[0] if row else None
 
 
-def start(config: Config) -> dict[str, Any]:
+def _standins(config: Config, path: str) -> str:
+    """What `extension_control_path` must be, where it is `path` now. (A Postgres of the machine's
+    own works on the data of the bundled one of that major version, which has the setting in it.)"""
+    folder = home(config)
+    if {os.pathsep, "\n"} & set(str(folder)):
+        folder = _link(folder)
+    ours = standins.search_path(folder)
+    if has_standins(config):
+        standins.install(folder)
+        return ours
+    return standins.SYSTEM if path == ours else path
+
+
+def start(config: Config) -> tuple[dict[str, Any], str | None]:
     """Starts the server, initialising its data on the first start."""
     try:
         _handle(config).start()
@@ -94,13 +125,13 @@ def start(config: Config) -> dict[str, Any]:
             if tail
             else "See what it says: invoke --debug db.up",
         ) from error
-    parameters = running(config)
-    if parameters is None:
+    found = _look(config)
+    if found is None:
         raise Failure(
             "The embedded Postgres started but accepts no connection.",
             f"Read {_data(config) / 'log'}.",
         )
-    return parameters
+    return found
 
 
 def stop(config: Config) -> bool:
@@ -133,6 +164,11 @@ def _without_spaces(folder: Path) -> Path:
     """`pg_ctl` splits options at spaces, so a path that has them is reached by a link."""
     if re.fullmatch(r"[\w/.:\\+@%,=~-]+", str(folder), re.ASCII):
         return folder
+    return _link(folder)
+
+
+def _link(folder: Path) -> Path:
+    """A link to the folder whose path is short and has letters and digits alone."""
     link = _temporary() / sha256(str(folder).encode()).hexdigest()[:12]
     if not link.is_symlink() or link.readlink() != folder:
         link.unlink(missing_ok=True)

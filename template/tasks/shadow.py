@@ -18,7 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import catalog, databases, embedded, ledger, sqlfiles, urls
+from . import catalog, databases, embedded, embedded_standins, ledger, sqlfiles, urls
 from .catalog import Snapshot
 from .config import Config
 from .errors import Failure, Unreachable
@@ -108,7 +108,7 @@ def replay(config: Config, steps: Sequence[Step | None], working: Callable[[str]
             (folder / "platform.sql").read_text(encoding="utf-8"),
             catalog.query().decode(),
             ledger.TABLES,
-            config.environment.get(VARIABLE) or str(embedded.major(config)),
+            _server(config),
         ),
         ledger.prepare,
     )
@@ -129,6 +129,12 @@ def replay(config: Config, steps: Sequence[Step | None], working: Callable[[str]
         return replay(config, steps, working)
     os.utime(facts)
     return Replay(last, found)
+
+
+def _server(config: Config) -> str:
+    """What the server brings along that a step can build on."""
+    standins = embedded_standins.digest() if embedded.has_standins(config) else ""
+    return config.environment.get(VARIABLE) or f"{embedded.major(config)}{standins}"
 
 
 @lru_cache(maxsize=8)

