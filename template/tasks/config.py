@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import Failure
+from .options import is_many
 
 SERVICE_VARIABLE = "TWOLANE_SERVICE"
 LOCAL = "local"
@@ -89,23 +90,35 @@ class Config:
         Raises:
             Failure: no such target, or its variable is not set.
         """
-        target = self.targets.get(
-            name or (DEFAULT if self.environment.get("DATABASE_URL") else LOCAL)
-        )
-        if target is None and name and "://" in name:
+        target = self.known(name or (DEFAULT if self.environment.get("DATABASE_URL") else LOCAL))
+        if target.variable and not self.environment.get(target.variable):
+            raise Failure(
+                f"Target {target.name} takes its URL from {target.variable}, which is not set.",
+                f"Set {target.variable} in the environment or in .env.",
+            )
+        return target
+
+    def known(self, name: str) -> Target:
+        """The target of that name, whether or not its variable is set.
+
+        Raises:
+            Failure: no such target.
+        """
+        target = self.targets.get(name)
+        if target is None and "://" in name:
             raise Failure(
                 "A target is a name, not a URL, which would end up in the shell's history.",
                 "Put the URL into a variable, and name that in [tool.twolane.targets].",
+            )
+        if target is None and is_many(name):
+            raise Failure(
+                f"This works on one database, and {name!r} may mean several.",
+                "Name one; invoke db.targets lists them.",
             )
         if target is None:
             raise Failure(
                 f"There is no target {name!r}; there are: {', '.join(sorted(self.targets))}.",
                 f'Add it to pyproject.toml: [tool.twolane.targets.{name}] env = "…_DATABASE_URL"',
-            )
-        if target.variable and not self.environment.get(target.variable):
-            raise Failure(
-                f"Target {target.name} takes its URL from {target.variable}, which is not set.",
-                f"Set {target.variable} in the environment or in .env.",
             )
         return target
 
@@ -202,6 +215,8 @@ def _targets(tables: Mapping[str, Any]) -> Mapping[str, Target]:
     for name, value in tables.items():
         if name == LOCAL:
             raise TypeError("the target `local` is always the embedded server")
+        if is_many(name) or name != name.strip() or not name:
+            raise TypeError(f"`targets.{name}`: a name has no commas, wildcards or outer spaces")
         table = _table(value, f"targets.{name}")
         if unknown := table.keys() - {"env", "protected"}:
             raise TypeError(f"`targets.{name}.{min(unknown)}` is no setting: env, protected are")

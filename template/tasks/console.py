@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .plan import Plan
 
 NO_CHANGES = "No schema changes."
+NOTHING_TO_APPLY, NOTHING_TO_PUSH = "Nothing to apply", "Nothing to push"
 ERROR, REFUSED, DIFFERENT, INTERRUPTED = 1, 2, 3, 130
 _COLORS = {"red": 31, "green": 32, "yellow": 33, "dim": 2, "bold": 1}
 
@@ -53,6 +54,9 @@ def command(**options: Any) -> Callable[[Callable[..., None]], Any]:
     """
 
     def decorate(body: Callable[..., None]) -> Any:
+        # A module is a namespace, or a part of one: `db_check` holds `db.check`.
+        name = f"{body.__module__.rpartition('.')[2].partition('_')[0]}.{body.__name__}"
+
         @functools.wraps(body)
         def run(*args: Any, **kwargs: Any) -> None:
             # Invoke forbids it; the modules that a command imports would be compiled each time.
@@ -63,7 +67,7 @@ def command(**options: Any) -> Callable[[Callable[..., None]], Any]:
                 body(*args, **kwargs)
                 sys.stdout.flush()
             except Refused as refused:
-                show_refusal(f"db.{body.__name__}", refused.refusal)
+                show_refusal(name, refused.refusal)
                 raise Exit(code=REFUSED) from None
             except Different:
                 raise Exit(code=DIFFERENT) from None
@@ -146,6 +150,11 @@ def suggest(root: Path, paths: Sequence[Path], message: str, commit: bool) -> No
         say(f"Commit:  {message}")
 
 
+def feat(titles: Sequence[str]) -> str:
+    """The commit message of lane B's revisions."""
+    return f"feat(db): {', '.join(titles)} via Alembic migration"
+
+
 def note(text: str) -> None:
     """Progress, for the person who waits; never part of a result."""
     print(paint(f"· {clean(text)}", "dim", sys.stderr), file=sys.stderr, flush=True)
@@ -173,7 +182,7 @@ def error(message: str, first: str = "") -> None:
 def show_refusal(name: str, refusal: Refusal) -> None:
     """One screen: what was refused, the facts concerned, the one command that leads on."""
     sys.stdout.flush()
-    head = f"{name} refused · {refusal.code} {refusal.name}"
+    head = f"{name} refused · {refusal.code} {refusal.name}".replace("·  ", "· ")
     lines = [
         f"{paint('✗', 'red', sys.stderr)} {paint(head, 'bold', sys.stderr)}",
         f"  {clean(refusal.reason)}",

@@ -6,20 +6,43 @@ from invoke.context import Context
 
 from . import console
 from .console import NO_CHANGES, clean_line, command, done, refuse, say, say_json
-from .options import CONFIRM, JSON, TARGET
+from .options import CONFIRM, JOBS, JSON, TARGET, TARGETS, is_many
 
 
-@command(help={"target": TARGET, "json": JSON})
-def status(c: Context, target: str | None = None, json: bool = False) -> None:
+@command(help={"target": TARGETS, "json": JSON, "jobs": JOBS})
+def status(c: Context, target: str | None = None, json: bool = False, jobs: str = "4") -> None:
     """Where things stand: the target, what each lane has pending, what to run next."""
     from . import guards, report
     from .work import work_on
 
+    if is_many(target):
+        from . import fleet
+
+        fleet.status(fleet.Ask(target, jobs), json)
+        return
     with work_on(target) as work:
         blocked = guards.order(work.repo) or guards.history(work.repo, work.ledger)
         state = work.state()
         found = report.read(state, work.connection.info.server_version, blocked)
     console.print_json(report.as_json(found)) if json else report.show(found)
+
+
+@command(help={"target": f"{TARGETS} Without it, all.", "json": JSON})
+def targets(c: Context, target: str | None = None, json: bool = False) -> None:
+    """List the targets, or those that a change of these would mean; never a URL."""
+    from . import config, fleet_report
+    from . import targets as names
+
+    settings = config.load()
+    meant = names.select(settings, target) if target else None
+    found = names.as_json(settings, meant.chosen if meant else list(settings.targets))
+    for name, reason in (meant.left_out if meant else {}).items():
+        console.note(f"{name} is left out: {reason}")
+    if json:
+        console.print_json(found)
+        return
+    for line in fleet_report.columns([("Target", "Variable", ""), *map(names.row, found)]):
+        print(line)
 
 
 @command(help={"source": "URL or target name.", "target": "URL or target name.", "json": JSON})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from psycopg import Rollback
 
 from . import catalog, console, databases, git, ledger, migrations, views
 from .catalog import Change, Snapshot
+from .config import Config
 from .errors import Failure
 from .plan import Plan
 from .state import State, structure
@@ -42,6 +44,12 @@ def push(connection: Connection[Any], state: State, plan: Plan) -> bool:
     with console.working("applying"):
         databases.retry_locks(work, connection, console.note)
     return attempt.is_mine
+
+
+def suggest(config: Config, titles: Sequence[str], commit: bool) -> None:
+    """The commit of the revisions of these titles, as a message or done."""
+    paths = [config.migrations, config.schema / "app.py"]
+    console.suggest(config.root, paths, console.feat(titles), commit)
 
 
 @dataclass

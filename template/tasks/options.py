@@ -1,8 +1,24 @@
-"""What the help says of options that several commands have."""
+"""Options that several commands have: what the help says of them, and what `--target` may hold."""
+
+from __future__ import annotations
+
+from typing import TypeGuard
 
 TARGET = (
     "Target by name: local (embedded), default (DATABASE_URL), or one of [tool.twolane.targets]."
 )
+TARGETS = f"{TARGET} Several with commas, patterns: eu-*,staging."
 CONFIRM = "Name of the protected target that is meant to be changed."
+CONFIRMS = f"{CONFIRM} Several with commas."
+JOBS = "Of several targets, how many at a time."
+CARRY_ON = "With several targets, go on with the rest when one fails."
 JSON = "Print JSON, for scripts."
 COMMIT = "Make the suggested git commit."
+
+SEVERAL = ","
+_WILDCARDS = "*?["  # those of the module `fnmatch`
+
+
+def is_many(name: str | None) -> TypeGuard[str]:
+    """Whether `--target` was given several names, or a pattern: `targets.select` says which."""
+    return bool(name) and "://" not in str(name) and bool({*str(name)} & {SEVERAL, *_WILDCARDS})

@@ -1,0 +1,178 @@
+"""Which databases `--target` means, and what is made of their outcomes: pure."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tasks import fleet_report, targets
+from tasks.config import Config, Target
+from tasks.errors import Failure
+from tasks.fleet_report import Outcome
+from tasks.fleet_run import Ended
+
+URL = "postgresql://postgres@127.0.0.1/{}"
+
+
+def settings(**urls: str) -> Config:
+    """Targets of these names, underscores as dashes; what begins with `prod` is protected."""
+    names = [name.replace("_", "-") for name in urls]
+    listed = {name: Target(name, name.upper(), name.startswith("prod")) for name in names}
+    known = {"local": Target("local", None), "default": Target("default", "DATABASE_URL")} | listed
+    environment = {name.replace("_", "-").upper(): url for name, url in urls.items() if url}
+    return Config(Path(), Path(), "crm", 18, known, environment)
+
+
+FLEET = settings(
+    eu_1=URL.format("a"), eu_2=URL.format("b"), us_1=URL.format("c"), prod_eu=URL.format("p")
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [
+        ("eu-1", ["eu-1"]),
+        ("us-1,eu-1", ["us-1", "eu-1"]),
+        (" us-1 , eu-* ", ["us-1", "eu-1", "eu-2"]),
+        ("eu-*,eu-1", ["eu-1", "eu-2"]),
+        ("eu-?", ["eu-1", "eu-2"]),
+        ("[eu][su]-1", ["eu-1", "us-1"]),
+        ("*", ["eu-1", "eu-2", "us-1"]),
+        ("local,default,*-2", ["local", "default", "eu-2"]),
+    ],
+)
+def test_names_and_patterns_mean_targets_in_the_order_given(text: str, chosen: list[str]) -> None:
+    assert list(targets.select(FLEET, text).chosen) == chosen
+
+
+def test_a_pattern_never_means_a_protected_target() -> None:
+    for text in ("*", "prod-*,eu-1", "eu-*,*"):
+        found = targets.select(FLEET, text)
+        assert "prod-eu" not in found.chosen
+        assert found.left_out == {"prod-eu": "protected; name it in full"}
+
+    found = targets.select(FLEET, "*,prod-eu")
+    assert found.chosen[-1] == "prod-eu" and found.named == {"prod-eu"} and not found.left_out
+    assert "prod-eu" in targets.select(FLEET, "*", reading=True).chosen
+    with pytest.raises(Failure, match="fits protected targets alone"):
+        targets.select(FLEET, "prod-*")
+
+
+def test_a_pattern_never_means_a_protected_database_under_another_name() -> None:
+    twin = settings(
+        eu_1=URL.format("a"), eu_2="postgresql://me@127.0.0.1:5432/p", prod=URL.format("p")
+    )
+    assert targets.select(twin, "eu-*").left_out == {"eu-2": "protected; name it in full"}
+
+
+def test_what_is_not_known_of_a_target_is_left_to_its_own_row() -> None:
+    """Neither a variable that is not set nor a URL that can't be read hides the other targets."""
+    fleet = settings(eu_1="", eu_2="https://nonsense", eu_3=URL.format("c"), prod="")
+    assert list(targets.select(fleet, "*").chosen) == ["eu-1", "eu-2", "eu-3"]
+
+
+def test_a_database_of_two_names_is_meant_once() -> None:
+    fleet = settings(eu_1=URL.format("a"), eu_2=URL.format("a"), eu_3=URL.format("c"))
+    found = targets.select(fleet, "*")
+    assert list(found.chosen) == ["eu-1", "eu-3"]
+    assert found.left_out == {"eu-2": "the same database as eu-1"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("us-9*", "No target fits 'us-9*'; there are: eu-1, eu-2, us-1, prod-eu."),
+        ("loc*", "No target fits 'loc*'"),
+        ("eu-1,eu-9", "There is no target 'eu-9'"),
+        ("eu-1,,eu-2", "lacks a name beside a comma"),
+        ("eu-1,", "lacks a name beside a comma"),
+        ("eu-1,postgresql://u:hush@h/d", "A target is a name, not a URL"),
+    ],
+)
+def test_what_fits_nothing_is_an_error_that_says_what_there_is(text: str, words: str) -> None:
+    with pytest.raises(Failure) as raised:
+        targets.select(FLEET, text)
+    assert words in raised.value.message
+    assert "hush" not in f"{raised.value.message}{raised.value.first}"
+
+
+def push(applied: bool, *ids: str) -> str:
+    revisions = [{"id": revision, "title": revision} for revision in ids]
+    return json.dumps({"revisions": revisions, "applied": applied}, indent=2) + "\n"
+
+
+REFUSED = "· waiting\n✗ db.push refused · G03 stale-mirror\n  The live database changed\n"
+
+
+@pytest.mark.parametrize(
+    ("end", "outcome", "message"),
+    [
+        (Ended("a"), "not started", ""),
+        (Ended("a", 0, push(True, "r1", "r2")), "done", "pushed r1, r2"),
+        (Ended("a", 0, "by a migration: {}\n" + push(True, "r1")), "done", "pushed r1"),
+        (Ended("a", 0, push(True, *"12345")), "done", "pushed 5 revisions, up to 5"),
+        (Ended("a", 0, push(False, "r1")), "nothing to do", ""),  # another push was faster
+        (Ended("a", 0, push(False)), "nothing to do", ""),
+        (Ended("a", 0, "✓ Nothing to push: the database has r1.\n"), "nothing to do", ""),
+        (Ended("a", 0, "✓ Nothing to apply: …\n"), "nothing to do", ""),
+        (
+            Ended("a", 0, "! ✓ Nothing\n✓ Applied to target a: x.sql.\n"),
+            "done",
+            "Applied to target a: x.sql.",
+        ),
+        (Ended("a", 2, "", REFUSED), "refused", "G03 stale-mirror"),
+        (Ended("a", 1, "", "✗ No way: \n  First:  x\n"), "failed", "No way: "),
+        (Ended("a", -9), "failed", "ended with code -9"),
+        (Ended("a", 3, "Stale: a lock.\nNext:  invoke db.sync\n"), "differs", "a lock."),
+        (
+            Ended("a", 130, "", "✗ Interrupted.\n", True),
+            "interrupted",
+            "what was finished is recorded, the rest rolled back",
+        ),
+        (Ended("a", 0, push(True, "r1"), "", True), "done", "pushed r1"),
+        (Ended("a", 2, "", REFUSED, True), "refused", "G03 stale-mirror"),
+    ],
+)
+def test_an_outcome_is_read_from_exit_code_and_words(
+    end: Ended, outcome: str, message: str
+) -> None:
+    found = fleet_report.read(end)
+    assert (found.outcome, found.message) == (outcome, message)
+
+
+def test_of_a_dry_run_the_plan_is_read() -> None:
+    for out, message in ((push(False, "r1"), "r1"), ("Revision r1\nDry run: nothing\n", "")):
+        found = fleet_report.read(Ended("a", 0, out), dry_run=True)
+        assert (found.outcome, found.message) == ("planned", message)
+    for out in (push(False), "✓ Nothing to push: the database has every revision.\n"):
+        assert fleet_report.read(Ended("a", 0, out), dry_run=True).outcome == "nothing to do"
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "code"),
+    [
+        (["done", "nothing to do", "planned", "left out"], 0),
+        (["done", "refused", "not started"], 2),
+        (["differs", "refused"], 2),
+        (["refused", "failed", "differs"], 1),
+        (["nothing to do", "differs"], 3),
+    ],
+)
+def test_the_exit_code_is_that_of_the_gravest_outcome(outcomes: list[str], code: int) -> None:
+    assert fleet_report.exit_code([Outcome("a", outcome) for outcome in outcomes]) == code
+
+
+def test_a_row_is_one_line_however_long_the_message() -> None:
+    (_, row) = fleet_report.table([Outcome("eu-1", "failed", "long " * 99)])
+    assert row.startswith("eu-1    failed   long long") and row.endswith(" …") and len(row) < 120
+
+
+def test_a_table_is_aligned_and_keeps_control_characters_out() -> None:
+    rows = [("Target", "Outcome", ""), ("eu-1", "done", ""), ("\x1b[2J", "x")]
+    assert fleet_report.columns(rows) == [
+        "Target   Outcome",
+        "eu-1     done",
+        "\\x1b[2J  x",
+    ]
