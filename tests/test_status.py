@@ -133,7 +133,8 @@ def test_what_next_says_leads_on_until_there_is_nothing_to_do(pushed: Service) -
 
     assert step == NOTHING, steps
     gen = 'invoke db.gen -m "…"'
-    assert steps == ["invoke db.apply", "invoke db.sync", gen, "invoke db.push"]
+    apply = "invoke db.apply"
+    assert steps == [apply, "invoke db.sync", gen, "invoke db.push", "invoke db.capture", apply]
     assert {"tags", "dev_markers"} <= tables(pushed)
     models, lock = mirror(pushed)
     assert "class Tags" in models

@@ -104,11 +104,13 @@ def show(mirror: Mirror) -> None:
     if state.replay_error:
         console.warn(f"The repo's files don't run on the shadow: {state.replay_error.message}")
     if extra := [change for change in state.unmade if change.sign == "+"]:
-        console.warn("No SQL file makes this; put it into a file under supabase/sql/, or undo it:")
+        console.warn("No SQL file makes this; invoke db.capture writes one that does, or undo it:")
         console.show_changes(extra, limit=12)
     if otherwise := [change for change in state.unmade if change.sign != "+"]:
-        console.warn("The SQL files make this otherwise; bring it about by statements that work on")
-        console.say("  what exists as well (alter table … add column if not exists):")
+        console.warn(
+            "The SQL files make this otherwise; invoke db.capture writes what was changed by"
+        )
+        console.say("  hand; what a file should change needs statements that work on what exists:")
         console.show_changes(otherwise, limit=12)
     if state.app_drift:
         console.warn("The app's tables are not what their revisions make (G10), and left out:")

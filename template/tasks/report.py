@@ -90,7 +90,7 @@ def next_step(state: State, ungenerated: bool | None) -> str:
         return 'invoke db.gen -m "…"'
     if state.pending_after:
         return "invoke db.apply"
-    return NOTHING
+    return "invoke db.capture" if state.unmade else NOTHING
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -118,9 +118,7 @@ def show(report: Report) -> None:
     else:
         console.say("Mirror   not compared: this database was never bootstrapped")
     if report.unmade:
-        _facts(
-            "Unmade", report.unmade, "", "not what the SQL files make; put it into supabase/sql/"
-        )
+        _facts("Unmade", report.unmade, "", "not what the SQL files make; invoke db.capture")
     _lane(
         "Lane B",
         [

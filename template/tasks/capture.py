@@ -1,0 +1,170 @@
+"""SQL that facts became, tried on a database: in which order it runs, and what it leaves open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from . import catalog, fact_sql
+from .catalog import Change, Snapshot
+from .fact_sql import Rank, Statement
+from .transactions import transaction
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+# What one round brings along, such as default grants, the next sets right.
+ROUNDS = 4
+
+# As in the files: a body may name what is made later, and names are written in full.
+_SETTINGS = "set local check_function_bodies = off; set local search_path = ''"
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A statement that the database does not take, and what it says."""
+
+    statement: Statement
+    message: str
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """Statements in an order in which they run, and those that run in none."""
+
+    ran: tuple[Statement, ...]
+    refused: tuple[Refused, ...]
+
+
+_READERS = """
+with recursive reader (oid, attnum, depth) as (
+    select attrelid, attnum, 0 from pg_attribute
+    where attrelid = to_regclass(%s) and attname = %s
+    union all
+    select w.ev_class, null, r.depth + 1
+    from reader r
+    join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = r.oid
+        and d.refobjsubid = coalesce(r.attnum, d.refobjsubid)
+    join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
+    where w.ev_class <> r.oid and r.depth < 100
+)
+select case relkind when 'v' then 'view ' else 'materialized view ' end
+    || quote_ident(nspname) || '.' || quote_ident(relname)
+from reader r
+join pg_class c on c.oid = r.oid and relkind in ('v', 'm')
+join pg_namespace n on n.oid = relnamespace
+group by relkind, nspname, relname
+order by max(depth), relname
+"""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Statements that brought changes about, in order; identity → why a fact is left."""
+
+    ran: tuple[Statement, ...]
+    reasons: Mapping[str, str]
+
+
+def bring_about(
+    connection: Connection[Any],
+    changes: Callable[[Snapshot], Sequence[Change]],
+    live: Snapshot,
+    owner: str,
+) -> Trial:
+    """Renders what is to change and runs it, until nothing is left or nothing more can be done.
+
+    changes: what is to change of the facts that the database has now. live, owner: see
+    `fact_sql.render`.
+    """
+    ran: list[Statement] = []
+    reasons: dict[str, str] = {}
+    readers: dict[str, Sequence[str]] = {}
+    for _ in range(ROUNDS):
+        rendered = fact_sql.render(changes(catalog.read(connection)), live, owner, readers)
+        known = {statement.sql for statement in ran}
+        done = order(
+            connection, [s for s in rendered.statements if not known & {s.sql, s.otherwise}]
+        )
+        reasons = {left.change.identity: left.reason for left in rendered.left}
+        for refused in done.refused:
+            reasons |= dict.fromkeys(refused.statement.facts, f"Postgres: {refused.message}")
+        ran += done.ran
+        found = _readers(connection, done.refused)
+        if not done.ran and readers.keys() >= found.keys():
+            break
+        # A view that is taken off later need not be made before.
+        off = {view for column in found.keys() - readers.keys() for view in found[column]}
+        ran = [statement for statement in ran if statement.facts[0] not in off]
+        readers |= found
+    return Trial(tuple(ran), reasons)
+
+
+def _readers(connection: Connection[Any], refused: Sequence[Refused]) -> dict[str, Sequence[str]]:
+    """The views that read a column which could not change."""
+    found = {}
+    for identity in (fact for each in refused for fact in each.statement.facts):
+        if catalog.kind(identity) == "column":
+            *_, own = catalog.split_name(identity)
+            place = (catalog.relation(identity), catalog.unquote(own))
+            found[identity] = [name for (name,) in connection.execute(_READERS, place)]
+    return {column: views for column, views in found.items() if views}
+
+
+def order(connection: Connection[Any], statements: Sequence[Statement]) -> Ordered:
+    """Runs the statements, each in a savepoint, and those refused again after the others.
+
+    What ran stays, in transactions of its own or in the one that is open: new values of enums
+    first, which can be used once theirs is over. A statement that ran in its other form is given
+    back in that form.
+    """
+    values = [each for each in statements if each.rank is Rank.VALUE]
+    rest = [each for each in statements if each.rank is not Rank.VALUE]
+    first, then = _order(connection, values), _order(connection, rest)
+    return Ordered(first.ran + then.ran, first.refused + then.refused)
+
+
+def _order(connection: Connection[Any], statements: Sequence[Statement]) -> Ordered:
+    ran: list[Statement] = []
+    waiting = list(statements)
+    if not waiting:
+        return Ordered((), ())
+    with transaction(connection):
+        connection.execute(_SETTINGS)
+        while True:
+            refused: list[Refused] = []
+            for statement in waiting:
+                if message := _try(connection, statement.sql):
+                    refused.append(Refused(statement, message))
+                else:
+                    ran.append(statement)
+            if len(refused) == len(waiting) and not (other := _otherwise(connection, refused)):
+                return Ordered(tuple(ran), tuple(refused))
+            if len(refused) == len(waiting):
+                ran += other.values()
+                refused = [each for each in refused if each.statement not in other]
+            waiting = [each.statement for each in refused]
+
+
+def _otherwise(
+    connection: Connection[Any], refused: Sequence[Refused]
+) -> dict[Statement, Statement]:
+    """The statements that run in their other form → that form."""
+    found = {}
+    for statement in (each.statement for each in refused):
+        if statement.otherwise and not _try(connection, statement.otherwise):
+            found[statement] = replace(statement, sql=statement.otherwise, otherwise="")
+    return found
+
+
+def _try(connection: Connection[Any], sql: str) -> str:
+    """Runs it in a savepoint; what the database says against it."""
+    import psycopg
+
+    try:
+        with connection.transaction():
+            connection.execute(sql.encode())
+    except psycopg.Error as error:
+        return error.diag.message_primary or str(error)
+    return ""

@@ -1,0 +1,213 @@
+"""Changes made by hand become SQL files of lane A, proven on the shadow before they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import capture, catalog, databases, differences, fact_sql, files, shadow, sqlfiles, views
+from .capture import Trial
+from .catalog import Change, Snapshot
+from .config import Config
+from .errors import Failure
+from .fact_sql import Left, Rank, Statement
+from .replays import Replays
+from .sqlfiles import MARK, FileFailure, SqlFile
+from .state import Repo, State
+from .transactions import transaction
+
+if TYPE_CHECKING:
+    pass
+
+NO_REASON = "no statement alone brings it about"
+
+
+@dataclass(frozen=True)
+class Captured:
+    """SQL files that make what was made by hand.
+
+    made: what they settle. left: what they don't, and why. loses: what a database gives up that
+    runs them, if it has it. undone: SQL file → what it undoes of them when it runs again, a line a
+    fact, or how it fails then.
+    """
+
+    files: tuple[SqlFile, ...]
+    made: Sequence[Change]
+    left: Sequence[Left]
+    loses: Sequence[str]
+    undone: Mapping[str, Sequence[str]]
+
+
+def read(state: State, owner: str, stem: str, working: Callable[[str], Any]) -> Captured:
+    """The files for all that lane A's files don't make, `state.unmade`; nothing is written.
+
+    What has nothing to do with an app table comes before the mark, so that app tables can build on
+    it; the rest after it. owner: the live database's owner. stem: what the files are called.
+
+    Raises:
+        Failure: the shadow's server is out of reach.
+    """
+    with working("trying the changes on the shadow"):
+        first = _before_the_mark(state, owner, working)
+        early = _files(first.ran, stem, after=False)
+        try:
+            whole = _whole(state, early, working)
+        except Failure:  # what comes later can't do with it there
+            early, whole = [], _whole(state, [], working)
+        then = _after_the_mark(state, owner, whole)
+        made = [*early, *_files(then.ran, f"{stem}_app" if early else stem, after=True)]
+        whole = _whole(state, made, working)
+        left = [Left(c, then.reasons.get(c.identity, NO_REASON)) for c in _unmade(state, whole)]
+        still = {each.change.identity for each in left}
+        settled = [change for change in state.unmade if change.identity not in still]
+        ran = [*(first.ran if early else ()), *then.ran]
+        return Captured(
+            tuple(made),
+            settled,
+            left,
+            [statement.loses for statement in ran if statement.loses],
+            dict(_undone(state, made, whole, {change.identity for change in state.unmade})),
+        )
+
+
+def _before_the_mark(state: State, owner: str, working: Callable[[str], Any]) -> Trial:
+    base = Replays(state.repo, working).base()
+    first = {
+        change.identity
+        for change in state.unmade
+        if not _is_about_app(change.identity, state)
+        and base.facts.get(change.identity) == change.before
+    }
+
+    def changes(facts: Snapshot) -> list[Change]:
+        """What to bring about, and what that brought along."""
+        return [
+            change
+            for change in catalog.diff(facts, state.live)
+            if change.identity in first
+            or facts.get(change.identity) != base.facts.get(change.identity)
+        ]
+
+    if not first:
+        return Trial((), {})
+    return _try(state, base, changes, owner)
+
+
+def _after_the_mark(state: State, owner: str, whole: shadow.Replay) -> Trial:
+    def changes(facts: Snapshot) -> list[Change]:
+        return replace(state, replayed=facts).unmade
+
+    if not _unmade(state, whole):
+        return Trial((), {})
+    return _try(state, whole, changes, owner)
+
+
+def _try(
+    state: State, base: shadow.Replay, changes: Callable[[Snapshot], Sequence[Change]], owner: str
+) -> Trial:
+    with (
+        shadow.clone(state.repo.config, base.database) as copy,
+        databases.open_connection(copy, "Connecting to the shadow") as connection,
+    ):
+        return capture.bring_about(connection, changes, state.live, owner)
+
+
+def _is_about_app(identity: str, state: State) -> bool:
+    """Whether a fact stands on something of the app's."""
+    about = catalog.about(identity) or identity
+    return about in state.app or f"table {catalog.relation(identity)}" in state.app
+
+
+def _whole(state: State, made: Sequence[SqlFile], working: Callable[[str], Any]) -> shadow.Replay:
+    """The shadow as all of the repo's files and these make it."""
+    order = state.repo.order
+    early, late = ([f for f in made if f.after_migrations is after] for after in (False, True))
+    every = (*order.before, *early, *order.after, *late)
+    repo = replace(state.repo, order=replace(order, files=every))
+    return Replays(repo, working).whole()
+
+
+def _unmade(state: State, whole: shadow.Replay) -> list[Change]:
+    """Where the live SQL lane is otherwise than this replay."""
+    connect = partial(shadow.connect, state.repo.config, whole.database)
+    return replace(state, replayed=views.settle(whole.facts, state.live, connect)).unmade
+
+
+def _files(ran: Sequence[Statement], stem: str, after: bool) -> list[SqlFile]:
+    """A file, and before it one for new values of enums: they can be used once it is over."""
+    values = [statement for statement in ran if statement.rank is Rank.VALUE]
+    rest = [statement for statement in ran if statement.rank is not Rank.VALUE]
+    groups = [(f"{stem}_values", values), (stem, rest)] if values and rest else [(stem, ran)]
+    return [_file(name, statements, after) for name, statements in groups if statements]
+
+
+def _file(stem: str, statements: Sequence[Statement], after: bool) -> SqlFile:
+    text = fact_sql.text(statements, "Changes that were made by hand, captured by db.capture.")
+    return SqlFile(f"{stem}.sql", text, sha256(text.encode()).hexdigest(), after)
+
+
+def _undone(
+    state: State, made: Sequence[SqlFile], whole: shadow.Replay, captured: set[str]
+) -> Iterator[tuple[str, Sequence[str]]]:
+    """Each file runs once more, and must leave alone what was captured (G08)."""
+    from psycopg import Rollback
+
+    with shadow.connect(state.repo.config, whole.database) as connection:
+        for file in (*state.repo.order.files, *made):
+            try:
+                with transaction(connection):
+                    sqlfiles.run(connection, file)
+                    after = catalog.read(connection)
+                    raise Rollback
+            except FileFailure as failure:
+                yield file.name, failure.message.splitlines()
+                continue
+            undone = [c for c in catalog.diff(whole.facts, after) if c.identity in captured]
+            if undone:
+                yield file.name, differences.flat(undone)
+
+
+def free_stem(repo: Repo, wanted: str) -> str:
+    """`wanted`, or with a number behind it, so that no file of that name is there yet."""
+    taken = {path.name for path in repo.config.sql.iterdir()}
+    numbers = (f"{wanted}_{number}" for number in range(2, len(taken) + 3))
+    return next(
+        stem
+        for stem in (wanted, *numbers)
+        if not any(name.startswith(f"{stem}.") or name.startswith(f"{stem}_") for name in taken)
+    )
+
+
+def write(config: Config, made: Sequence[SqlFile]) -> list[Path]:
+    """Writes the files and lists them in `bootstrap.txt`, whose lines stay as they are.
+
+    Raises:
+        Failure: one of them is there already; nothing is written then.
+    """
+    texts = {config.sql / file.name: file.text for file in made}
+    with files.alone(config):
+        if there := [path.name for path in texts if path.exists()]:
+            raise Failure(
+                f"{there[0]} exists already in supabase/sql; it is yours.",
+                "invoke db.capture --name ANOTHER",
+            )
+        order = config.order_file.read_bytes().decode("utf-8")
+        files.write({**texts, config.order_file: listed(order, made)})
+    return [*texts, config.order_file]
+
+
+def listed(order: str, made: Sequence[SqlFile]) -> str:
+    """The text of `bootstrap.txt` with the files: before the mark at once, after it at the end."""
+    end = "\r\n" if "\r\n" in order else "\n"
+    lines = order.splitlines()
+    places = [number for number, line in enumerate(lines) if line.partition("#")[0].strip() == MARK]
+    late = [file.name for file in made if file.after_migrations]
+    if not places and late:
+        lines.append(MARK)
+    mark = places[0] if places else len(lines) - bool(late)
+    lines[mark:mark] = [file.name for file in made if not file.after_migrations]
+    return end.join([*lines, *late, ""])
