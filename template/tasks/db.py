@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from invoke.context import Context
 
 from . import console
-from .console import NO_CHANGES, command, done, refuse, say
+from .console import NO_CHANGES, NOTHING_TO_APPLY, NOTHING_TO_PUSH, command, done, refuse, say
+from .db_adopt import adopt as adopt
+from .db_capture import capture as capture
 from .db_check import check as check
 from .db_doctor import doctor as doctor
 from .db_look import diff as diff
@@ -17,9 +19,10 @@ from .db_look import introspect as introspect
 from .db_look import psql as psql
 from .db_look import snapshot as snapshot
 from .db_look import status as status
+from .db_look import targets as targets
 from .db_prove import prove as prove
 from .db_prove import rls as rls
-from .options import COMMIT, CONFIRM, JSON, TARGET
+from .options import CARRY_ON, COMMIT, CONFIRM, CONFIRMS, JOBS, JSON, TARGET, TARGETS, is_many
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -94,8 +97,10 @@ def bootstrap(
     iterable=["file"],
     help={
         "file": "An SQL file to run even if it is unchanged; may be repeated.",
-        "target": TARGET,
-        "confirm": CONFIRM,
+        "target": TARGETS,
+        "confirm": CONFIRMS,
+        "jobs": JOBS,
+        "carry_on": CARRY_ON,
     },
 )
 def apply(
@@ -103,11 +108,18 @@ def apply(
     file: Sequence[str] | None = None,
     target: str | None = None,
     confirm: str | None = None,
+    jobs: str = "4",
+    carry_on: bool = False,
 ) -> None:
     """Lane A: run the SQL files that are new or changed, each in one transaction."""
     from . import guards, lane_a
     from .work import work_on
 
+    if is_many(target):
+        from . import fleet
+
+        fleet.apply(fleet.Ask(target, jobs, carry_on, confirm), file or ())
+        return
     names = [Path(name).name for name in file or ()]
     with work_on(target) as work:
         refuse(
@@ -122,15 +134,16 @@ def apply(
         done(f"Applied to target {work.target.name}: {', '.join(file.name for file in ran)}.")
         say("Next:  invoke db.sync")
     else:
-        done("Nothing to apply: the database has run every SQL file as it is.")
+        done(f"{NOTHING_TO_APPLY}: the database has run every SQL file as it is.")
 
 
 @command(
     help={
-        "target": TARGET,
+        "target": f"{TARGETS} Several with --check alone: there is one mirror.",
         "check": "Write nothing; exit with 3 if the mirror is stale.",
         "json": JSON,
         "commit": COMMIT,
+        "jobs": JOBS,
     }
 )
 def sync(
@@ -139,11 +152,17 @@ def sync(
     check: bool = False,
     json: bool = False,
     commit: bool = False,
+    jobs: str = "4",
 ) -> None:
     """Lane A: bring the live database into the mirror, introspected.py and schema.lock.json."""
     from . import guards, mirror
     from .work import work_on
 
+    if check and is_many(target):
+        from . import fleet
+
+        fleet.sync_check(fleet.Ask(target, jobs), json)
+        return
     with work_on(target) as work:
         refuse(guards.applied_history(work.repo, work.ledger))
         state = work.state()
@@ -214,19 +233,21 @@ def gen(
         console.show_changes(made.unseen, limit=12)
     say("Read it, then:  invoke db.push")
     paths = [made.path, repo.config.schema / "app.py"]
-    console.suggest(repo.config.root, paths, _feat([made.title]), commit)
+    console.suggest(repo.config.root, paths, console.feat([made.title]), commit)
 
 
 @command(
     iterable=["allow"],
     help={
-        "target": TARGET,
+        "target": TARGETS,
         "dry_run": "Stop at the plan.",
         "allow": "A hazard of the plan that is meant, as it names it: drop:notes.body; repeatable.",
         "to": "The last revision to push; without it, all that wait.",
-        "confirm": CONFIRM,
+        "confirm": CONFIRMS,
         "json": "Print the plan, and whether it was applied, as JSON.",
         "commit": COMMIT,
+        "jobs": JOBS,
+        "carry_on": CARRY_ON,
     },
 )
 def push(
@@ -238,11 +259,19 @@ def push(
     confirm: str | None = None,
     json: bool = False,
     commit: bool = False,
+    jobs: str = "4",
+    carry_on: bool = False,
 ) -> None:
     """Lane B: bring the waiting revisions into the database."""
     from . import guards, hazards, lane_b_push, lint, plan
     from .work import work_on
 
+    if is_many(target):
+        from . import fleet
+
+        ask = fleet.Ask(target, jobs, carry_on, confirm)
+        fleet.push(ask, dry_run, allow or (), to, json, commit)
+        return
     with work_on(target) as work:
         refuse(
             guards.target(work.config, work.target, work.ledger, confirm),
@@ -254,7 +283,8 @@ def push(
         todo = plan.make(work.repo, state.ledger, console.working, to)
         refuse(guards.session(todo), guards.baseline(todo), guards.sql_only(todo))
         found = [*hazards.find(todo), *lint.hazards(work.config.root, todo.statements)]
-        hazards.expect_known(found, allow or ())
+        if todo.revisions:
+            hazards.expect_known(found, allow or ())
         if not json and todo.revisions:
             console.show_plan(todo, found)
         if not dry_run:
@@ -264,7 +294,7 @@ def push(
             applied = applied and lane_b_push.push(work.connection, state, todo)
             console.print_json({**console.plan_json(todo, found), "applied": applied})
         elif not todo.revisions:
-            done("Nothing to push: the database has every revision.")
+            done(f"{NOTHING_TO_PUSH}: the database has {to or 'every revision'}.")
         elif dry_run:
             say("Dry run: nothing was applied.")
         else:
@@ -273,8 +303,7 @@ def push(
             return
     if late := state.pending_after:
         say(f"Next:  invoke db.apply   ({', '.join(file.name for file in late)})")
-    paths = [work.config.migrations, work.config.schema / "app.py"]
-    console.suggest(work.config.root, paths, _feat([r.title for r in todo.revisions]), commit)
+    lane_b_push.suggest(work.config, [r.title for r in todo.revisions], commit)
 
 
 @command(help={"target": TARGET, "yes": "Do it without asking."})
@@ -316,7 +345,3 @@ def _sync(state: State, commit: bool) -> None:
     if found.stale:
         message = "chore(db): re-introspect baseline after manual SQL changes"
         console.suggest(state.repo.config.root, list(found.texts), message, commit)
-
-
-def _feat(titles: Sequence[str]) -> str:
-    return f"feat(db): {', '.join(titles)} via Alembic migration"

@@ -1,0 +1,163 @@
+"""An existing database becomes lane A: SQL files that make what it is, proven on the shadow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from . import (
+    adopt_extensions,
+    adopt_files,
+    adopt_order,
+    adopt_rest,
+    adopt_rights,
+    adopt_trial,
+    catalog,
+    console,
+    databases,
+    dump,
+    dump_session,
+    shadow,
+    views,
+)
+from .adopt_files import Ground
+from .adopt_rest import Live, Rest
+from .catalog import Snapshot
+from .dump import Entry
+from .errors import Failure
+from .fact_sql import Left
+from .shadow import Replay
+from .sqlfiles import FileFailure, Order, SqlFile
+from .state import State
+from .work import Work
+
+_WORTH = (*catalog.RELATION_KINDS, "composite type", "domain", "enum", "function")
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """An adoption that is proven and not written yet.
+
+    state: the database, held against the repo as it will be. later: files of the starter that make
+    what the database does not have. left: where the database is otherwise than the files make it.
+    """
+
+    state: State
+    later: tuple[SqlFile, ...]
+    left: tuple[Left, ...]
+
+    @property
+    def files(self) -> tuple[SqlFile, ...]:
+        return self.state.repo.order.files
+
+
+@dataclass(frozen=True)
+class _Survey:
+    """What is known of the database before its dump is replayed."""
+
+    ground: Ground
+    live: Live
+
+    @property
+    def facts(self) -> Snapshot:
+        return self.ground.facts
+
+
+def prepare(work: Work, starter: Sequence[SqlFile]) -> Adoption:
+    """Reads the database and finds the files that make it, on the shadow. Writes nothing.
+
+    starter: SQL files that stay, before all others, if the database has what they make.
+
+    Raises:
+        Failure: the database is empty or can't be read; the shadow's server lacks an extension.
+    """
+    with console.working("reading the schema"):
+        survey = _survey(work)
+        dumped = _entries(work)
+    kept = _kept(work, starter, survey.facts)
+    own = adopt_order.own(dumped, survey.facts, _replay(work, kept).facts)
+    base, entries = _base(work, kept, own, survey)
+    rest = _rest(work, base, survey)
+    files = adopt_files.make(entries, survey.ground, rest.blocks)
+    order = Order((*kept, *files), (), (), ())
+    proven = replace(work, repo=replace(work.repo, order=order)).state()
+    if proven.replayed is None:
+        raise proven.replay_error or Failure("The files don't run on the shadow.")
+    later = tuple(file for file in starter if file not in kept)
+    left = rest.left(adopt_rest.differences(proven.replayed, proven.live))
+    return Adoption(proven, later, left)
+
+
+def _survey(work: Work) -> _Survey:
+    connection = work.connection
+    facts = catalog.read(connection)
+    if not any(catalog.kind(identity) in _WORTH for identity in facts):
+        raise Failure(
+            f"Target {work.target.name} is empty: there is nothing to adopt.",
+            "invoke db.bootstrap",
+        )
+    empty = shadow.replay(work.config, [], console.working)
+    with shadow.connect(work.config, empty.database) as on_shadow:
+        available = adopt_extensions.available(on_shadow)
+    lacking = adopt_extensions.read(connection).lacking(available)
+    roles = {role for (role,) in connection.execute("select rolname from pg_catalog.pg_roles")}
+    owner = connection.execute(
+        "select pg_get_userbyid(datdba) from pg_catalog.pg_database "
+        "where datname = current_database()"
+    ).fetchone()
+    given = [role for role in adopt_rights.GIVEN if role in roles]
+    return _Survey(Ground(facts, lacking, given), Live(str(owner and owner[0]), roles))
+
+
+def _entries(work: Work) -> list[Entry]:
+    found = databases.parameters(work.config, work.target)
+    parameters, told = dump_session.parameters(found, work.connection)
+    if told:
+        console.note(told)
+    return dump.read(work.connection, parameters)
+
+
+def _kept(work: Work, starter: Sequence[SqlFile], facts: Snapshot) -> list[SqlFile]:
+    kept: list[SqlFile] = []
+    for file in starter:
+        before = _replay(work, kept).facts
+        changes = adopt_rest.differences(before, _replay(work, [*kept, file]).facts)
+        if all(facts.get(change.identity) == change.after for change in changes):
+            kept.append(file)
+    return kept
+
+
+def _base(
+    work: Work, kept: Sequence[SqlFile], entries: Sequence[Entry], survey: _Survey
+) -> tuple[Replay, Sequence[Entry]]:
+    """The shadow of the dump's files, and the entries in them: those that it takes."""
+    try:
+        return _replay(work, [*kept, *adopt_files.make(entries, survey.ground)]), entries
+    except FileFailure:
+        taken = _taken(work, kept, entries)
+    return _replay(work, [*kept, *adopt_files.make(taken, survey.ground)]), taken
+
+
+def _taken(work: Work, kept: Sequence[SqlFile], entries: Sequence[Entry]) -> list[Entry]:
+    """The entries that the shadow takes: others need what its platform stub lacks."""
+    with (
+        console.working("finding what the shadow does not take"),
+        shadow.clone(work.config, _replay(work, kept).database) as parameters,
+        databases.open_connection(parameters, "Connecting to the shadow") as connection,
+    ):
+        return list(adopt_trial.taken(connection, entries))
+
+
+def _replay(work: Work, files: Sequence[SqlFile]) -> Replay:
+    return shadow.replay(work.config, [shadow.files_step(files)], console.working)
+
+
+def _rest(work: Work, base: Replay, survey: _Survey) -> Rest:
+    """What the dump's files don't make, or make otherwise."""
+    connect = partial(shadow.connect, work.config, base.database)
+    live = views.settle(survey.facts, base.facts, connect)
+    if not adopt_rest.differences(base.facts, live):
+        return Rest()
+    with console.working("writing what the dump leaves out"):
+        return adopt_rest.find(work.config, base.database, live, survey.live)

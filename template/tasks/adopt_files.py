@@ -1,0 +1,136 @@
+"""A dump as SQL files of lane A, by concern, each of which may run again. Pure."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from . import adopt_order, adopt_rights
+from .adopt_sql import Block, block, render
+from .catalog import Snapshot
+from .dump import Entry
+from .sqlfiles import SqlFile
+
+MARK = "-- Adopted from the live database by `invoke db.adopt`"
+# Blocks a file: each file is one transaction, and a server has room for some thousand locks.
+MOST = 500
+_GUARDED = (
+    "What exists is left alone: to change it, write what does so below, or into a file of your own."
+)
+# What each file holds, and what a reader has to know of it.
+_ABOUT = {
+    "types": f"Roles, schemas, extensions, types. {_GUARDED}",
+    "functions": "Functions and what is made of them. Functions are replaced each time.",
+    "tables": f"Tables, sequences, defaults. {_GUARDED}",
+    "keys": f"Constraints and indexes. {_GUARDED}",
+    "functions_on_tables": "Functions that need tables. They are replaced each time.",
+    "views": f"Views and rules. {_GUARDED} A materialized view begins unfilled: refresh it.",
+    "triggers": f"Triggers. {_GUARDED}",
+    "policies": f"Row level security. {_GUARDED}",
+    "grants": "Who may do what. What default privileges give is taken back first, for they differ "
+    "between Supabase projects.",
+    "publications": f"Publications. {_GUARDED}",
+    "event_triggers": f"Event triggers, last, so that they don't meet the files above. {_GUARDED}",
+    "rest": f"What a dump leaves out: what is on the platform's tables, for one. {_GUARDED}",
+}
+# Where entries are ordered by table, and kinds of them that need nothing in their own file.
+_BY_TABLE = ("keys", "triggers", "policies")
+_FREE = ("CHECK CONSTRAINT", "CONSTRAINT", "INDEX", "POLICY", "ROW SECURITY", "TRIGGER")
+# A function may name what comes later: its body is not looked into.
+_UNCHECKED = "SET LOCAL check_function_bodies = off;"
+_FUNCTION = re.compile(r"^\s*create or replace (function|procedure) ", re.IGNORECASE | re.MULTILINE)
+# Conditions may compare what Postgres prints, names in full.
+_IN_FULL = "SET LOCAL search_path = '';"
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What decides how a dump is written. facts: those of the live database.
+
+    lacking: extensions that the shadow's server does not have, and nothing needs. given: roles of
+    the live database to which default privileges may give something.
+    """
+
+    facts: Snapshot
+    lacking: Collection[str] = ()
+    given: Collection[str] = field(default=adopt_rights.GIVEN)
+
+
+def make(entries: Sequence[Entry], ground: Ground, rest: Sequence[Block] = ()) -> list[SqlFile]:
+    """The files, in their order. entries: the project's own; rest: what the last file holds."""
+    parts = list(_parts(entries, ground))
+    if rest:
+        parts.append(("rest", render(rest)))
+    width = len(str(10 * len(parts)))
+    return [
+        sql_file(f"{10 * number:0{width}}_{name}.sql", f"{_header(name, text)}\n\n{text}\n")
+        for number, (name, text) in enumerate(parts, 1)
+    ]
+
+
+def is_adopted(file: SqlFile) -> bool:
+    """Whether `db.adopt` wrote the file."""
+    return file.text.startswith(MARK)
+
+
+def sql_file(name: str, text: str) -> SqlFile:
+    """The file as it is read again, its line ends made equal."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return SqlFile(name, text, sha256(text.encode()).hexdigest())
+
+
+def _parts(own: Sequence[Entry], ground: Ground) -> Iterator[tuple[str, str]]:
+    """Name and SQL of each file; a concern with many blocks makes several, numbered."""
+    roles = adopt_rights.make_roles(adopt_rights.roles(ground.facts))
+    files = dict(adopt_order.by_concern(own))
+    for concern in adopt_order.CONCERNS:
+        entries = files.get(concern, [])
+        if concern == "grants":
+            groups = list(adopt_rights.grants(entries, own, ground.given))
+        else:
+            groups = [[made] for made in _blocks(concern, entries, ground)]
+        if concern == "types":
+            groups = [*([role] for role in roles), *groups]
+        chunks = list(_chunks(groups))
+        for number, blocks in enumerate(chunks, 1):
+            yield f"{concern}_{number}" if len(chunks) > 1 else concern, render(blocks)
+
+
+def _blocks(concern: str, entries: Sequence[Entry], ground: Ground) -> list[Block]:
+    """In the order of the dump, but what is on one table stands together where it may."""
+    made = [block(entry, ground.lacking) for entry in entries]
+    if concern not in _BY_TABLE:
+        return made
+    first: dict[str, int] = {}
+    for number, each in enumerate(made):
+        first.setdefault(each.subject, number)
+
+    def place(pair: tuple[Entry, Block]) -> tuple[bool, int, bool]:
+        entry, made = pair
+        late = entry.kind not in _FREE
+        return late, 0 if late else first[made.subject], entry.kind != "ROW SECURITY"
+
+    return [each for _, each in sorted(zip(entries, made, strict=True), key=place)]
+
+
+def _chunks(groups: Sequence[Sequence[Block]]) -> Iterator[list[Block]]:
+    """Blocks by file: what is a group stays together."""
+    chunk: list[Block] = []
+    for group in groups:
+        if chunk and len(chunk) + len(group) > MOST:
+            yield chunk
+            chunk = []
+        chunk += group
+    if chunk:
+        yield chunk
+
+
+def _header(name: str, text: str) -> str:
+    concern = name.rstrip("_0123456789")
+    about = textwrap.fill(_ABOUT[concern], 97, initial_indent="-- ", subsequent_indent="-- ")
+    settings = [_UNCHECKED] if _FUNCTION.search(text) else []
+    settings += [_IN_FULL] if concern == "rest" else []
+    return "\n\n".join([f"{MARK}.\n{about}", *(["\n".join(settings)] if settings else [])])

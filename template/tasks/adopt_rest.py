@@ -1,0 +1,85 @@
+"""Where the shadow is not what the database is, once a dump is replayed: written by facts, or told.
+
+Policies on `storage.objects`, triggers on `auth.users`: on the platform's tables, so in no dump.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from . import adopt_absent, capture, catalog, databases, shadow, sql_text
+from .adopt_sql import Block
+from .capture_files import NO_REASON
+from .catalog import Change, Snapshot
+from .config import Config
+from .fact_sql import Left, Statement
+from .prove_schema import literal
+from .sql_text import without_returns
+
+
+@dataclass(frozen=True)
+class Live:
+    """What facts don't say of the live database: its owner, and the roles of its server."""
+
+    owner: str
+    roles: Collection[str]
+
+
+@dataclass(frozen=True)
+class Rest:
+    """SQL that settles differences, in an order in which it runs; reasons for what is left."""
+
+    blocks: tuple[Block, ...] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+    def left(self, changes: Sequence[Change]) -> tuple[Left, ...]:
+        """What is left of the differences, each with its reason."""
+        return tuple(Left(c, self.reasons.get(c.identity, NO_REASON)) for c in changes)
+
+
+def differences(made: Snapshot, live: Snapshot) -> list[Change]:
+    """From what the files make to what the database is. Owners differ with who connects."""
+    return [c for c in catalog.diff(made, live) if catalog.kind(c.identity) != "owner"]
+
+
+def find(config: Config, database: str, facts: Snapshot, live: Live) -> Rest:
+    """What makes a copy of one of the shadow's databases what the live one is.
+
+    facts: those of the live database.
+    """
+    with (
+        shadow.clone(config, database) as parameters,
+        databases.open_connection(parameters, "Connecting to the shadow") as connection,
+    ):
+        before = catalog.read(connection)
+        trial = capture.bring_about(connection, lambda f: differences(f, facts), facts, live.owner)
+    found = (block for each in trial.ran for block in _blocks(each, before, live.roles))
+    return Rest(tuple(found), trial.reasons)
+
+
+def _blocks(statement: Statement, before: Snapshot, roles: Collection[str]) -> Iterator[Block]:
+    """A statement in the manner of the other files: what it adds, only where it is not there."""
+    parts = sql_text.statements(statement.sql)
+    if condition := _missing_roles(statement, roles):
+        yield Block([part.text for part in parts], condition)
+        return
+    adds = not before.keys() & set(statement.facts)
+    for part in parts:
+        replaces = type(part.node).__name__ == "DropStmt" and part.node.missing_ok
+        if not (adds and replaces):
+            found = adopt_absent.of_statement(part.node) if adds else ("", "")
+            yield Block([without_returns(part.text)], *found)
+
+
+def _missing_roles(statement: Statement, roles: Collection[str]) -> str:
+    """The stub has roles that the live server may lack: a condition for what is about them."""
+    grantees = {grantee for fact in statement.facts if (grantee := _grantee(fact))}
+    missing = sorted(g for g in grantees if catalog.unquote(g) not in {"public", *roles})
+    return " and ".join(f"to_regrole({literal(role)}) is not null" for role in missing)
+
+
+def _grantee(identity: str) -> str:
+    """The role of a grant, as SQL writes it; nothing for another fact."""
+    about = catalog.about(identity)
+    return identity.removeprefix(f"grant {about} to ") if identity.startswith("grant ") else ""

@@ -1,0 +1,119 @@
+"""An entry of a dump as SQL that does nothing where its object is. Pure but for the parser.
+
+What exists is neither locked nor looked into; only functions are replaced, grants given and
+comments written again, which hold up nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from . import adopt_absent
+from .dump import Entry, parsed
+from .fact_sql_words import dollar
+from .prove_schema import literal
+from .sql_text import without_returns
+
+# Clauses that look before they lock: what pg_dump writes → what may run again.
+_CLAUSES = {
+    f"CREATE {kind} ": f"CREATE {kind} IF NOT EXISTS "
+    for kind in (
+        "SCHEMA",
+        "TABLE",
+        "UNLOGGED TABLE",
+        "FOREIGN TABLE",
+        "SEQUENCE",
+        "UNLOGGED SEQUENCE",
+        "COLLATION",
+        "SERVER",
+        "USER MAPPING",
+    )
+} | {
+    f"CREATE {kind} ": f"CREATE OR REPLACE {kind} "
+    for kind in (
+        "FUNCTION",
+        "PROCEDURE",
+        "AGGREGATE",
+        "TRANSFORM",
+        "PROCEDURAL LANGUAGE",
+        "TRUSTED PROCEDURAL LANGUAGE",
+    )
+}
+# May run again as they are.
+_PLAIN = ("COMMENT", "ACL", "DEFAULT ACL", "EXTENSION")
+# Their options may be secrets, so they are no fact either.
+_SECRET = ("FOREIGN DATA WRAPPER", "SERVER", "USER MAPPING")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Statements that may run again: by themselves, or only while `condition` holds.
+
+    subject: the table that they concern, if one; those of one table stand together.
+    """
+
+    statements: Sequence[str]
+    condition: str = ""
+    subject: str = ""
+
+
+def render(blocks: Sequence[Block]) -> str:
+    """The SQL of the blocks; what is conditional about one table is one DO block."""
+    return "\n\n".join(
+        text
+        for conditional, group in groupby(blocks, lambda block: bool(block.condition))
+        for text in (_conditional(group) if conditional else map(_plain, group))
+    )
+
+
+def _plain(block: Block) -> str:
+    return "\n".join(f"{statement};" for statement in block.statements)
+
+
+def _conditional(blocks: Iterator[Block]) -> Iterator[str]:
+    """Lines after the first of a statement are as pg_dump wrote them: they may be in a literal."""
+    for subject, group in groupby(blocks, lambda block: block.subject):
+        body = ""
+        for block in group:
+            inner = "".join(f"    {statement};\n" for statement in block.statements)
+            body += f"  if {block.condition} then\n{inner}  end if;\n"
+        tag = dollar(body)
+        title = f"-- {subject}\n" if subject and subject.isprintable() else ""
+        yield f"{title}do {tag}\nbegin\n{body}end {tag};"
+
+
+def block(entry: Entry, lacking: Collection[str] = ()) -> Block:
+    """The entry's statements. lacking: extensions that are only made on a server that has them."""
+    statements = [without_returns(_without_options(entry, s)) for s in entry.statements]
+    if entry.access_method:
+        statements = [entry.access_method, *statements, "RESET default_table_access_method"]
+    elif entry.kind == "EXTENSION" and entry.tag in lacking:
+        available = (
+            f"select from pg_catalog.pg_available_extensions where name = {literal(entry.tag)}"
+        )
+        return Block(statements, f"exists ({available})")
+    elif entry.kind in _PLAIN:
+        return Block(statements)
+    elif len(statements) == 1 and (clause := _with_clause(statements[0])):
+        return Block([clause])
+    condition, subject = adopt_absent.condition(entry)
+    return Block(statements, condition, subject)
+
+
+def _with_clause(statement: str) -> str | None:
+    for words, guarded in _CLAUSES.items():
+        if statement.startswith(words):
+            return guarded + statement.removeprefix(words)
+    return None
+
+
+def _without_options(entry: Entry, statement: str) -> str:
+    if entry.kind not in _SECRET or "OPTIONS (" not in statement:
+        return statement
+    from pglast.stream import RawStream
+
+    node = parsed(statement)
+    node.options = None
+    return str(RawStream()(node))

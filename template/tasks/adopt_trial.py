@@ -1,0 +1,28 @@
+"""Which entries of a dump the shadow takes: others need what its platform stub lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import transactions
+from .adopt_sql import block, render
+from .dump import Entry
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+
+def taken(connection: Connection[Any], entries: Sequence[Entry]) -> Iterator[Entry]:
+    """The entries that the connection's database takes, each in a savepoint; they stay in it."""
+    import psycopg
+
+    with transactions.transaction(connection):
+        connection.execute("set local check_function_bodies = off")
+        for entry in entries:
+            try:
+                with connection.transaction():
+                    connection.execute(render([block(entry)]).encode())
+            except psycopg.Error:
+                continue
+            yield entry

@@ -1,0 +1,146 @@
+"""An adoption in the repo and in the ledger: the files that are there, the new ones, their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import adopt_files, console, files, ledger, mirror, transactions
+from .adopt import Adoption
+from .config import Config
+from .errors import Failure
+from .guards import Refusal
+from .ledger import Ledger
+from .sqlfiles import MARK, SqlFile
+from .state import Repo
+from .work import Work
+
+# What the starter `minimal` begins with, and what it is for.
+STARTER = {
+    "01_extensions_and_vector.sql": "pgvector, in the schema extensions",
+    "05_guardrails.sql": "AI quotas and usage; new tables begin with RLS and without grants",
+}
+SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Present:
+    """The SQL files that are there before an adoption, listed or not.
+
+    starter: those that the service began with; adopted: of an earlier adoption; own: all others.
+    """
+
+    starter: tuple[SqlFile, ...]
+    adopted: tuple[SqlFile, ...]
+    own: tuple[SqlFile, ...]
+
+
+def present(config: Config) -> Present:
+    """Looks through the folder.
+
+    Raises:
+        OSError, UnicodeDecodeError: a file can't be read.
+    """
+    found = [
+        adopt_files.sql_file(path.name, path.read_text(encoding="utf-8-sig"))
+        for path in sorted(config.sql.glob("*.sql"))
+    ]
+    adopted = [file for file in found if adopt_files.is_adopted(file)]
+    starter = [file for file in found if file.name in STARTER]
+    own = [file for file in found if file not in adopted and file not in starter]
+    return Present(tuple(starter), tuple(adopted), tuple(own))
+
+
+def begun(repo: Repo, ledger: Ledger, own: Sequence[SqlFile]) -> Refusal | None:
+    """G11 for `db.adopt`: it is a beginning, and a service has one."""
+    lived = [
+        *(f"{name}: run by the database" for name in sorted(ledger.applied)),
+        *(f"revision {id}: pushed into the database" for id in ledger.pushed),
+    ]
+    found = [
+        *lived,
+        *(f"migrations/versions/{revision.path.name}" for revision in repo.revisions),
+        *(f"supabase/sql/{file.name}" for file in own),
+    ]
+    if not found:
+        return None
+    more = [f"… and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
+    return Refusal(
+        "G11",
+        "history",
+        "The service has a history, and an adoption would begin another:",
+        "invoke db.sync, then invoke db.capture for what no SQL file makes"
+        if lived
+        else "move these files away, or adopt in a fresh service; an Alembic chain from before "
+        "stays in a folder of its own",
+        details=[*found[:SHOWN], *more],
+    )
+
+
+def write(adoption: Adoption, before: Present) -> None:
+    """Writes SQL files, their order, models and lock; puts aside what the database never ran.
+
+    Cut short at any point, the same command again finishes it: what it finds there is told by name
+    and by mark, not by `bootstrap.txt`.
+
+    Raises:
+        Failure: the package has no folder for the models.
+    """
+    config = adoption.state.repo.config
+    if not config.schema.is_dir():
+        raise Failure(
+            f"There is no folder {config.schema} to write the models into.",
+            "Check `package` in [tool.twolane] of pyproject.toml.",
+        )
+    texts = {config.sql / file.name: file.text for file in adoption.files}
+    if adoption.later:
+        later(config).mkdir(exist_ok=True)
+        texts |= {later(config) / file.name: file.text for file in adoption.later}
+    texts |= {config.order_file: _order(config, adoption)}
+    texts |= mirror.read(adoption.state).texts
+    gone = [
+        config.sql / file.name
+        for file in (*before.adopted, *adoption.later)
+        if config.sql / file.name not in texts
+    ]
+    with files.alone(config):
+        files.write(texts)
+        for path in gone:
+            path.unlink(missing_ok=True)
+
+
+def paths(config: Config) -> list[Path]:
+    """What an adoption writes, for a commit."""
+    found = [config.sql, later(config), config.order_file, config.lock, config.introspected]
+    return [path for path in found if path.exists()]
+
+
+def later(config: Config) -> Path:
+    """Where the starter's files wait that the database never ran; nothing reads it."""
+    return config.sql.parent / "later"
+
+
+def _order(config: Config, adoption: Adoption) -> str:
+    """`bootstrap.txt` with its comments, and the files before the mark."""
+    old = config.order_file.read_text(encoding="utf-8-sig").splitlines()
+    names = [file.name for file in adoption.files]
+    comments = [line for line in old if line.startswith("#")]
+    return "\n".join([*comments, *names, MARK]) + "\n"
+
+
+def record(work: Work, adoption: Adoption) -> None:
+    """Rows in the ledger as if the database had run the files: it has what they make."""
+
+    def work_once() -> None:
+        with transactions.transaction(work.connection):
+            transactions.exclusive(work.connection, console.note)
+            ledger.prepare(work.connection)
+            applied = ledger.read(work.connection).applied
+            for file in adoption.files:
+                if applied.get(file.name) != file.digest:
+                    ledger.record_file(work.connection, file, 0)
+            if work.target.protected:
+                ledger.label(work.connection, work.target.name)
+
+    transactions.retry_locks(work_once, work.connection, console.note)

