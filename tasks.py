@@ -20,6 +20,7 @@ STARTERS = ("omnicrm", "minimal")
 
 os.environ.setdefault("TWOLANE_SERVICE", str(DEMO))
 
+import releasing  # noqa: E402
 from template.tasks import db  # noqa: E402  (it finds its service by the variable above)
 
 DEV_MARKERS = """
@@ -114,15 +115,29 @@ def lint(c: Context) -> None:
 def render(c: Context) -> None:
     """Make the shipped models and lock of each starter anew, from its SQL files."""
     for starter in STARTERS:
-        with tempfile.TemporaryDirectory() as folder:
-            service = _render(Path(folder) / "service", starter)
-            (service / "supabase/schema.lock.json").unlink()
-            _run(service, "invoke", "db.bootstrap", show=False)
-            _run(service, "invoke", "db.down", show=False)
-            target = ROOT / "template/starters" / starter
-            shutil.copy(service / "supabase/schema.lock.json", target)
-            shutil.copy(service / "src/service/db/schema/introspected.py", target)
-            print(f"template/starters/{starter}")
+        for shipped, made in _made(starter).items():
+            shipped.write_bytes(made)
+        print(f"template/starters/{starter}")
+
+
+@task(
+    positional=["version"],
+    help={"version": "The new version, as PEP 440 has it.", "dry_run": "Check, and make no tag."},
+)
+def release(c: Context, version: str, dry_run: bool = False) -> None:
+    """Check the tree, the changelog and the starters, then tag the commit; pushes nothing."""
+    wrong = releasing.problems(ROOT, version)
+    if not wrong:
+        made = [pair for starter in STARTERS for pair in _made(starter).items()]
+        stale = [path for path, text in made if path.read_bytes() != text]
+        wrong = [f"{path.relative_to(ROOT)} is stale: invoke render" for path in stale]
+    if wrong:
+        raise Exit("\n".join(f"✗ {problem}" for problem in wrong), 1)
+    if dry_run:
+        print(f"✓ Nothing stands against {version}. No tag was made.")
+        return
+    releasing.tag(ROOT, version)
+    print(f"✓ Tagged {version}.  Next, when .ci/run has passed:  git push origin main {version}")
 
 
 @task(
@@ -155,6 +170,18 @@ def bench(
         raise Exit("A peer broke: see above.", 1)
 
 
+def _made(starter: str) -> dict[Path, bytes]:
+    """A starter's lock and models as its SQL files make them, by where they are shipped."""
+    shipped = ROOT / "template/starters" / starter
+    with tempfile.TemporaryDirectory() as folder:
+        service = _render(Path(folder) / "service", starter)
+        (service / "supabase/schema.lock.json").unlink()
+        _run(service, "invoke", "db.bootstrap", show=False)
+        _run(service, "invoke", "db.down", show=False)
+        files = ("supabase/schema.lock.json", "src/service/db/schema/introspected.py")
+        return {shipped / Path(name).name: (service / name).read_bytes() for name in files}
+
+
 def _render(folder: Path, starter: str) -> Path:
     """A service from the working copy, uncommitted changes included."""
     data = ["--data", "project_name=Service", "--data", "package_name=service"]
@@ -169,4 +196,4 @@ def _check(command: list[str], folder: Path = ROOT) -> None:
         raise Exit(code=code)
 
 
-namespace = Collection(demo, test, lint, bench, render, Collection.from_module(db))
+namespace = Collection(demo, test, lint, bench, render, release, Collection.from_module(db))

@@ -237,13 +237,37 @@ def test_without_ci_there_is_no_workflow(render: Render) -> None:
 def test_the_workflow_checks_without_a_secret_and_migrates_by_hand_alone(render: Render) -> None:
     text = (render() / ".github/workflows/db.yml").read_text(encoding="utf-8")
     workflow = yaml.safe_load(text)
-    check, migrate = workflow["jobs"]["check"], workflow["jobs"]["migrate"]
+    check, targets, migrate = (workflow["jobs"][job] for job in ("check", "targets", "migrate"))
     assert "pull_request" in workflow[True]  # YAML's `on`
     assert "secrets" not in str(check) and "if" not in check
     assert "invoke db.check" in [step.get("run") for step in check["steps"]]
-    assert migrate["if"] == "github.event_name == 'workflow_dispatch' && vars.MIGRATE == 'yes'"
-    assert migrate["needs"] == "check"
-    assert text.count("secrets.") == 1
+    assert (targets["needs"], migrate["needs"]) == ("check", "targets")
+    by_hand = "github.event_name == 'workflow_dispatch' && vars.MIGRATE == 'yes'"
+    assert targets["if"] == migrate["if"] == by_hand
+    assert re.findall(r"\$\{\{ (secrets\..*?) \}\}", text) == [
+        "secrets.MIGRATE_DATABASE_URL != ''",  # whether there is one
+        "secrets.MIGRATE_DATABASE_URL",
+    ]
+
+
+def test_the_workflow_migrates_each_target_in_a_job_with_one_secret(render: Render) -> None:
+    text = (render() / ".github/workflows/db.yml").read_text(encoding="utf-8")
+    workflow = yaml.safe_load(text)
+    assert workflow[True]["workflow_dispatch"]["inputs"]["targets"]["default"] == "default"
+    migrate = workflow["jobs"]["migrate"]
+    name = "${{ matrix.target.name }}"
+    assert migrate["strategy"] == {
+        "matrix": {"target": "${{ fromJSON(needs.targets.outputs.list) }}"},
+        "max-parallel": 4,
+        "fail-fast": "${{ !inputs.carry_on }}",
+    }
+    assert migrate["environment"] == name
+    assert migrate["concurrency"] == f"migrate-{name}", "one group for all would cancel the others"
+    scripts = [
+        step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step
+    ]
+    assert not [script for script in scripts if "${{" in script], "values come by the environment"
+    assert "env" not in migrate, "the secret is one step's"
 
 
 def test_file_names_are_valid_on_windows() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from invoke.collection import Collection
 
-from . import db, local
+from . import db, local, template
 
-namespace = Collection(db)
+namespace = Collection(db, template)
 local_tasks = Collection.from_module(local)
 for name in local_tasks.tasks:
     namespace.add_task(local_tasks.tasks[name], name)

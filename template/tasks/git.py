@@ -43,6 +43,24 @@ def commit(root: Path, paths: Sequence[Path], message: str) -> str:
     return done.stdout.strip().splitlines()[0]
 
 
+def run(root: Path, *arguments: str, text: bytes | None = None) -> bytes:
+    """What git prints.
+
+    Raises:
+        Failure: git is missing, or refuses.
+    """
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=root, input=text, capture_output=True, check=False
+        )
+    except OSError as error:
+        raise Failure(f"git can't be run: {error}", "Install git.") from error
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).decode(errors="replace").strip()
+        raise Failure(f"git: {said}")
+    return done.stdout
+
+
 def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["git", *arguments], cwd=root, capture_output=True, text=True, check=False

@@ -1,0 +1,90 @@
+"""A release: what stands against it, and its tag. The tag is the template's version (PEP 440)."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import yaml
+from packaging.version import Version
+
+from template.tasks import changelog
+
+BRANCH = "main"
+# What makes `copier update` ask for --trust.
+UNSAFE = ("_tasks", "_migrations", "_jinja_extensions")
+
+
+def problems(root: Path, text: str) -> list[str]:
+    """All that stands against giving the commit that is checked out this version; reads only."""
+    checks: tuple[Callable[[Path, str], Iterator[str]], ...] = (
+        _version,
+        _tree,
+        _project,
+        _changelog,
+        _trust,
+    )
+    return [problem for check in checks for problem in check(root, text)]
+
+
+def tag(root: Path, text: str) -> None:
+    """An annotated tag on the commit that is checked out, with its section of CHANGELOG.md."""
+    section = changelog.sections((root / "CHANGELOG.md").read_text(encoding="utf-8"))[0]
+    message = f"twolane {text}\n\n{section.text}\n"
+    # Verbatim, or git would drop the lines that begin with "#".
+    _git(root, "tag", "--annotate", "--cleanup=verbatim", "--message", message, text)
+
+
+def _version(root: Path, text: str) -> Iterator[str]:
+    version = changelog.version(text)
+    if version is None:
+        yield f"{text} is no version as PEP 440 has it: 1.2.0, or 1.2.0rc1."
+        return
+    if str(version) != text or version.local:
+        yield f"A tag is written as PEP 440 normalises it, without a local part: {version.public}."
+    found = (changelog.version(name) for name in _git(root, "tag").splitlines())
+    last = max((each for each in found if each is not None), default=Version("0"))
+    if version <= last:
+        yield f"{text} is not greater than the last tag, {last}."
+
+
+def _tree(root: Path, text: str) -> Iterator[str]:
+    if branch := _git(root, "branch", "--show-current").removeprefix(BRANCH):
+        yield f"{branch} is checked out: a release is made from {BRANCH}."
+    if changed := _git(root, "status", "--porcelain").splitlines():
+        more = f" and {len(changed) - 1} more" if changed[1:] else ""
+        yield f"There are changes that are not committed: {changed[0].strip()}{more}."
+
+
+def _project(root: Path, text: str) -> Iterator[str]:
+    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    if (version := settings["project"]["version"]) != text:
+        yield f"pyproject.toml says version {version}."
+
+
+def _changelog(root: Path, text: str) -> Iterator[str]:
+    found = changelog.sections((root / "CHANGELOG.md").read_text(encoding="utf-8"))
+    if not found or found[0].title != text:
+        newest = found[0].title if found else "missing"
+        yield f"CHANGELOG.md's newest section is {newest}: it must be “## {text}”."
+    elif not found[0].upgrading:
+        yield f"CHANGELOG.md's section {text} has no paragraph “Upgrading: …”."
+
+
+def _trust(root: Path, text: str) -> Iterator[str]:
+    asked = yaml.safe_load((root / "copier.yml").read_text(encoding="utf-8")).keys() & UNSAFE
+    found = changelog.sections((root / "CHANGELOG.md").read_text(encoding="utf-8"))
+    if asked and not (found and re.search(r"--trust\b", found[0].upgrading)):
+        yield (
+            f"copier.yml has {', '.join(sorted(asked))}: updates then need --trust, and"
+            " “Upgrading: …” must say why."
+        )
+
+
+def _git(root: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=root, capture_output=True, text=True, check=True
+    ).stdout.strip()

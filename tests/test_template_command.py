@@ -1,0 +1,248 @@
+"""`template.check` and `template.update` as commands: what they find, refuse and say."""
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import copier
+import pytest
+import template_repo
+from service import Service
+from steps import start
+from template_repo import FIRST, LAST, RLS, Template, owned
+
+ANSWERS = ".copier-answers.yml"
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    return template_repo.make(tmp_path_factory.mktemp("releases") / "twolane", whole=False)
+
+
+@pytest.fixture
+def service(template: Template, tmp_path: Path) -> Service:
+    return template.render(tmp_path / "crm", FIRST)
+
+
+def record(service: Service, pattern: str, text: str) -> None:
+    """Changes what Copier recorded, and commits it."""
+    before = service.read(ANSWERS)
+    after = re.sub(pattern, text, before, flags=re.MULTILINE)
+    assert before != after
+    service.write(ANSWERS, after)
+    service.commit()
+
+
+def git_that_interrupts(folder: Path, at: str) -> str:
+    """A PATH with a git that presses Ctrl-C for its caller where it is told to do this."""
+    folder.mkdir()
+    program = folder / "git"
+    real = shutil.which("git")
+    program.write_text(
+        f'#!/bin/sh\ncase "$*" in *"{at}"*) kill -INT $PPID ;; esac\nexec {real} "$@"\n'
+    )
+    program.chmod(0o755)
+    path = Path(sys.executable).parent
+    return f"{folder}:{path}:/usr/local/bin:/usr/bin:/bin"
+
+
+def test_a_service_of_the_newest_version_is_as_rendered(template: Template, tmp_path: Path) -> None:
+    newest = template.render(tmp_path / "crm", "0.8.0")
+    newest.write("tasks/local.py", "# mine\n")
+    newest.write("README.md", "mine\n")
+    guards = (newest.folder / "tasks/guards.py").read_bytes()
+    (newest.folder / "tasks/guards.py").write_bytes(guards.replace(b"\n", b"\r\n"))
+    done = newest.invoke("template.check")
+    assert "managed files are what this version rendered." in done.out
+    assert "✓ No newer version." in done.out
+
+
+def test_check_names_what_is_changed_or_missing_and_the_newer_version(service: Service) -> None:
+    service.write("tasks/guards.py", service.read("tasks/guards.py") + "\n# mine\n")
+    (service.folder / "migrations/env.py").unlink()
+    service.write(RLS, f"<<<<<<< before updating\n{service.read(RLS)}")
+    done = service.invoke("template.check", code=3)
+    assert "    missing  migrations/env.py\n    changed  tasks/guards.py\n" in done.out
+    assert f"git add:\n    {RLS}\n" in done.out
+    assert "Version 0.8.0 is there.  Next:  invoke template.update" in done.out
+    report = json.loads(service.invoke("template.check", "--json", code=3).out)
+    assert report.pop("template").endswith("/twolane")
+    assert report == {
+        "commit": FIRST,
+        "newest": "0.8.0",
+        "newer": True,
+        "managed": [
+            {"file": "migrations/env.py", "state": "missing"},
+            {"file": "tasks/guards.py", "state": "changed"},
+        ],
+        "conflicts": [RLS],
+    }
+
+
+def test_an_update_refuses_what_is_not_committed(service: Service) -> None:
+    service.write("notes.txt", "mine")
+    refused = service.invoke("template.update", code=2)
+    assert refused.err.startswith("✗ template.update refused · uncommitted\n")
+    assert "    ?? notes.txt\n  First:  git commit" in refused.err
+
+
+def test_an_update_runs_no_commands_of_a_template_and_says_why_it_wants_to(
+    service: Service,
+) -> None:
+    refused = service.invoke("template.update", code=2)
+    assert "template.update refused · runs-commands" in refused.err
+    assert "Version 0.8.0 of the template wants to run code of its own here (tasks)." in refused.err
+    assert "files move, which needs a command: --trust." in refused.err
+    assert "copier update --trust --vcs-ref 0.8.0" in refused.err
+    assert service.git("status", "--short") == "" and not (service.folder / "ran").exists()
+
+
+def test_the_users_own_list_of_trusted_templates_changes_nothing(
+    service: Service, template: Template, tmp_path: Path
+) -> None:
+    settings = tmp_path / "settings.yml"
+    settings.write_text(f"trust:\n  - {template.folder}\n")
+    trusting = {"COPIER_SETTINGS_PATH": str(settings)}
+    service.invoke("template.update", code=2, **trusting)
+    assert not (service.folder / "ran").exists()
+
+
+def test_there_is_no_way_back_and_no_version_that_is_not_there(
+    template: Template, tmp_path: Path
+) -> None:
+    service = template.render(tmp_path / "crm", LAST)
+    back = service.invoke("template.update", "--to", FIRST, code=1)
+    assert "can't go back to 0.1.0" in back.err and "git revert" in back.err
+    for version in ("9.9", "main"):
+        absent = service.invoke("template.update", "--to", version, code=1)
+        assert f"The template has no version {version}." in absent.err and "0.8.0" in absent.err
+    same = service.invoke("template.update", "--to", LAST, "--json")
+    assert json.loads(same.out)["changed"] == []
+    assert "Nothing to update" in service.invoke("template.update", "--to", LAST).out
+
+
+def test_without_a_record_of_the_template_the_message_says_where_to_find_it(
+    service: Service,
+) -> None:
+    (service.folder / ANSWERS).rename(service.folder / "kept.yml")
+    missing = service.invoke("template.check", code=1).err
+    assert f"There is no {ANSWERS}" in missing and f"git log -- {ANSWERS}" in missing
+    for text in ("a: [", "- a\n", "starter: omnicrm\n"):
+        service.write(ANSWERS, text)
+        assert f"git log -- {ANSWERS}" in service.invoke("template.update", code=1).err
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["/nowhere/twolane", "../nowhere", ".", "https://me:secret@127.0.0.1:1/twolane.git"],
+)
+def test_a_template_out_of_reach_is_named_without_its_password(
+    service: Service, place: str
+) -> None:
+    record(service, "^_src_path: .*", f"_src_path: {place}")
+    for command in ("template.check", "template.update"):
+        failed = service.invoke(command, code=1)
+        assert place.replace("me:secret@", "") in failed.err and "secret" not in failed.text
+        assert f"_src_path of {ANSWERS}" in failed.err
+
+
+def test_a_relative_template_is_found_from_where_it_was_copied(
+    service: Service, template: Template, tmp_path: Path
+) -> None:
+    (tmp_path / "twolane").symlink_to(template.folder)
+    for place in ("twolane", "../twolane"):
+        record(service, "^_src_path: .*", f"_src_path: {place}")
+        assert "Nothing to update" in service.invoke("template.update", "--to", FIRST).out
+
+
+def test_a_service_of_no_version_is_told_how_to_get_one(
+    service: Service, template: Template, tmp_path: Path
+) -> None:
+    record(service, "^_commit: .*\n", "")
+    untagged = service.invoke("template.check", code=1)
+    assert "not from a version in git" in untagged.err
+    assert f"copier copy --overwrite --vcs-ref VERSION {template.folder} ." in untagged.err
+
+
+def test_a_service_of_uncommitted_changes_is_told_how_to_get_a_version(
+    template: Template, tmp_path: Path
+) -> None:
+    draft = Template(tmp_path / "draft")
+    shutil.copytree(template.folder, draft.folder)
+    (draft.folder / "template/tasks/draft.py").write_text("# not committed\n")
+    with pytest.warns(UserWarning, match="Dirty template"):
+        copier.run_copy(
+            str(draft.folder),
+            tmp_path / "crm",
+            vcs_ref="HEAD",
+            defaults=True,
+            quiet=True,
+            skip_tasks=True,
+        )
+    service = owned(tmp_path / "crm")
+    assert "_commit: 0.8.0-1-g" in service.read(ANSWERS)
+    gone = service.invoke("template.check", code=1)
+    assert "has no commit 0.8.0-1-g" in gone.err and "not committed" in gone.err
+    assert "copier copy --overwrite --vcs-ref VERSION" in gone.err
+
+
+def test_between_two_releases_the_next_one_is_newer(template: Template, tmp_path: Path) -> None:
+    ahead = Template(tmp_path / "ahead")
+    shutil.copytree(template.folder, ahead.folder)
+    ahead.replace("template/tasks/git.py", "import annotations\n", "import annotations\n# next\n")
+    ahead.git("commit", "--quiet", "--all", "--message", "next")
+    copier.run_copy(
+        str(ahead.folder),
+        tmp_path / "crm",
+        vcs_ref="HEAD",
+        defaults=True,
+        quiet=True,
+        skip_tasks=True,
+    )
+    service = owned(tmp_path / "crm")
+    assert "✓ No newer version." in service.invoke("template.check").out
+    for tag in ("0.9.0", "1.0.0rc1"):
+        ahead.git("tag", tag)
+    assert "Version 0.9.0 is there." in service.invoke("template.check", code=3).out
+
+
+def test_an_interrupt_in_the_middle_changes_nothing(service: Service, tmp_path: Path) -> None:
+    service.env["PATH"] = git_that_interrupts(tmp_path / "bin", at="apply --reject")
+    update = start(service, "template.update", "--to", LAST)
+    said = update.communicate()[0]
+    assert update.returncode == 130 and "Interrupted" in said, said
+    assert service.git("status", "--short") == ""
+    assert service.git("worktree", "list").count("\n") == 0
+
+
+def test_an_interrupt_while_the_files_are_written_comes_too_late(
+    service: Service, template: Template, tmp_path: Path
+) -> None:
+    service.write(RLS, service.read(RLS).replace(template_repo.LOOSE, "using (false);"))
+    service.commit()  # a conflict, so that nothing comes after
+    service.env["PATH"] = git_that_interrupts(tmp_path / "bin", at="apply --whitespace")
+    update = start(service, "template.update", "--to", LAST)
+    said = update.communicate()[0]
+    assert update.returncode == 3 and "From version 0.1.0 to 0.6.0" in said, said
+    assert f"UU {RLS}" in service.git("status", "--short")
+    assert "_commit: 0.6.0" in service.read(ANSWERS)
+
+
+def test_an_update_as_json(service: Service) -> None:
+    settings = service.read("pyproject.toml")
+    service.write(
+        "pyproject.toml", settings.replace('    "mypy>', '    "no-such-package",\n    "mypy>')
+    )
+    service.commit()
+    report = json.loads(
+        service.invoke(
+            "template.update", "--to", "0.4.0", "--data", "project_name=Sales", "--json", code=3
+        ).out
+    )
+    assert (report["from"], report["to"], report["check"]) == (FIRST, "0.4.0", None)
+    assert report["install"] == ["no-such-package"]
+    assert [note["version"] for note in report["upgrading"]] == ["0.2.0", "0.3.0", "0.4.0"]
+    assert {"file": RLS, "state": "changed", "kind": "sql"} in report["changed"]
+    assert {"file": "tasks/guards.py", "state": "changed", "kind": "managed"} in report["changed"]
