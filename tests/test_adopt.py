@@ -71,6 +71,7 @@ def service(
 
 
 def test_a_project_comes_in_whole_and_unchanged(service: Service) -> None:
+    assert service.invoke("db.status").out.endswith("Next     invoke db.adopt\n")
     with untouched(service):
         adopted = service.invoke("db.adopt")
     assert "✓ Identical" in adopted.out

@@ -14,7 +14,7 @@ from . import adopt_absent
 from .dump import Entry, parsed
 from .fact_sql_words import dollar
 from .prove_schema import literal
-from .sql_text import without_returns
+from .sql_text import indented, without_returns
 
 # Clauses that look before they lock: what pg_dump writes → what may run again.
 _CLAUSES = {
@@ -73,11 +73,10 @@ def _plain(block: Block) -> str:
 
 
 def _conditional(blocks: Iterator[Block]) -> Iterator[str]:
-    """Lines after the first of a statement are as pg_dump wrote them: they may be in a literal."""
     for subject, group in groupby(blocks, lambda block: block.subject):
         body = ""
         for block in group:
-            inner = "".join(f"    {statement};\n" for statement in block.statements)
+            inner = "".join(f"{indented(each, '    ')};\n" for each in block.statements)
             body += f"  if {block.condition} then\n{inner}  end if;\n"
         tag = dollar(body)
         title = f"-- {subject}\n" if subject and subject.isprintable() else ""

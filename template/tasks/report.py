@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import console, differences, lane_b
-from .catalog import Change
+from .catalog import RELATION_KINDS, Change, kind
 from .errors import Failure
 from .guards import Refusal
 from .state import State
 
 NOTHING = "nothing to do"
+ADOPT = "invoke db.adopt"
+CAPTURE = "invoke db.capture"
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def _words(refusal: Refusal) -> str:
 def next_step(state: State, ungenerated: bool | None) -> str:
     """The command that leads on. Lane A goes first; files after the mark follow their revision."""
     if state.pending_before and not state.ledger.applied:
-        return "invoke db.bootstrap"
+        return ADOPT if _is_older(state) else "invoke db.bootstrap"
     if state.pending_before:
         return "invoke db.apply"
     if state.drift:
@@ -90,7 +92,17 @@ def next_step(state: State, ungenerated: bool | None) -> str:
         return 'invoke db.gen -m "…"'
     if state.pending_after:
         return "invoke db.apply"
-    return "invoke db.capture" if state.unmade else NOTHING
+    return CAPTURE if state.unmade else NOTHING
+
+
+def _is_older(state: State) -> bool:
+    """Whether the database had tables before the service, which has no SQL files of its own yet."""
+    tables = [c for c in state.unmade if c.sign == "+" and kind(c.identity) in RELATION_KINDS]
+    if not tables or state.repo.revisions:
+        return False
+    from .adopt_write import STARTER
+
+    return all(file.name in STARTER for file in state.repo.order.files)
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -118,7 +130,8 @@ def show(report: Report) -> None:
     else:
         console.say("Mirror   not compared: this database was never bootstrapped")
     if report.unmade:
-        _facts("Unmade", report.unmade, "", "not what the SQL files make; invoke db.capture")
+        way = ADOPT if report.next == ADOPT else CAPTURE
+        _facts("Unmade", report.unmade, "", f"not what the SQL files make; {way}")
     _lane(
         "Lane B",
         [

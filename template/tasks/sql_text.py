@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -90,6 +91,16 @@ def quoted(parts: Iterable[str]) -> str:
 def literal(text: str) -> str:
     """A text as SQL writes it, where standard_conforming_strings is on."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def indented(statement: str, by: str) -> str:
+    """The statement with all its lines moved; if one begins in a literal, its first line alone."""
+    from pglast.parser import scan
+
+    words = (statement[token.start : token.end + 1] for token in scan(statement))
+    if "\n" not in statement or any("\n" in word for word in words):
+        return by + statement
+    return textwrap.indent(statement, by)
 
 
 def without_returns(statement: str) -> str:
