@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from invoke.collection import Collection
@@ -100,15 +101,27 @@ def test(c: Context, k: str = "") -> None:
 @task
 def lint(c: Context) -> None:
     """Format, lint and types: this repo, and a rendered service."""
-    _check([sys.executable, "-m", "ruff", "format", "--check", "."])
-    _check([sys.executable, "-m", "ruff", "check", "."])
-    _check([sys.executable, "-m", "mypy", "tasks.py"])
-    _check([sys.executable, "-m", "mypy", "tests"])
     with tempfile.TemporaryDirectory() as folder:
         service = _render(Path(folder) / "service", STARTERS[0])
-        _check([sys.executable, "-m", "ruff", "format", "--check", "."], service)
-        _check([sys.executable, "-m", "ruff", "check", "."], service)
-        _check([sys.executable, "-m", "mypy", "--strict", "tasks", "src"], service)
+        places = {"this repo": ROOT, "a rendered service": service}
+        checks = [
+            (name, [sys.executable, "-m", "ruff", *words], place)
+            for name, place in places.items()
+            for words in (["format", "--check", "."], ["check", "."])
+        ]
+        checks += [
+            ("this repo", [sys.executable, "-m", "mypy", "tasks.py"], ROOT),
+            ("its tests", [sys.executable, "-m", "mypy", "tests"], ROOT),
+            (
+                "a rendered service",
+                [sys.executable, "-m", "mypy", "--strict", "tasks", "src"],
+                service,
+            ),
+        ]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            codes = list(pool.map(lambda check: _checked(*check), checks))
+    if any(codes):
+        raise Exit(code=max(codes))
 
 
 @task
@@ -189,6 +202,15 @@ def _render(folder: Path, starter: str) -> Path:
     command = [sys.executable, "-m", "copier", "copy", "--quiet", "--defaults", "--vcs-ref", "HEAD"]
     _check([*command, *data, str(ROOT), str(folder)])
     return folder
+
+
+def _checked(name: str, command: list[str], folder: Path) -> int:
+    """Runs a check beside others, and prints what it says at once; its exit code."""
+    done = subprocess.run(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    print(f"{name}: {' '.join(command[2:])}\n{done.stdout.decode()}", flush=True)
+    return done.returncode
 
 
 def _check(command: list[str], folder: Path = ROOT) -> None:

@@ -57,17 +57,22 @@ def blank(tmp_path_factory: pytest.TempPathFactory) -> Service:
 
 
 @pytest.fixture
-def service(
+def fresh(
     blank: Service,
     new_database: NewDatabase,
     platform: str,
     server: PostgresServer,
     tmp_path: Path,
 ) -> Service:
+    """A fresh service, and a database with nothing of a user's."""
+    return newcomer(blank, tmp_path / "crm", new_database(platform), server.get_uri())
+
+
+@pytest.fixture
+def service(fresh: Service) -> Service:
     """A fresh service, and a project that was there before it."""
-    service = newcomer(blank, tmp_path / "crm", new_database(platform), server.get_uri())
-    service.sql(PROJECT)
-    return service
+    fresh.sql(PROJECT)
+    return fresh
 
 
 def test_a_project_comes_in_whole_and_unchanged(service: Service) -> None:
@@ -147,18 +152,11 @@ def test_a_bootstrap_from_the_files_makes_the_same_elsewhere(
         assert bool(differing) == bool(privileges)
 
 
-def test_what_an_older_project_granted_by_itself_is_adopted(
-    blank: Service,
-    new_database: NewDatabase,
-    platform: str,
-    server: PostgresServer,
-    tmp_path: Path,
-) -> None:
-    service = newcomer(blank, tmp_path / "crm", new_database(platform), server.get_uri())
-    service.sql(OLDER)
-    service.sql(PROJECT)
-    service.sql("revoke all on public.entries from anon")
-    assert adopt(service)["identical"]
+def test_what_an_older_project_granted_by_itself_is_adopted(fresh: Service) -> None:
+    fresh.sql(OLDER)
+    fresh.sql(PROJECT)
+    fresh.sql("revoke all on public.entries from anon")
+    assert adopt(fresh)["identical"]
 
 
 def test_starter_files_that_the_database_lacks_are_put_aside(service: Service) -> None:
@@ -219,17 +217,10 @@ def test_g01_only_recording_asks_for_a_protected_targets_name(service: Service) 
     assert service.sql("select target from twolane.label where protected") == [("production",)]
 
 
-def test_an_empty_database_has_nothing_to_adopt(
-    blank: Service,
-    new_database: NewDatabase,
-    platform: str,
-    server: PostgresServer,
-    tmp_path: Path,
-) -> None:
-    service = newcomer(blank, tmp_path / "crm", new_database(platform), server.get_uri())
-    failed = service.invoke("db.adopt", code=1)
+def test_an_empty_database_has_nothing_to_adopt(fresh: Service) -> None:
+    failed = fresh.invoke("db.adopt", code=1)
     assert "nothing to adopt" in failed.err and "invoke db.bootstrap" in failed.err
-    assert service.git("status", "--short") == ""
+    assert fresh.git("status", "--short") == ""
 
 
 def test_a_second_run_is_the_first_again(service: Service) -> None:

@@ -166,6 +166,13 @@ def test_a_service_of_no_version_is_told_how_to_get_one(
     assert f"copier copy --overwrite --vcs-ref VERSION {template.folder} ." in untagged.err
 
 
+def of_head(template: Template, folder: Path) -> Service:
+    """A service of what the template's repository has now, with or without a version."""
+    source = str(template.folder)
+    copier.run_copy(source, folder, vcs_ref="HEAD", defaults=True, quiet=True, skip_tasks=True)
+    return owned(folder)
+
+
 def test_a_service_of_uncommitted_changes_is_told_how_to_get_a_version(
     template: Template, tmp_path: Path
 ) -> None:
@@ -173,15 +180,7 @@ def test_a_service_of_uncommitted_changes_is_told_how_to_get_a_version(
     shutil.copytree(template.folder, draft.folder)
     (draft.folder / "template/tasks/draft.py").write_text("# not committed\n")
     with pytest.warns(UserWarning, match="Dirty template"):
-        copier.run_copy(
-            str(draft.folder),
-            tmp_path / "crm",
-            vcs_ref="HEAD",
-            defaults=True,
-            quiet=True,
-            skip_tasks=True,
-        )
-    service = owned(tmp_path / "crm")
+        service = of_head(draft, tmp_path / "crm")
     assert "_commit: 0.8.0-1-g" in service.read(ANSWERS)
     gone = service.invoke("template.check", code=1)
     assert "has no commit 0.8.0-1-g" in gone.err and "not committed" in gone.err
@@ -193,15 +192,7 @@ def test_between_two_releases_the_next_one_is_newer(template: Template, tmp_path
     shutil.copytree(template.folder, ahead.folder)
     ahead.replace("template/tasks/git.py", "import annotations\n", "import annotations\n# next\n")
     ahead.git("commit", "--quiet", "--all", "--message", "next")
-    copier.run_copy(
-        str(ahead.folder),
-        tmp_path / "crm",
-        vcs_ref="HEAD",
-        defaults=True,
-        quiet=True,
-        skip_tasks=True,
-    )
-    service = owned(tmp_path / "crm")
+    service = of_head(ahead, tmp_path / "crm")
     assert "✓ No newer version." in service.invoke("template.check").out
     for tag in ("0.9.0", "1.0.0rc1"):
         ahead.git("tag", tag)

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .dump import Entry, parsed
-from .prove_schema import literal
-from .repeatable import quoted
+from .sql_text import literal, quoted
 
 
 def condition(entry: Entry) -> tuple[str, str]:

@@ -14,8 +14,7 @@ from .capture_files import NO_REASON
 from .catalog import Change, Snapshot
 from .config import Config
 from .fact_sql import Left, Statement
-from .prove_schema import literal
-from .sql_text import without_returns
+from .sql_text import literal, without_returns
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,7 @@ from .adopt_sql import Block
 from .catalog import Snapshot
 from .dump import Entry, parsed
 from .fact_sql_words import BY_DEFAULT, idents
-from .prove_schema import literal
-from .repeatable import quoted
-from .rls import ident
+from .sql_text import ident, literal, quoted
 
 # To whom Supabase's default privileges give something on a new object; not everybody (`public`),
 # to whom Postgres itself gives some rights, which pg_dump takes for granted.

@@ -13,8 +13,7 @@ from itertools import groupby
 from . import adopt_absent
 from .dump import Entry, parsed
 from .fact_sql_words import dollar
-from .prove_schema import literal
-from .sql_text import indented, without_returns
+from .sql_text import indented, literal, without_returns
 
 # Clauses that look before they lock: what pg_dump writes → what may run again.
 _CLAUSES = {

@@ -18,11 +18,7 @@ from uuid import uuid4
 from . import embedded, urls
 from .config import Config, Target
 from .errors import Failure, Unreachable, from_postgres
-from .transactions import ADVISORY_LOCK as ADVISORY_LOCK
-from .transactions import LOCK_TIMEOUT as LOCK_TIMEOUT
-from .transactions import exclusive as exclusive
-from .transactions import retry_locks as retry_locks
-from .transactions import transaction as transaction
+from .transactions import transaction
 
 if TYPE_CHECKING:
     from psycopg import Connection

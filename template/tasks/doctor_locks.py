@@ -11,6 +11,7 @@ from .config import LOCAL, Config
 from .doctor_findings import error, info, warning
 from .doctor_server import available, command, reading
 from .findings import Finding
+from .transactions import ADVISORY_LOCK
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -99,7 +100,7 @@ def gather(connection: Connection[Any], target: str) -> Left:
     """Reads the sessions and the indexes; waits for no lock."""
     from psycopg.rows import class_row
 
-    lock = (databases.ADVISORY_LOCK >> 32, databases.ADVISORY_LOCK & 0xFFFF_FFFF)
+    lock = (ADVISORY_LOCK >> 32, ADVISORY_LOCK & 0xFFFF_FFFF)
     with reading(connection):
         with connection.cursor(row_factory=class_row(Session)) as cursor:
             sessions = cursor.execute(_SESSIONS, lock).fetchall()

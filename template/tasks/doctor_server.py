@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import catalog, databases, objects
+from . import catalog, objects, transactions
 from .catalog import Snapshot
 from .doctor_findings import error, info, warning
 from .findings import Finding
@@ -117,7 +117,7 @@ class Server:
 @contextmanager
 def reading(connection: Connection[Any]) -> Iterator[None]:
     """A transaction that can't write; the setting ends with it, on a pooler's connection too."""
-    with databases.transaction(connection):
+    with transactions.transaction(connection):
         connection.execute("set local transaction_read_only = on")
         yield
 

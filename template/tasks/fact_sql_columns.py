@@ -8,7 +8,7 @@ from . import catalog
 from .fact_sql_edit import Edit, Parts, Rank, Statement
 from .fact_sql_sequences import sequence_options
 from .fact_sql_words import foreign_options, list_of, set_options, texts, unlike, when
-from .prove_schema import literal
+from .sql_text import literal
 
 _STORAGE = {"p": "plain", "e": "external", "x": "extended", "m": "main"}
 _COMPRESSION = {"p": "pglz", "l": "lz4"}

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from .fact_sql_edit import Edit, Rank, Statement
 from .fact_sql_words import list_of, operator, routine, texts, unless_there, unlike, when
-from .prove_schema import literal
-from .rls import ident
+from .sql_text import ident, literal
 
 
 def schema(edit: Edit) -> Iterator[Statement]:

@@ -8,7 +8,7 @@ from . import catalog
 from .fact_sql_edit import Edit, Parts, Rank, Statement, Unwritten
 from .fact_sql_relations import tablespace
 from .fact_sql_words import idents, list_of, set_options, unlike, when
-from .prove_schema import literal
+from .sql_text import literal
 
 
 def _schema(edit: Edit) -> str:

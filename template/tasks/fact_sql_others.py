@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from . import catalog
 from .fact_sql_edit import Edit, Parts, Rank, Statement, Unwritten
 from .fact_sql_words import list_of, operator, routine, unless_there
-from .prove_schema import literal
-from .rls import ident
+from .sql_text import ident, literal
 
 _SECRET = "its options may be secrets, and stand as digests"
 

@@ -9,8 +9,7 @@ from . import catalog
 from .fact_sql_columns import clause, extras
 from .fact_sql_edit import Edit, Parts, Rank, Statement, Unwritten
 from .fact_sql_words import foreign_options, list_of, options, set_options, texts, unlike, when
-from .prove_schema import literal
-from .rls import ident
+from .sql_text import ident, literal
 
 # What can stand among a table's columns; the rest follows in statements of its own.
 _INLINE = {"type", "columns", "definition"}

@@ -9,7 +9,7 @@ from . import catalog
 from .catalog import RELATION_KINDS
 from .fact_sql_edit import Edit, Parts, Rank, Statement, kind_of
 from .fact_sql_words import BY_DEFAULT, idents, list_of, unless_there, when
-from .prove_schema import literal
+from .sql_text import literal
 
 # What GRANT and COMMENT call a kind of fact, where it is another word.
 _GRANT_ON = {

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .fact_sql_edit import Parts
-from .prove_schema import literal
-from .rls import ident
+from .sql_text import ident, literal
 
 # To whom Supabase's default privileges may grant something on a new object.
 BY_DEFAULT = "public, anon, authenticated, service_role"

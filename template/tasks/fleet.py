@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 
-from . import config, console, fleet_report, lane_b_push, shadow, state, targets
+from . import config, console, fleet_report, lane_b_push, state, targets
 from .config import Config
 from .errors import Failure
 from .fleet_report import Outcome
 from .fleet_run import Crew, Ended, Job
 from .options import SEVERAL
+from .replays import Replays
 
 _COLORS = {
     fleet_report.REFUSAL: "red",
@@ -163,14 +164,8 @@ def _job(name: str, words: Sequence[str], is_confirmed: bool) -> Job:
 def _warm(settings: Config) -> None:
     """Replays the repo's files once, so that the children find a finished shadow. What fails here
     fails in each of them, and is told by each."""
-    repo = state.read_repo(settings)
-    steps = [
-        shadow.files_step(repo.order.before),
-        shadow.migrations_step(settings, repo.revisions),
-        shadow.files_step(repo.order.after),
-    ]
     with suppress(Failure):
-        shadow.replay(settings, steps, console.working)
+        Replays(state.read_repo(settings), console.working).whole()
 
 
 def _report(done: Done, json: bool = False, aloud: Sequence[str] = ()) -> None:

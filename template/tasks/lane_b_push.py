@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import Rollback
 
-from . import catalog, console, databases, git, ledger, migrations, views
+from . import catalog, console, git, ledger, migrations, transactions, views
 from .catalog import Change, Snapshot
 from .config import Config
 from .errors import Failure
@@ -42,7 +42,7 @@ def push(connection: Connection[Any], state: State, plan: Plan) -> bool:
         )
 
     with console.working("applying"):
-        databases.retry_locks(work, connection, console.note)
+        transactions.retry_locks(work, connection, console.note)
     return attempt.is_mine
 
 
@@ -64,7 +64,7 @@ class _Attempt:
 
     def prepare(self, connection: Connection[Any]) -> None:
         """Takes the lock; leaves the transaction if another push was faster."""
-        databases.exclusive(connection, console.note)
+        transactions.exclusive(connection, console.note)
         ledger.prepare(connection)
         now, then = ledger.read(connection), self.state.ledger
         self.is_mine = now.revision == then.revision

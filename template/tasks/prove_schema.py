@@ -13,7 +13,6 @@ from . import catalog
 from .catalog import Snapshot
 from .config import Prove
 from .errors import Failure
-from .sql_text import literal as literal
 from .sql_text import quote
 
 if TYPE_CHECKING:

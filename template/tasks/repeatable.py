@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .sql_text import quoted as quoted
-from .sql_text import readable_statements
+from .sql_text import quoted, readable_statements
 from .sqlfiles import SqlFile
 
 _BLOCK = "do $$ begin … exception when duplicate_object then null; end $$"

@@ -16,7 +16,7 @@ from . import catalog
 from .errors import Failure
 from .prove_owner import Owners
 from .prove_schema import ForeignKey, Relation, Schema
-from .sql_text import ident as ident
+from .sql_text import ident
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import catalog, databases, embedded, embedded_standins, ledger, sqlfiles, urls
+from . import (
+    catalog,
+    databases,
+    embedded,
+    embedded_standins,
+    ledger,
+    sqlfiles,
+    transactions,
+    urls,
+)
 from .catalog import Snapshot
 from .config import Config
 from .errors import Failure, Unreachable
@@ -57,7 +66,7 @@ def files_step(files: Sequence[SqlFile]) -> Step | None:
 
     def run(connection: Connection[Any]) -> None:
         for file in files:
-            with databases.transaction(connection), _on_the_shadow():
+            with transactions.transaction(connection), _on_the_shadow():
                 sqlfiles.run(connection, file)
 
     return Step(_digest(*(f"{file.name}\0{file.digest}" for file in files)), run)
