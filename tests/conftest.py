@@ -107,7 +107,7 @@ def new_database(server: "PostgresServer") -> NewDatabase:
         name = f"test_{uuid4().hex}"
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             connection.execute(
-                sql.SQL("create database {} template {}").format(
+                sql.SQL("create database {} template {} strategy file_copy").format(
                     sql.Identifier(name), sql.Identifier(template)
                 )
             )
