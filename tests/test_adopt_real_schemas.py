@@ -34,6 +34,8 @@ REFERRED = {
     "supabase_todo": "Todos.id",
     "trigger_dev": "Organization.id",
 }
+# Those with the most kinds of objects.
+CHECKED = ("ground", "torture", "nine_files", "pagila", "trigger_dev")
 LINKS = """\
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import mapped_column
@@ -103,7 +105,7 @@ def test_an_adopted_schema_is_identical_on_the_shadow_and_lane_b_builds_on_it(
 
     with untouched(service):
         service.invoke("db.apply")
-    if name != "thousand":  # of one kind, and many
+    if name in CHECKED:
         expect_checked(service)
     service.commit()
 
