@@ -29,22 +29,7 @@ class Check:
         return f"{self.code} {self.name}".strip()
 
 
-@dataclass(frozen=True)
-class Result:
-    """A check's outcome; `skipped` says why it was not done, else it is empty."""
-
-    check: Check
-    findings: tuple[Finding, ...] = ()
-    skipped: str = ""
-
-    @property
-    def status(self) -> str:
-        """`passed`, `warned`, `failed` or `skipped`."""
-        if self.skipped:
-            return "skipped"
-        if any(finding.level == ERROR for finding in self.findings):
-            return "failed"
-        return "warned" if self.findings else "passed"
+Result = findings.Result[Check]
 
 
 def _conventions(ground: Ground) -> Iterator[Finding]:

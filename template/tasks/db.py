@@ -25,6 +25,7 @@ from .db_prove import rls as rls
 from .options import CARRY_ON, COMMIT, CONFIRM, CONFIRMS, JOBS, JSON, TARGET, TARGETS, is_many
 
 if TYPE_CHECKING:
+    from .hazards import Hazard
     from .plan import Plan
     from .state import State
     from .work import Work
@@ -263,7 +264,7 @@ def push(
     carry_on: bool = False,
 ) -> None:
     """Lane B: bring the waiting revisions into the database."""
-    from . import guards, hazards, lane_b_push, lint, plan
+    from . import guards, hazards, lane_b_push
     from .work import work_on
 
     if is_many(target):
@@ -273,16 +274,7 @@ def push(
         fleet.push(ask, dry_run, allow or (), to, json, commit)
         return
     with work_on(target) as work:
-        refuse(
-            guards.target(work.config, work.target, work.ledger, confirm),
-            guards.order(work.repo),
-            guards.history(work.repo, work.ledger),
-        )
-        state = work.state()
-        refuse(guards.one_lane_for_push(state), guards.stale_mirror(state), guards.app_drift(state))
-        todo = plan.make(work.repo, state.ledger, console.working, to)
-        refuse(guards.session(todo), guards.baseline(todo), guards.sql_only(todo))
-        found = [*hazards.find(todo), *lint.hazards(work.config.root, todo.statements)]
+        state, todo, found = _plan(work, confirm, to)
         if todo.revisions:
             hazards.expect_known(found, allow or ())
         if not json and todo.revisions:
@@ -322,6 +314,22 @@ def reset(c: Context, target: str | None = None, yes: bool = False) -> None:
     databases.local_database(settings)
     done("The local database is empty again.")
     say("Next:  invoke db.bootstrap")
+
+
+def _plan(work: Work, confirm: str | None, to: str | None) -> tuple[State, Plan, list[Hazard]]:
+    """What a push would do, and what could go wrong with it; all guards but that of consent."""
+    from . import guards, hazards, lint, plan
+
+    refuse(
+        guards.target(work.config, work.target, work.ledger, confirm),
+        guards.order(work.repo),
+        guards.history(work.repo, work.ledger),
+    )
+    state = work.state()
+    refuse(guards.one_lane_for_push(state), guards.stale_mirror(state), guards.app_drift(state))
+    todo = plan.make(work.repo, state.ledger, console.working, to)
+    refuse(guards.session(todo), guards.baseline(todo), guards.sql_only(todo))
+    return state, todo, [*hazards.find(todo), *lint.hazards(work.config.root, todo.statements)]
 
 
 def _push(work: Work, state: State, todo: Plan) -> None:

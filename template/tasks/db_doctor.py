@@ -42,7 +42,7 @@ def doctor(c: Context, target: str | None = None, json: bool = False) -> None:
 def _show(result: Result) -> None:
     """A line a check, and its findings below."""
     from . import findings
-    from .doctor_findings import ERROR, INFO, WARNING
+    from .findings import ERROR, INFO, WARNING
 
     sign, color = _SIGNS[result.status]
     skipped = f"   skipped: {result.skipped}" if result.skipped else ""

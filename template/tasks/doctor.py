@@ -19,9 +19,9 @@ from . import doctor_locks as locks
 from . import doctor_server as server
 from . import doctor_urls as urls
 from .config import Target
-from .doctor_findings import ERROR, INFO, WARNING
 from .errors import Failure
-from .findings import Finding, as_json, from_failure
+from .findings import ERROR, INFO, WARNING, Finding, as_json, from_failure
+from .findings import Result as Outcome
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -101,21 +101,7 @@ class Check:
     find: Callable[[Subjects], Iterator[Finding]]
 
 
-@dataclass(frozen=True)
-class Result:
-    """A check's outcome; `skipped` says why it was not done, else it is empty."""
-
-    check: Check
-    findings: tuple[Finding, ...] = ()
-    skipped: str = ""
-
-    @property
-    def status(self) -> str:
-        """`passed`, `noted`, `warned`, `failed` or `skipped`."""
-        levels = {finding.level for finding in self.findings}
-        named = ((ERROR, "failed"), (WARNING, "warned"), (INFO, "noted"))
-        found = next((status for level, status in named if level in levels), "passed")
-        return "skipped" if self.skipped else found
+Result = Outcome[Check]
 
 
 def _reached(subject: Callable[[], object]) -> Iterator[Finding]:

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .findings import ERROR as ERROR
-from .findings import WARNING as WARNING
-from .findings import Finding, Place
-
-INFO = "info"
+from .findings import ERROR, INFO, WARNING, Finding, Place
 
 
 def error(

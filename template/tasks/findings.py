@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import console, differences
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .errors import Failure
     from .guards import Refusal
 
-ERROR, WARNING = "error", "warning"
+# INFO is the doctor's alone.
+ERROR, WARNING, INFO = "error", "warning", "info"
 # Exit codes by what an error means; the least of those found is the command's.
 BROKEN, REFUSED, DIFFERENT = console.ERROR, console.REFUSED, console.DIFFERENT
 # Whose findings may be switched off by name. What else is found has its own way of saying "meant".
@@ -52,6 +53,26 @@ class Finding:
     def key(self) -> str:
         """What `[tool.twolane.check] ignore` calls it: `G12:public.notes`."""
         return f"{self.code}:{self.subject}"
+
+
+Check = TypeVar("Check")
+
+
+@dataclass(frozen=True)
+class Result(Generic[Check]):
+    """A check's outcome; `skipped` says why it was not done, else it is empty."""
+
+    check: Check
+    findings: tuple[Finding, ...] = ()
+    skipped: str = ""
+
+    @property
+    def status(self) -> str:
+        """`passed`, `noted`, `warned`, `failed` or `skipped`."""
+        levels = {finding.level for finding in self.findings}
+        named = ((ERROR, "failed"), (WARNING, "warned"), (INFO, "noted"))
+        found = next((status for level, status in named if level in levels), "passed")
+        return "skipped" if self.skipped else found
 
 
 def from_refusal(refusal: Refusal, subject: str, place: Place | None = None) -> Finding:
