@@ -120,6 +120,7 @@ def test_what_was_changed_or_dropped_by_hand_is_captured_with_what_it_gives_up(
     assert "gives up column public.contacts.phone with its values" in result.out
     assert "gives up table public.ai_usage with its rows" in result.out
     assert "taken as changed by hand" in result.out
+    assert "what is gone, run what makes it: invoke db.apply --file NAME" in result.out
     text = captured(service)
     assert "-- Gives up column public.contacts.phone with its values.\n" in text
     assert "-- ~ column public.contacts.email type: text → character varying(320)\n" in text

@@ -174,6 +174,7 @@ def test_the_mirror_of_a_fifteen_has_the_words_of_newer_ones(on_fifteen: Service
     changed = on_fifteen.invoke("db.sync").out
     assert "~ view public.people" in changed and "+ column company   text" in changed
     assert "The SQL files make this otherwise" in changed
+    assert "what is gone" not in changed
 
 
 def test_a_push_to_fifteen_takes_a_view_for_what_the_shadow_made(on_fifteen: Service) -> None:

@@ -94,7 +94,7 @@ def _owner(connection: Connection[Any]) -> str:
 
 
 def _show(state: State, found: Captured, written: bool, dry_run: bool) -> None:
-    from . import differences
+    from . import differences, mirror
 
     if dry_run:
         for file in found.files:
@@ -109,6 +109,7 @@ def _show(state: State, found: Captured, written: bool, dry_run: bool) -> None:
             "What the files make and this database has otherwise is taken as changed by hand. If it"
         )
         say("  is a file that was edited to no effect, delete the capture and its line instead.")
+        mirror.say_way_back(found.made)
     for lost in found.loses:
         warn(f"Another database that runs it gives up {lost}.")
     for name, lines in found.undone.items():

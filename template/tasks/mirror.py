@@ -112,9 +112,16 @@ def show(mirror: Mirror) -> None:
         )
         console.say("  hand; what a file should change needs statements that work on what exists:")
         console.show_changes(otherwise, limit=12)
+        say_way_back(otherwise)
     if state.app_drift:
         console.warn("The app's tables are not what their revisions make (G10), and left out:")
         console.show_changes(state.app_drift, limit=12)
+
+
+def say_way_back(changes: Sequence[Change]) -> None:
+    """Says how to undo a drop by hand, if there is one among the changes."""
+    if any(change.sign == "-" for change in changes):
+        console.say("  To have back what is gone, run what makes it: invoke db.apply --file NAME")
 
 
 def as_json(mirror: Mirror, written: bool) -> dict[str, Any]:
