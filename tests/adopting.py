@@ -13,8 +13,8 @@ import psycopg
 from psycopg import Rollback
 from service import Service
 
-from tasks import catalog, effects, repeatable
-from tasks.adopt_files import is_adopted, sql_file
+from tasks import catalog, effects, repeatable, sqlfiles
+from tasks.adopt_files import is_adopted
 
 SQL = "supabase/sql"
 
@@ -51,7 +51,7 @@ def untouched(service: Service) -> Iterator[None]:
 def expect_repeatable(service: Service) -> None:
     """Every adopted file may run again, and holds up nobody on the database it came from."""
     for path in sorted((service.folder / SQL).glob("*.sql")):
-        file = sql_file(path.name, path.read_text(encoding="utf-8"))
+        file = sqlfiles.of_text(path.name, path.read_text(encoding="utf-8"))
         if not is_adopted(file):
             continue
         assert [once.made.title for once in repeatable.find(file)] == [], file.name

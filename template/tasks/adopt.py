@@ -102,12 +102,8 @@ def _survey(work: Work) -> _Survey:
         available = adopt_extensions.available(on_shadow)
     lacking = adopt_extensions.read(connection).lacking(available)
     roles = {role for (role,) in connection.execute("select rolname from pg_catalog.pg_roles")}
-    owner = connection.execute(
-        "select pg_get_userbyid(datdba) from pg_catalog.pg_database "
-        "where datname = current_database()"
-    ).fetchone()
     given = [role for role in adopt_rights.GIVEN if role in roles]
-    return _Survey(Ground(facts, lacking, given), Live(str(owner and owner[0]), roles))
+    return _Survey(Ground(facts, lacking, given), Live(databases.owner(connection), roles))
 
 
 def _entries(work: Work) -> list[Entry]:

@@ -6,9 +6,8 @@ import re
 import textwrap
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 
-from . import adopt_order, adopt_rights
+from . import adopt_order, adopt_rights, sqlfiles
 from .adopt_sql import Block, block, render
 from .catalog import Snapshot
 from .dump import Entry
@@ -66,7 +65,7 @@ def make(entries: Sequence[Entry], ground: Ground, rest: Sequence[Block] = ()) -
         parts.append(("rest", render(rest)))
     width = len(str(10 * len(parts)))
     return [
-        sql_file(f"{10 * number:0{width}}_{name}.sql", f"{_header(name, text)}\n\n{text}\n")
+        sqlfiles.of_text(f"{10 * number:0{width}}_{name}.sql", f"{_header(name, text)}\n\n{text}\n")
         for number, (name, text) in enumerate(parts, 1)
     ]
 
@@ -74,12 +73,6 @@ def make(entries: Sequence[Entry], ground: Ground, rest: Sequence[Block] = ()) -
 def is_adopted(file: SqlFile) -> bool:
     """Whether `db.adopt` wrote the file."""
     return file.text.startswith(MARK)
-
-
-def sql_file(name: str, text: str) -> SqlFile:
-    """The file as it is read again, its line ends made equal."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return SqlFile(name, text, sha256(text.encode()).hexdigest())
 
 
 def _parts(own: Sequence[Entry], ground: Ground) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import adopt_files, console, files, ledger, mirror, transactions
+from . import adopt_files, console, files, ledger, mirror, sqlfiles, transactions
 from .adopt import Adoption
 from .config import Config
 from .errors import Failure
@@ -43,7 +43,7 @@ def present(config: Config) -> Present:
         OSError, UnicodeDecodeError: a file can't be read.
     """
     found = [
-        adopt_files.sql_file(path.name, path.read_text(encoding="utf-8-sig"))
+        sqlfiles.of_text(path.name, path.read_text(encoding="utf-8-sig"))
         for path in sorted(config.sql.glob("*.sql"))
     ]
     adopted = [file for file in found if adopt_files.is_adopted(file)]

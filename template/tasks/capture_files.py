@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import capture, catalog, databases, differences, fact_sql, files, shadow, sqlfiles, views
 from .capture import Trial
@@ -19,9 +18,6 @@ from .replays import Replays
 from .sqlfiles import MARK, FileFailure, SqlFile
 from .state import Repo, State
 from .transactions import transaction
-
-if TYPE_CHECKING:
-    pass
 
 NO_REASON = "no statement alone brings it about"
 
@@ -147,7 +143,7 @@ def _files(ran: Sequence[Statement], stem: str, after: bool) -> list[SqlFile]:
 
 def _file(stem: str, statements: Sequence[Statement], after: bool) -> SqlFile:
     text = fact_sql.text(statements, "Changes that were made by hand, captured by db.capture.")
-    return SqlFile(f"{stem}.sql", text, sha256(text.encode()).hexdigest(), after)
+    return sqlfiles.of_text(f"{stem}.sql", text, after)
 
 
 def _undone(

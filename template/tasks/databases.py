@@ -108,6 +108,15 @@ def _redact(message: str, secret: str) -> str:
     return message
 
 
+def owner(connection: Connection[Any]) -> str:
+    """Who owns the database, and all in it that no fact names an owner of."""
+    row = connection.execute(
+        "select pg_get_userbyid(datdba) from pg_catalog.pg_database "
+        "where datname = current_database()"
+    ).fetchone()
+    return str(row[0]) if row else ""
+
+
 def local_database(config: Config) -> dict[str, Any]:
     """Parameters of the embedded database, made with the platform stub if it is new."""
     server = embedded.server(config)

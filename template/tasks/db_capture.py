@@ -13,8 +13,6 @@ from .console import command, done, refuse, say, warn
 from .options import COMMIT, JSON, TARGET
 
 if TYPE_CHECKING:
-    from psycopg import Connection
-
     from .capture_files import Captured
     from .state import State
 
@@ -39,7 +37,7 @@ def capture(
     commit: bool = False,
 ) -> None:
     """Lane A: write what was changed by hand in the live database as an SQL file, proven first."""
-    from . import capture_files, guards
+    from . import capture_files, databases, guards
     from .work import work_on
 
     stem = f"60_captured_{date.today():%Y_%m_%d}" if name is None else _stem(name)
@@ -47,7 +45,7 @@ def capture(
         refuse(guards.order(work.repo), guards.applied_history(work.repo, work.ledger))
         state = work.state()
         refuse(guards.one_lane_for_push(state))
-        owner = _owner(work.connection)
+        owner = databases.owner(work.connection)
     if state.replay_error:
         raise state.replay_error
     if name is None:
@@ -84,13 +82,6 @@ def _stem(name: str) -> str:
             "Letters, digits, _ and - alone: invoke db.capture --name 60_hotfix",
         )
     return stem
-
-
-def _owner(connection: Connection[Any]) -> str:
-    """Who owns the database, and all in it that no fact names an owner of."""
-    query = "select pg_get_userbyid(datdba) from pg_database where datname = current_database()"
-    row = connection.execute(query).fetchone()
-    return str(row[0]) if row else ""
 
 
 def _show(state: State, found: Captured, written: bool, dry_run: bool) -> None:

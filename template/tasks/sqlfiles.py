@@ -70,7 +70,7 @@ def read_order(config: Config) -> Order:
     names = [name for name in dict.fromkeys(listed) if name != MARK]
     return Order(
         files=tuple(
-            _file(name, _read(config.sql / name), listed.index(name) > mark)
+            of_text(name, _read(config.sql / name), listed.index(name) > mark)
             for name in names
             if name in present
         ),
@@ -89,8 +89,9 @@ def _read(path: Any) -> str:
         ) from error
 
 
-def _file(name: str, text: str, after: bool) -> SqlFile:
-    text = text.replace("\r\n", "\n")
+def of_text(name: str, text: str, after: bool = False) -> SqlFile:
+    """The file that holds this text; after: whether it comes after the migrations."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     return SqlFile(name, text, sha256(text.encode()).hexdigest(), after)
 
 
