@@ -48,9 +48,9 @@ def parameters(config: Config, target: Target) -> dict[str, Any]:
 
 def protected_twin(config: Config, target: Target) -> Target:
     """The target, protected as that which leads to the same database is, if there is one."""
-    protected = [t for t in config.targets.values() if t.protected and t.variable]
-    for twin in protected:
-        if target.variable and place(config, twin) == place(config, target):
+    meant = place(config, target)
+    for twin in config.targets.values():
+        if twin.protected and meant and place(config, twin) == meant:
             return replace(twin, variable=target.variable)
     return target
 

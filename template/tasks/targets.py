@@ -60,10 +60,9 @@ def is_protected(config: Config, target: Target) -> bool:
     A URL that can't be read says nothing; whoever goes on to use it is told.
     """
     try:
-        twin = databases.place(config, target) and databases.protected_twin(config, target)
+        return databases.protected_twin(config, target).protected
     except Failure:
-        twin = None
-    return (twin or target).protected
+        return target.protected
 
 
 def as_json(config: Config, names: Sequence[str]) -> list[dict[str, Any]]:
