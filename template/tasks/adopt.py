@@ -1,4 +1,4 @@
-"""An existing database becomes lane A: SQL files that make what it is, proven on the shadow."""
+"""Turns an existing database into lane A: SQL files that recreate it, proven on the shadow."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ _WORTH = (*catalog.RELATION_KINDS, "composite type", "domain", "enum", "function
 class Adoption:
     """An adoption that is proven and not written yet.
 
-    state: the database, held against the repo as it will be. later: files of the starter that make
-    what the database does not have. left: where the database is otherwise than the files make it.
+    state: the database, compared with the repo after the adoption. later: starter files that make
+    something the database lacks. left: where the database differs from what the files make.
     """
 
     state: State
@@ -54,7 +54,7 @@ class Adoption:
 
 @dataclass(frozen=True)
 class _Survey:
-    """What is known of the database before its dump is replayed."""
+    """What we know about the database before its dump is replayed."""
 
     ground: Ground
     live: Live
@@ -67,7 +67,7 @@ class _Survey:
 def prepare(work: Work, starter: Sequence[SqlFile]) -> Adoption:
     """Reads the database and finds the files that make it, on the shadow. Writes nothing.
 
-    starter: SQL files that stay, before all others, if the database has what they make.
+    starter: SQL files. A file stays, before all others, if the database has what it makes.
 
     Raises:
         Failure: the database is empty or can't be read; the shadow's server lacks an extension.
@@ -127,7 +127,7 @@ def _kept(work: Work, starter: Sequence[SqlFile], facts: Snapshot) -> list[SqlFi
 def _base(
     work: Work, kept: Sequence[SqlFile], entries: Sequence[Entry], survey: _Survey
 ) -> tuple[Replay, Sequence[Entry]]:
-    """The shadow of the dump's files, and the entries in them: those that it takes."""
+    """The shadow made from the dump's files, and their entries: those that the shadow accepts."""
     try:
         return _replay(work, [*kept, *adopt_files.make(entries, survey.ground)]), entries
     except FileFailure:
@@ -136,7 +136,7 @@ def _base(
 
 
 def _taken(work: Work, kept: Sequence[SqlFile], entries: Sequence[Entry]) -> list[Entry]:
-    """The entries that the shadow takes: others need what its platform stub lacks."""
+    """The entries that the shadow accepts: others need objects that its platform stub lacks."""
     with (
         console.working("finding what the shadow does not take"),
         shadow.clone(work.config, _replay(work, kept).database) as parameters,
@@ -150,7 +150,7 @@ def _replay(work: Work, files: Sequence[SqlFile]) -> Replay:
 
 
 def _rest(work: Work, base: Replay, survey: _Survey) -> Rest:
-    """What the dump's files don't make, or make otherwise."""
+    """The SQL for what the dump's files don't make or make differently."""
     connect = partial(shadow.connect, work.config, base.database)
     live = views.settle(survey.facts, base.facts, connect)
     if not adopt_rest.differences(base.facts, live):

@@ -1,4 +1,4 @@
-"""When what an entry of a dump makes is not there: a condition in SQL that locks nothing. Pure."""
+"""SQL conditions that hold while a dump entry's object does not exist. They lock nothing. Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .sql_text import literal, quoted
 
 
 def condition(entry: Entry) -> tuple[str, str]:
-    """When the entry's object is not there, and the table that it is on.
+    """The condition that the entry's object does not exist, and the table that it is on.
 
-    Nothing for what changes an object and may do so again.
+    Both are empty for a statement that changes an object and may run again.
     """
     statement = parsed(entry.statements[0])
     if type(statement).__name__ in _CONDITIONS:
@@ -25,13 +25,16 @@ def condition(entry: Entry) -> tuple[str, str]:
 
 
 def of_statement(statement: Any) -> tuple[str, str]:
-    """The same for a parsed statement; nothing for a kind that hardly any database has."""
+    """The same for a parsed statement; both are empty for a kind that few databases have."""
     find = _CONDITIONS.get(type(statement).__name__)
     return find(statement) if find else ("", "")
 
 
 def _unlisted(catalog: str, name: str) -> str:
-    """No object that `pg_identify_object` calls so; it asks all of a kind, so for rare kinds."""
+    """The condition that `pg_identify_object` finds no object of that name.
+
+    It reads the whole catalog, so it is for rare kinds only.
+    """
     named = f"cross join pg_identify_object('pg_catalog.{catalog}'::regclass, o.oid, 0) i"
     return _none(f"{catalog} o\n    {named}", f"i.identity = {literal(name)}")
 
@@ -53,7 +56,10 @@ def _no_relation(relation: Any) -> tuple[str, str]:
 
 
 def _no_definition(view: Any) -> tuple[str, str]:
-    """pg_dump makes a view in a circle twice, first of nulls: then it reads and calls nothing."""
+    """The condition that the view reads no relation and calls no function: a placeholder.
+
+    pg_dump makes a view in a dependency cycle twice, first with null columns only.
+    """
     rule = "pg_rewrite w join pg_catalog.pg_depend d on d.objid = w.oid"
     reads = "d.refclassid in ('pg_class'::regclass, 'pg_proc'::regclass)"
     here = f"w.ev_class = {_regclass(_name(view))} and d.classid = 'pg_rewrite'::regclass"
@@ -67,7 +73,7 @@ def _no_type(parts: Sequence[Any], also: str = "") -> tuple[str, str]:
 
 
 def _no_part(catalog: str, table: str, name: str, relation: Any, own: str) -> tuple[str, str]:
-    """No row about the relation of that name; `table` and `name` are columns of the catalog."""
+    """The condition that the relation has no part `own`; `table`, `name` are catalog columns."""
     on = f"{table} = {_regclass(_name(relation))} and {name} = {literal(own)}"
     return _none(catalog, on), _name(relation)
 
@@ -97,7 +103,7 @@ def _unaltered(altered: Any) -> tuple[str, str]:
 
 
 def _unowned(altered: Any) -> tuple[str, str]:
-    """`ALTER SEQUENCE … OWNED BY`."""
+    """The condition for `ALTER SEQUENCE … OWNED BY`: the table does not own the sequence."""
     owned_by = next(option.arg for option in altered.options if option.defname == "owned_by")
     table = quoted([part.sval for part in owned_by[:-1]])
     hangs = f"objid = {_regclass(_name(altered.sequence))} and refobjid = {_regclass(table)}"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 SHOWN = 12
-# What each extension brought along, arrays of its types included, and what of the user's needs it.
+# Each extension, and the user's objects that need one of its objects (or an array of its types).
 _NEEDED = """
 , brought as (
     select e.extname, d.classid, d.objid
@@ -48,16 +48,16 @@ order by 1, 2
 
 @dataclass(frozen=True)
 class Extensions:
-    """The extensions of a database; needed_by: what of the user's own needs each, in words."""
+    """The extensions of a database. needed_by: extension → user objects that need it, in words."""
 
     names: Collection[str]
     needed_by: Mapping[str, list[str]] = field(default_factory=dict)
 
     def lacking(self, available: Collection[str]) -> list[str]:
-        """Those that a server does not have, and nothing needs.
+        """The extensions that a server lacks and that no object needs.
 
         Raises:
-            Failure: something needs one that it does not have.
+            Failure: an object needs an extension that the server lacks.
         """
         missing = sorted(set(self.names) - set(available))
         if needed := [name for name in missing if name in self.needed_by]:

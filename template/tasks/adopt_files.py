@@ -1,4 +1,4 @@
-"""A dump as SQL files of lane A, by concern, each of which may run again. Pure."""
+"""Turns a dump into SQL files of lane A, by concern; each file may run again. Pure."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .dump import Entry
 from .sqlfiles import SqlFile
 
 MARK = "-- Adopted from the live database by `invoke db.adopt`"
-# Blocks a file: each file is one transaction, and a server has room for some thousand locks.
+# Blocks per file: each file is one transaction, and a server can hold a few thousand locks.
 MOST = 500
 _GUARDED = (
     "What exists is left alone: to change it, write what does so below, or into a file of your own."
 )
-# What each file holds, and what a reader has to know of it.
+# What each file holds, and what a reader has to know about it.
 _ABOUT = {
     "types": f"Roles, schemas, extensions, types. {_GUARDED}",
     "functions": "Functions and what is made of them. Functions are replaced each time.",
@@ -35,13 +35,13 @@ _ABOUT = {
     "event_triggers": f"Event triggers, last, so that they don't meet the files above. {_GUARDED}",
     "rest": f"What a dump leaves out: what is on the platform's tables, for one. {_GUARDED}",
 }
-# Where entries are ordered by table, and kinds of them that need nothing in their own file.
+# Concerns ordered by table, and kinds of entries that need no other entry in their file.
 _BY_TABLE = ("keys", "triggers", "policies")
 _FREE = ("CHECK CONSTRAINT", "CONSTRAINT", "INDEX", "POLICY", "ROW SECURITY", "TRIGGER")
-# A function may name what comes later: its body is not looked into.
+# A function's body may name objects that are made later, so Postgres must not check it.
 _UNCHECKED = "SET LOCAL check_function_bodies = off;"
 _FUNCTION = re.compile(r"^\s*create or replace (function|procedure) ", re.IGNORECASE | re.MULTILINE)
-# Conditions may compare what Postgres prints, names in full.
+# Conditions may compare what Postgres prints, so it must print qualified names.
 _IN_FULL = "SET LOCAL search_path = '';"
 
 
@@ -49,8 +49,8 @@ _IN_FULL = "SET LOCAL search_path = '';"
 class Ground:
     """What decides how a dump is written. facts: those of the live database.
 
-    lacking: extensions that the shadow's server does not have, and nothing needs. given: roles of
-    the live database to which default privileges may give something.
+    lacking: extensions that the shadow's server lacks and that no object needs. given: roles of the
+    live database that default privileges may grant rights to.
     """
 
     facts: Snapshot
@@ -59,7 +59,7 @@ class Ground:
 
 
 def make(entries: Sequence[Entry], ground: Ground, rest: Sequence[Block] = ()) -> list[SqlFile]:
-    """The files, in their order. entries: the project's own; rest: what the last file holds."""
+    """The files, in their order. entries: the project's own; rest: the last file's blocks."""
     parts = list(_parts(entries, ground))
     if rest:
         parts.append(("rest", render(rest)))
@@ -76,7 +76,7 @@ def is_adopted(file: SqlFile) -> bool:
 
 
 def _parts(own: Sequence[Entry], ground: Ground) -> Iterator[tuple[str, str]]:
-    """Name and SQL of each file; a concern with many blocks makes several, numbered."""
+    """Name and SQL of each file; a concern with many blocks becomes several numbered files."""
     roles = adopt_rights.make_roles(adopt_rights.roles(ground.facts))
     files = dict(adopt_order.by_concern(own))
     for concern in adopt_order.CONCERNS:
@@ -93,7 +93,7 @@ def _parts(own: Sequence[Entry], ground: Ground) -> Iterator[tuple[str, str]]:
 
 
 def _blocks(concern: str, entries: Sequence[Entry], ground: Ground) -> list[Block]:
-    """In the order of the dump, but what is on one table stands together where it may."""
+    """The blocks in the dump's order, but blocks of one table are together where possible."""
     made = [block(entry, ground.lacking) for entry in entries]
     if concern not in _BY_TABLE:
         return made
@@ -110,7 +110,7 @@ def _blocks(concern: str, entries: Sequence[Entry], ground: Ground) -> list[Bloc
 
 
 def _chunks(groups: Sequence[Sequence[Block]]) -> Iterator[list[Block]]:
-    """Blocks by file: what is a group stays together."""
+    """The blocks of each file; the blocks of a group stay in one file."""
     chunk: list[Block] = []
     for group in groups:
         if chunk and len(chunk) + len(group) > MOST:

@@ -1,4 +1,4 @@
-"""Which entries of a dump are a project's own, and which go into one file. Pure."""
+"""Finds the entries of a dump that are a project's own, and the file of each. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONCERNS = (
     "publications",
     "event_triggers",
 )
-# pg_dump's kinds; what is not named here (operators, casts, text search, …) stands with functions.
+# pg_dump's kinds; other kinds (operators, casts, text search, …) go into the functions file.
 _CONCERN = {
     "SCHEMA": "types",
     "EXTENSION": "types",
@@ -59,7 +59,7 @@ _CONCERN = {
     "PUBLICATION TABLES IN SCHEMA": "publications",
     "EVENT TRIGGER": "event_triggers",
 }
-# What is no fact by itself, and goes where the first that it needs goes.
+# Kinds that are no facts by themselves: own if an entry that they need is own.
 _HANGING = {
     "ACL",
     "CHECK CONSTRAINT",
@@ -78,9 +78,9 @@ _HANGING = {
 
 
 def own(entries: Sequence[Entry], facts: Snapshot, made: Snapshot) -> list[Entry]:
-    """The entries that make the facts but for those `made` already, and what they need.
+    """The entries that make the facts, except those `made` already, and the entries they need.
 
-    Without those of the platform and of extensions, comments on extensions, and webhooks.
+    Leaves out entries of the platform and of extensions, comments on extensions, and webhooks.
     """
     entries = [entry for entry in entries if not _is_made(entry, facts, made)]
     by_id = {entry.id: entry for entry in entries}
@@ -100,7 +100,7 @@ def _is_made(entry: Entry, facts: Snapshot, made: Snapshot) -> bool:
 def _is_own(entry: Entry, chosen: set[int], extensions: set[int]) -> bool:
     if entry.thing or entry.kind == "USER MAPPING":
         return True
-    # `public` is there before everything: what hangs on it needs no entry.
+    # `public` exists from the start: its grants and comments need no other entry.
     on_public = entry.tag == "SCHEMA public"
     hosts = chosen - extensions if entry.kind == "COMMENT" else chosen
     return entry.kind in _HANGING and (on_public or not hosts.isdisjoint(entry.needs))
@@ -117,16 +117,16 @@ def _with_needs(entry: Entry, by_id: Mapping[int, Entry], chosen: set[int]) -> s
 
 
 def _is_webhook(entry: Entry, facts: Snapshot, extensions: set[int]) -> bool:
-    """A trigger that calls the platform with arguments that may be secrets: see `facts`."""
+    """Whether a trigger calls the platform with arguments that may be secrets: see `facts`."""
     if entry.kind != "TRIGGER" or not entry.thing or not extensions.isdisjoint(entry.needs):
         return False
     return "arguments" in catalog.definition(facts.get(entry.thing.fact, "{}"))
 
 
 def by_concern(entries: Sequence[Entry]) -> Iterator[tuple[str, list[Entry]]]:
-    """The entries of each file, in the order of the files; in a file, in that of the dump.
+    """The entries of each file, in the order of the files; within a file, in the dump's order.
 
-    An entry stands in the file of its concern, or where the last stands that it needs.
+    An entry goes into the file of its concern, or into a later file if it needs an entry there.
     """
     place: dict[int, int] = {}
     for entry in entries:

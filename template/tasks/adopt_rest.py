@@ -1,6 +1,7 @@
-"""Where the shadow is not what the database is, once a dump is replayed: written by facts, or told.
+"""Finds where the shadow differs from the database after a dump's replay; writes SQL from facts.
 
-Policies on `storage.objects`, triggers on `auth.users`: on the platform's tables, so in no dump.
+Examples: policies on `storage.objects`, triggers on `auth.users`. They are on the platform's
+tables, so no dump has them. What no SQL can make is reported.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .sql_text import literal, without_returns
 
 @dataclass(frozen=True)
 class Live:
-    """What facts don't say of the live database: its owner, and the roles of its server."""
+    """Two properties of the live database that are no facts: its owner, its server's roles."""
 
     owner: str
     roles: Collection[str]
@@ -27,23 +28,23 @@ class Live:
 
 @dataclass(frozen=True)
 class Rest:
-    """SQL that settles differences, in an order in which it runs; reasons for what is left."""
+    """SQL that removes differences, in an order that runs; reasons for those that remain."""
 
     blocks: tuple[Block, ...] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)
 
     def left(self, changes: Sequence[Change]) -> tuple[Left, ...]:
-        """What is left of the differences, each with its reason."""
+        """The remaining differences, each with its reason."""
         return tuple(Left(c, self.reasons.get(c.identity, NO_REASON)) for c in changes)
 
 
 def differences(made: Snapshot, live: Snapshot) -> list[Change]:
-    """From what the files make to what the database is. Owners differ with who connects."""
+    """Changes from the files' facts to the live ones. No owners: they depend on who connects."""
     return [c for c in catalog.diff(made, live) if catalog.kind(c.identity) != "owner"]
 
 
 def find(config: Config, database: str, facts: Snapshot, live: Live) -> Rest:
-    """What makes a copy of one of the shadow's databases what the live one is.
+    """The SQL that makes a copy of one of the shadow's databases equal to the live one.
 
     facts: those of the live database.
     """
@@ -58,7 +59,7 @@ def find(config: Config, database: str, facts: Snapshot, live: Live) -> Rest:
 
 
 def _blocks(statement: Statement, before: Snapshot, roles: Collection[str]) -> Iterator[Block]:
-    """A statement in the manner of the other files: what it adds, only where it is not there."""
+    """The statement as blocks, as in the other files: it adds an object only if it is missing."""
     parts = sql_text.statements(statement.sql)
     if condition := _missing_roles(statement, roles):
         yield Block([part.text for part in parts], condition)
@@ -72,13 +73,13 @@ def _blocks(statement: Statement, before: Snapshot, roles: Collection[str]) -> I
 
 
 def _missing_roles(statement: Statement, roles: Collection[str]) -> str:
-    """The stub has roles that the live server may lack: a condition for what is about them."""
+    """The condition that the statement's roles exist: the live server may lack stub roles."""
     grantees = {grantee for fact in statement.facts if (grantee := _grantee(fact))}
     missing = sorted(g for g in grantees if catalog.unquote(g) not in {"public", *roles})
     return " and ".join(f"to_regrole({literal(role)}) is not null" for role in missing)
 
 
 def _grantee(identity: str) -> str:
-    """The role of a grant, as SQL writes it; nothing for another fact."""
+    """The role of a grant, as SQL writes it; empty for another fact."""
     about = catalog.about(identity)
     return identity.removeprefix(f"grant {about} to ") if identity.startswith("grant ") else ""

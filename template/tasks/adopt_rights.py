@@ -11,10 +11,10 @@ from .dump import Entry, parsed
 from .fact_sql_words import BY_DEFAULT, idents
 from .sql_text import ident, literal, quoted
 
-# To whom Supabase's default privileges give something on a new object; not everybody (`public`),
-# to whom Postgres itself gives some rights, which pg_dump takes for granted.
+# Roles that Supabase's default privileges give rights on a new object. Without `public`: Postgres
+# itself gives it some rights, and pg_dump assumes these.
 GIVEN = tuple(role for role in BY_DEFAULT.split(", ") if role != "public")
-# What GRANT calls the kinds of objects that default privileges are for.
+# Kind of object with default privileges → GRANT's word for it.
 _WORDS = {
     "table": "TABLE",
     "foreign table": "TABLE",
@@ -45,7 +45,7 @@ def roles(facts: Snapshot) -> list[str]:
 
 
 def make_roles(names: Sequence[str]) -> list[Block]:
-    """Each role where it is missing: without login, password and memberships."""
+    """Blocks that make each missing role, without login, password and memberships."""
     return [
         Block([f"CREATE ROLE {ident(name)} NOLOGIN"], f"to_regrole({literal(ident(name))}) is null")
         for name in names
@@ -55,9 +55,10 @@ def make_roles(names: Sequence[str]) -> list[Block]:
 def grants(
     entries: Sequence[Entry], made: Sequence[Entry], given: Collection[str]
 ) -> Iterator[list[Block]]:
-    """The grants, object by object; those of one stand together, as what is given is taken first.
+    """The grants, in one group per object: each first revokes what default privileges gave.
 
-    entries: the grants; made: all that is adopted. given: to whom default privileges may give.
+    entries: the grants; made: all adopted entries. given: roles that default privileges may give
+    rights to.
     """
     on: dict[int, list[Entry]] = {}
     by_id = {entry.id: entry for entry in made}
@@ -72,13 +73,13 @@ def grants(
 
 
 def _object(entry: Entry, made: dict[int, Entry]) -> int:
-    """The object that a grant is on; that of a column also needs the table's own grants."""
+    """The id of a grant's object. A column's grant also needs the table's grants: skip them."""
     needed = (need for need in entry.needs if need in made and made[need].kind != "ACL")
     return next(needed, entry.id)
 
 
 def _revokes(names: Sequence[tuple[str, str]], given: Collection[str]) -> Iterator[str]:
-    """One statement a kind of object; a name a line, if there are several."""
+    """One statement per kind of object; if it has several names, one per line."""
     for word in dict.fromkeys(word for word, _ in names):
         listed = [name for kind, name in names if kind == word]
         separated = f" {listed[0]} " if len(listed) == 1 else "\n  " + ",\n  ".join(listed) + "\n"
@@ -86,7 +87,7 @@ def _revokes(names: Sequence[tuple[str, str]], given: Collection[str]) -> Iterat
 
 
 def _name(entry: Entry) -> tuple[str, str] | None:
-    """What REVOKE calls the object that an entry makes, if default privileges are for its kind."""
+    """REVOKE's words for an entry's object; None if its kind has no default privileges."""
     if entry.thing:
         kind = catalog.kind(entry.thing.fact)
         word = _WORDS.get(kind)

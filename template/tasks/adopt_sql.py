@@ -1,7 +1,7 @@
-"""An entry of a dump as SQL that does nothing where its object is. Pure but for the parser.
+"""Writes a dump entry as SQL that does nothing if its object exists. Pure except for the parser.
 
-What exists is neither locked nor looked into; only functions are replaced, grants given and
-comments written again, which hold up nobody.
+Existing objects are neither locked nor inspected. Only functions, grants and comments are written
+again, which blocks nobody.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .dump import Entry, parsed
 from .fact_sql_words import dollar
 from .sql_text import indented, literal, without_returns
 
-# Clauses that look before they lock: what pg_dump writes → what may run again.
+# Clauses that check before they lock: pg_dump's clause → the clause that may run again.
 _CLAUSES = {
     f"CREATE {kind} ": f"CREATE {kind} IF NOT EXISTS "
     for kind in (
@@ -48,9 +48,9 @@ _SECRET = ("FOREIGN DATA WRAPPER", "SERVER", "USER MAPPING")
 
 @dataclass(frozen=True)
 class Block:
-    """Statements that may run again: by themselves, or only while `condition` holds.
+    """Statements that may run again: always, or only while `condition` holds.
 
-    subject: the table that they concern, if one; those of one table stand together.
+    subject: the table that they concern, if any; blocks of one table stay together.
     """
 
     statements: Sequence[str]
@@ -59,7 +59,7 @@ class Block:
 
 
 def render(blocks: Sequence[Block]) -> str:
-    """The SQL of the blocks; what is conditional about one table is one DO block."""
+    """The SQL of the blocks; the conditional blocks of one table become one DO block."""
     return "\n\n".join(
         text
         for conditional, group in groupby(blocks, lambda block: bool(block.condition))

@@ -1,4 +1,4 @@
-"""Which entries of a dump the shadow takes: others need what its platform stub lacks."""
+"""Finds the dump entries that the shadow accepts: others need what its platform stub lacks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def taken(connection: Connection[Any], entries: Sequence[Entry]) -> Iterator[Entry]:
-    """The entries that the connection's database takes, each in a savepoint; they stay in it."""
+    """Runs each entry in a savepoint; yields those that the database accepts. They stay there."""
     import psycopg
 
     with transactions.transaction(connection):

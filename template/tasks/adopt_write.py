@@ -1,4 +1,4 @@
-"""An adoption in the repo and in the ledger: the files that are there, the new ones, their rows."""
+"""Writes an adoption: finds the existing files, writes the new ones, and their ledger rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .sqlfiles import MARK, SqlFile
 from .state import Repo
 from .work import Work
 
-# What the starter `minimal` begins with, and what it is for.
+# The SQL files of the starter `minimal`, each with its purpose.
 STARTER = {
     "01_extensions_and_vector.sql": "pgvector, in the schema extensions",
     "05_guardrails.sql": "AI quotas and usage; new tables begin with RLS and without grants",
@@ -26,7 +26,7 @@ SHOWN = 12
 
 @dataclass(frozen=True)
 class Present:
-    """The SQL files that are there before an adoption, listed or not.
+    """The SQL files that exist before an adoption, whether or not `bootstrap.txt` lists them.
 
     starter: those that the service began with; adopted: of an earlier adoption; own: all others.
     """
@@ -37,7 +37,7 @@ class Present:
 
 
 def present(config: Config) -> Present:
-    """Looks through the folder.
+    """The SQL files in the service's folder.
 
     Raises:
         OSError, UnicodeDecodeError: a file can't be read.
@@ -53,7 +53,7 @@ def present(config: Config) -> Present:
 
 
 def begun(repo: Repo, ledger: Ledger, own: Sequence[SqlFile]) -> Refusal | None:
-    """G11 for `db.adopt`: it is a beginning, and a service has one."""
+    """The refusal (G11) of `db.adopt` if the service has a history: an adoption begins one."""
     lived = [
         *(f"{name}: run by the database" for name in sorted(ledger.applied)),
         *(f"revision {id}: pushed into the database" for id in ledger.pushed),
@@ -79,10 +79,10 @@ def begun(repo: Repo, ledger: Ledger, own: Sequence[SqlFile]) -> Refusal | None:
 
 
 def write(adoption: Adoption, before: Present) -> None:
-    """Writes SQL files, their order, models and lock; puts aside what the database never ran.
+    """Writes SQL files, their order, models and lock; moves away files the database never ran.
 
-    Cut short at any point, the same command again finishes it: what it finds there is told by name
-    and by mark, not by `bootstrap.txt`.
+    If it is interrupted at any point, the same command finishes it: it recognizes existing files by
+    name and by mark, not by `bootstrap.txt`.
 
     Raises:
         Failure: the package has no folder for the models.
@@ -111,18 +111,18 @@ def write(adoption: Adoption, before: Present) -> None:
 
 
 def paths(config: Config) -> list[Path]:
-    """What an adoption writes, for a commit."""
+    """The paths that an adoption writes, for a commit."""
     found = [config.sql, later(config), config.order_file, config.lock, config.introspected]
     return [path for path in found if path.exists()]
 
 
 def later(config: Config) -> Path:
-    """Where the starter's files wait that the database never ran; nothing reads it."""
+    """The folder for starter files that the database never ran; no command reads it."""
     return config.sql.parent / "later"
 
 
 def _order(config: Config, adoption: Adoption) -> str:
-    """`bootstrap.txt` with its comments, and the files before the mark."""
+    """The text of `bootstrap.txt`: its comments, then the files, then the mark."""
     old = config.order_file.read_text(encoding="utf-8-sig").splitlines()
     names = [file.name for file in adoption.files]
     comments = [line for line in old if line.startswith("#")]
@@ -130,7 +130,7 @@ def _order(config: Config, adoption: Adoption) -> str:
 
 
 def record(work: Work, adoption: Adoption) -> None:
-    """Rows in the ledger as if the database had run the files: it has what they make."""
+    """Writes ledger rows as if the database had run the files: it has what they make."""
 
     def work_once() -> None:
         with transactions.transaction(work.connection):

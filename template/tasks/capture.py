@@ -1,4 +1,4 @@
-"""SQL that facts became, tried on a database: in which order it runs, and what it leaves open."""
+"""Tries SQL made from facts on a database: finds an order that runs, and what remains."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .transactions import transaction
 if TYPE_CHECKING:
     from psycopg import Connection
 
-# What one round brings along, such as default grants, the next sets right.
+# The next round corrects the side effects of a round, such as default grants.
 ROUNDS = 4
 
-# As in the files: a body may name what is made later, and names are written in full.
+# As in the files: a function's body may name later objects, and names are qualified.
 _SETTINGS = "set local check_function_bodies = off; set local search_path = ''"
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A statement that the database does not take, and what it says."""
+    """A statement that the database refuses, and the error message."""
 
     statement: Statement
     message: str
@@ -31,7 +31,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class Ordered:
-    """Statements in an order in which they run, and those that run in none."""
+    """Statements in an order that runs, and statements that run in no order."""
 
     ran: tuple[Statement, ...]
     refused: tuple[Refused, ...]
@@ -61,7 +61,7 @@ order by max(depth), relname
 
 @dataclass(frozen=True)
 class Trial:
-    """Statements that brought changes about, in order; identity → why a fact is left."""
+    """Statements that made the changes, in order. reasons: identity → why a fact remains."""
 
     ran: tuple[Statement, ...]
     reasons: Mapping[str, str]
@@ -73,9 +73,9 @@ def bring_about(
     live: Snapshot,
     owner: str,
 ) -> Trial:
-    """Renders what is to change and runs it, until nothing is left or nothing more can be done.
+    """Renders the changes as SQL and runs it, until no change is left or no statement runs.
 
-    changes: what is to change of the facts that the database has now. live, owner: see
+    changes: the database's current facts → the changes to make. live, owner: see
     `fact_sql.render`.
     """
     ran: list[Statement] = []
@@ -94,7 +94,7 @@ def bring_about(
         found = _readers(connection, done.refused)
         if not done.ran and readers.keys() >= found.keys():
             break
-        # A view that is taken off later need not be made before.
+        # A view that a later statement drops need not be made before.
         off = {view for column in found.keys() - readers.keys() for view in found[column]}
         ran = [statement for statement in ran if statement.facts[0] not in off]
         readers |= found
@@ -102,7 +102,7 @@ def bring_about(
 
 
 def _readers(connection: Connection[Any], refused: Sequence[Refused]) -> dict[str, Sequence[str]]:
-    """The views that read a column which could not change."""
+    """Column that could not change → the views that read it."""
     found = {}
     for identity in (fact for each in refused for fact in each.statement.facts):
         if catalog.kind(identity) == "column":
@@ -113,11 +113,11 @@ def _readers(connection: Connection[Any], refused: Sequence[Refused]) -> dict[st
 
 
 def order(connection: Connection[Any], statements: Sequence[Statement]) -> Ordered:
-    """Runs the statements, each in a savepoint, and those refused again after the others.
+    """Runs the statements, each in a savepoint; retries refused ones after the others.
 
-    What ran stays, in transactions of its own or in the one that is open: new values of enums
-    first, which can be used once theirs is over. A statement that ran in its other form is given
-    back in that form.
+    What ran stays, in separate transactions or in the open one. New enum values run first: they can
+    be used only after their transaction. A statement that ran in its other form is returned in that
+    form.
     """
     values = [each for each in statements if each.rank is Rank.VALUE]
     rest = [each for each in statements if each.rank is not Rank.VALUE]
@@ -159,7 +159,7 @@ def _otherwise(
 
 
 def _try(connection: Connection[Any], sql: str) -> str:
-    """Runs it in a savepoint; what the database says against it."""
+    """Runs the SQL in a savepoint; the database's error message, empty if it ran."""
     import psycopg
 
     try:

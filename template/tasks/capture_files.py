@@ -1,4 +1,4 @@
-"""Changes made by hand become SQL files of lane A, proven on the shadow before they are written."""
+"""Turns changes made by hand into SQL files of lane A, proven on the shadow before writing."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ NO_REASON = "no statement alone brings it about"
 
 @dataclass(frozen=True)
 class Captured:
-    """SQL files that make what was made by hand.
+    """SQL files that repeat changes made by hand.
 
-    made: what they settle. left: what they don't, and why. loses: what a database gives up that
-    runs them, if it has it. undone: SQL file → what it undoes of them when it runs again, a line a
-    fact, or how it fails then.
+    made: the changes that they make. left: the changes that they don't make, and why. loses: what
+    another database loses if it has it and runs them. undone: SQL file → the changes that it undoes
+    when it runs again, one line per fact, or its error message.
     """
 
     files: tuple[SqlFile, ...]
@@ -39,10 +39,10 @@ class Captured:
 
 
 def read(state: State, owner: str, stem: str, working: Callable[[str], Any]) -> Captured:
-    """The files for all that lane A's files don't make, `state.unmade`; nothing is written.
+    """The files for all changes that lane A's files don't make, `state.unmade`. Writes nothing.
 
-    What has nothing to do with an app table comes before the mark, so that app tables can build on
-    it; the rest after it. owner: the live database's owner. stem: what the files are called.
+    Changes that don't concern an app table come before the mark, so that app tables can use them;
+    the rest comes after it. owner: the live database's owner. stem: the start of the files' names.
 
     Raises:
         Failure: the shadow's server is out of reach.
@@ -52,7 +52,7 @@ def read(state: State, owner: str, stem: str, working: Callable[[str], Any]) -> 
         early = _files(first.ran, stem, after=False)
         try:
             whole = _whole(state, early, working)
-        except Failure:  # what comes later can't do with it there
+        except Failure:  # a later file fails after these changes
             early, whole = [], _whole(state, [], working)
         then = _after_the_mark(state, owner, whole)
         made = [*early, *_files(then.ran, f"{stem}_app" if early else stem, after=True)]
@@ -80,7 +80,7 @@ def _before_the_mark(state: State, owner: str, working: Callable[[str], Any]) ->
     }
 
     def changes(facts: Snapshot) -> list[Change]:
-        """What to bring about, and what that brought along."""
+        """The changes to make, and those that undo their side effects."""
         return [
             change
             for change in catalog.diff(facts, state.live)
@@ -113,13 +113,13 @@ def _try(
 
 
 def _is_about_app(identity: str, state: State) -> bool:
-    """Whether a fact stands on something of the app's."""
+    """Whether a fact is about an object that the app's revisions make."""
     about = catalog.about(identity) or identity
     return about in state.app or f"table {catalog.relation(identity)}" in state.app
 
 
 def _whole(state: State, made: Sequence[SqlFile], working: Callable[[str], Any]) -> shadow.Replay:
-    """The shadow as all of the repo's files and these make it."""
+    """The shadow made from all of the repo's files and these files."""
     order = state.repo.order
     early, late = ([f for f in made if f.after_migrations is after] for after in (False, True))
     every = (*order.before, *early, *order.after, *late)
@@ -128,13 +128,13 @@ def _whole(state: State, made: Sequence[SqlFile], working: Callable[[str], Any])
 
 
 def _unmade(state: State, whole: shadow.Replay) -> list[Change]:
-    """Where the live SQL lane is otherwise than this replay."""
+    """The changes by which the live SQL lane differs from this replay."""
     connect = partial(shadow.connect, state.repo.config, whole.database)
     return replace(state, replayed=views.settle(whole.facts, state.live, connect)).unmade
 
 
 def _files(ran: Sequence[Statement], stem: str, after: bool) -> list[SqlFile]:
-    """A file, and before it one for new values of enums: they can be used once it is over."""
+    """A file, and before it one for new enum values: they can be used after its transaction."""
     values = [statement for statement in ran if statement.rank is Rank.VALUE]
     rest = [statement for statement in ran if statement.rank is not Rank.VALUE]
     groups = [(f"{stem}_values", values), (stem, rest)] if values and rest else [(stem, ran)]
@@ -149,7 +149,7 @@ def _file(stem: str, statements: Sequence[Statement], after: bool) -> SqlFile:
 def _undone(
     state: State, made: Sequence[SqlFile], whole: shadow.Replay, captured: set[str]
 ) -> Iterator[tuple[str, Sequence[str]]]:
-    """Each file runs once more, and must leave alone what was captured (G08)."""
+    """Runs each file once more; yields the captured facts that it undoes (G08), or its error."""
     from psycopg import Rollback
 
     with shadow.connect(state.repo.config, whole.database) as connection:
@@ -168,7 +168,7 @@ def _undone(
 
 
 def free_stem(repo: Repo, wanted: str) -> str:
-    """`wanted`, or with a number behind it, so that no file of that name is there yet."""
+    """`wanted`, with a number appended if a file of that name exists already."""
     taken = {path.name for path in repo.config.sql.iterdir()}
     numbers = (f"{wanted}_{number}" for number in range(2, len(taken) + 3))
     return next(
@@ -197,7 +197,7 @@ def write(config: Config, made: Sequence[SqlFile]) -> list[Path]:
 
 
 def listed(order: str, made: Sequence[SqlFile]) -> str:
-    """The text of `bootstrap.txt` with the files: before the mark at once, after it at the end."""
+    """The text of `bootstrap.txt` with the files: directly before the mark, or at the end."""
     end = "\r\n" if "\r\n" in order else "\n"
     lines = order.splitlines()
     places = [number for number, line in enumerate(lines) if line.partition("#")[0].strip() == MARK]

@@ -2,17 +2,21 @@
 
 A fact is one property of one object. Its identity says what it is and where
 (`column public.contacts.email`), its definition is a small JSON text that Postgres itself wrote
-(`{"type":"text","not_null":true}`). The SQL in `facts` makes them; all here but `read` is pure.
+(`{"type":"text","not_null":true}`). The SQL in `facts` makes them; all here except `read` is pure.
 
-Not facts, each for its reason: the order of columns in a table (it depends on history, and no
-statement should rely on it), NOT NULL as a named constraint (only Postgres 18 has it; it stands
-with the column), constraints, indexes and triggers that a partition has from its parent unless they
-differ from the parent's, the options of user mappings and the connections of subscriptions
-(passwords), the version of an extension and what it brings along (objects, grants on them, a
-comment), what Postgres makes for a range type, grants on the row type of a table, who granted,
-`depends on extension`, the mark `pg_attver` that Debian's 15.20 keeps among a column's options (a
-position in its log, which pg_dump leaves out too), rows, sequence positions, and what belongs to
-the whole cluster (roles, databases, tablespaces, settings).
+These are no facts:
+- the order of columns in a table: it depends on history, and no statement should rely on it;
+- NOT NULL as a named constraint: only Postgres 18 has it; here it is a part of the column;
+- constraints, indexes and triggers that a partition has from its parent, unless they differ from
+  the parent's;
+- the options of user mappings and the connections of subscriptions: they hold passwords;
+- the version of an extension, and what it makes: objects, grants on them, a comment;
+- what Postgres makes for a range type, and grants on the row type of a table;
+- the grantor of a grant, and `depends on extension`;
+- the mark `pg_attver` that Debian's 15.20 keeps among a column's options: it is a position in its
+  log, and pg_dump leaves it out too;
+- rows, sequence positions, and what belongs to the whole cluster (roles, databases, tablespaces,
+  settings).
 """
 
 from __future__ import annotations
@@ -94,7 +98,7 @@ def _read(connection: Connection[Any]) -> Snapshot:
 
 @cache
 def settings() -> bytes:
-    """The statement that makes Postgres print definitions alike, until the transaction ends."""
+    """The statement that makes all servers print definitions alike, for one transaction."""
     return (_FOLDER / "settings.sql").read_bytes()
 
 
@@ -110,7 +114,7 @@ def query() -> bytes:
 
 
 def diff(before: Snapshot, after: Snapshot) -> list[Change]:
-    """What turns `before` into `after`, sorted by identity."""
+    """The changes that turn `before` into `after`, sorted by identity."""
     return [
         Change(identity, before.get(identity), after.get(identity))
         for identity in sorted(before.keys() | after.keys())
@@ -160,7 +164,7 @@ def split_name(name: str) -> list[str]:
 
 
 def _unquoted(text: str) -> str:
-    """The text with every quoted identifier blotted out, so that positions stay what they were."""
+    """The text with `_` for every letter of a quoted identifier: all positions stay the same."""
     if '"' not in text:
         return text
     return re.sub('"[^"]*"', lambda quoted: "_" * len(quoted[0]), text)

@@ -10,7 +10,7 @@ from packaging.version import InvalidVersion, Version
 
 @dataclass(frozen=True)
 class Section:
-    """One `## ` section. title: the heading's first word. upgrading: that paragraph, or ""."""
+    """One `## ` section. title: the heading's first word. upgrading: its upgrade note, or ""."""
 
     title: str
     text: str

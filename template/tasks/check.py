@@ -1,4 +1,4 @@
-"""The checks of `db.check`, in their order: all that the repo's files alone can answer for."""
+"""The checks of `db.check`, in their order: all checks that need only the repo's files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .state import Repo
 
 @dataclass(frozen=True)
 class Check:
-    """One check. needs: checks that must have found no error, or its answer would mean nothing."""
+    """One check. needs: checks that must find no error first, or its result means nothing."""
 
     name: str
     does: str
@@ -88,7 +88,7 @@ CHECKS = (
 
 
 def run(repo: Repo, working: Callable[[str], AbstractContextManager[Any]]) -> Iterator[Result]:
-    """Each check's result as it comes; last the entries of `ignore` that name no finding."""
+    """Each check's result as it comes; last the entries of `ignore` that match no finding."""
     ground = Ground(repo, working)
     failed: set[str] = set()
     judged: set[str] = set()
@@ -112,7 +112,7 @@ IGNORE = Check("ignore", "entries of [tool.twolane.check] ignore", lambda ground
 
 
 def _is_judged(entry: str, judged: set[str]) -> bool:
-    """Not if its guard's check was skipped: the entry may be needed yet."""
+    """Whether its guard's check ran: if it was skipped, the entry may still be needed."""
     code = entry.partition(":")[0]
     return code in judged or code not in findings.IGNORABLE
 
@@ -135,9 +135,9 @@ def report_json(results: Sequence[Result]) -> dict[str, Any]:
 
     status: see `Result.status`; reason: why it was skipped, or null. A finding is `{"check",
     "code", "level", "subject", "message", "details", "first", "file", "line"}`: code is the guard's
-    or null, level "error" or "warning", details lines of text, first the way on; file (from the
-    service's folder) and line are null where they are not known. Entries of `ignore` that fit
-    nothing are findings of a check named "ignore", which is there only then.
+    or null, level "error" or "warning", details lines of text, first the next step; file (from the
+    service's folder) and line are null if they are not known. Entries of `ignore` that match no
+    finding are findings of a check named "ignore", which is listed only then.
     """
     found = [finding for result in results for finding in result.findings]
     errors = sum(finding.level == ERROR for finding in found)

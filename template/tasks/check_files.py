@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ground:
-    """The repo, and what its files make; each part is found when it is first asked for.
+    """The repo, and what its files make; each part is computed on first use.
 
-    Raises, in all that replays: `Failure` where a file or a migration doesn't run.
+    Every part that replays raises `Failure` if a file or a migration doesn't run.
     """
 
     repo: Repo
@@ -47,7 +47,7 @@ class Ground:
 
     @cached_property
     def whole(self) -> Replay:
-        """Everything that the repo has, from nothing."""
+        """The replay of everything in the repo, from an empty database."""
         return self.replays.whole()
 
     @cached_property
@@ -73,21 +73,21 @@ class Ground:
 
 
 def order(ground: Ground) -> Iterator[Finding]:
-    """G09."""
+    """Guard G09: `bootstrap.txt` and the folder agree."""
     if refusal := guards.order(ground.repo):
         place = Place("supabase/bootstrap.txt")
         yield from_refusal(refusal, "bootstrap.txt", place)
 
 
 def history(ground: Ground) -> Iterator[Finding]:
-    """G11, as far as files tell: several heads."""
+    """Guard G11, as far as files show it: several heads."""
     if refusal := guards.history(ground.repo, Ledger()):
         last = ground.repo.revisions[-1]
         yield from_refusal(refusal, last.path.name, Place(reversible.in_folder(last)))
 
 
 def replay(ground: Ground) -> Iterator[Finding]:
-    """Every file that Postgres's parser refuses; else the first that doesn't run."""
+    """Every file that Postgres's parser refuses; without one, the first that doesn't run."""
     broken = False
     for file in ground.repo.order.files:
         try:
@@ -106,11 +106,11 @@ def replay(ground: Ground) -> Iterator[Finding]:
 
 
 def idempotent(ground: Ground) -> Iterator[Finding]:
-    """G08: every file runs again, and changes nothing by it.
+    """Guard G08: every file can run again, and changes nothing then.
 
-    Each runs in the state that all files and migrations make, in a transaction of its own that is
-    taken back. That is the state which a file meets when `db.apply` runs it again after an edit:
-    what it undoes of a later file then stays undone, as the later one is not run.
+    Each runs in the state that all files and migrations make, in its own transaction, which is
+    rolled back. `db.apply` runs an edited file again in the same state: what it undoes of a later
+    file then stays undone, because the later file does not run.
     """
     with shadow.connect(ground.repo.config, ground.whole.database) as connection:
         for file in ground.repo.order.files:
@@ -142,7 +142,7 @@ def _again(ground: Ground, connection: Connection[Any], file: SqlFile) -> Iterat
 
 
 def _place(ground: Ground, file: SqlFile, identities: Sequence[str]) -> Place | None:
-    """Where the file makes the first of these objects that it makes."""
+    """The place where the file makes one of these objects: the first that it makes, if any."""
     names = (catalog.relation(i) or i.partition(" ")[2].partition("(")[0] for i in identities)
     found = (ground.places.get(catalog.plain(name)) for name in names)
     path = f"{places.FOLDER}{file.name}"
@@ -164,12 +164,12 @@ def _not_idempotent(
 
 
 def baseline(ground: Ground) -> Iterator[Finding]:
-    """G05, revision by revision."""
+    """Guard G05, revision by revision."""
     return _refused(ground, "G05")
 
 
 def sql_only(ground: Ground) -> Iterator[Finding]:
-    """G07, revision by revision."""
+    """Guard G07, revision by revision."""
     return _refused(ground, "G07")
 
 
@@ -184,7 +184,7 @@ def _refused(ground: Ground, code: str) -> Iterator[Finding]:
 
 
 def undone(ground: Ground) -> Iterator[Finding]:
-    """Every revision can be taken back, or says why not."""
+    """Every revision can be reverted, or says why not."""
     for trip in ground.trips:
         if trip.finding:
             yield trip.finding

@@ -1,4 +1,4 @@
-"""Whether models, mirror and files say the same: app.py, introspected.py, schema.lock.json."""
+"""Checks that models, mirror and files agree: app.py, introspected.py, schema.lock.json."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .state import State
 
 
 def scope(ground: Ground) -> Iterator[Finding]:
-    """G04: no table of app.py is in the mirror."""
+    """Guard G04: no table of app.py is in the mirror."""
     app = _app_file(ground)
     try:
         declared = migrations.app_schema(ground.repo.config).tables
@@ -84,7 +84,7 @@ def mirror(ground: Ground) -> Iterator[Finding]:
 def stale(ground: Ground) -> list[Change]:
     """What a sync would change in the lock, if the shadow were the live database.
 
-    Owners are left out: they differ with who connects; and extensions that the shadow can't have.
+    Left out: owners, which depend on who connects, and extensions that the shadow can't have.
     """
     repo, whole = ground.repo, ground.whole
     connect = partial(shadow.connect, repo.config, whole.database)
@@ -119,7 +119,7 @@ def _app_file(ground: Ground) -> Place:
 
 
 def _line_of(lock: str, changes: Sequence[Change]) -> int | None:
-    """The line of the first fact that the lock has, and the files make otherwise or not."""
+    """The line of the first fact in the lock that the files make differently or not at all."""
     for change in changes:
         position = lock.find(f"\n    {json.dumps(change.identity, ensure_ascii=False)}: ")
         if position >= 0:

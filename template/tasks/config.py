@@ -1,4 +1,4 @@
-"""Where the service is and what it says of itself: `[tool.twolane]`, the environment, `.env`.
+"""Finds the service and reads its settings: `[tool.twolane]`, the environment, `.env`.
 
 Read with `tomllib`, never from Invoke's own configuration, which any `INVOKE_*` variable overrides.
 """
@@ -32,9 +32,9 @@ class Target:
 
 @dataclass(frozen=True)
 class Prove:
-    """What `db.prove` can't know by itself: `[tool.twolane.prove]`.
+    """Settings that `db.prove` can't find out by itself: `[tool.twolane.prove]`.
 
-    shared: what everybody may read. tenants: table → the column that says whose a row is.
+    shared: objects that everybody may read. tenants: table → the column that names a row's tenant.
     rows: table → column → an SQL expression for new rows.
     """
 
@@ -241,13 +241,13 @@ def _prove(table: Mapping[str, Any]) -> Prove:
 
 
 def _expressions(value: object, name: str) -> Mapping[str, str]:
-    """A table of strings; a key with a dot in it must be quoted, or TOML makes two of it."""
+    """A table of strings; a key with a dot in it must be quoted, or TOML splits it in two."""
     table = _table(value, name)
     return {key: _text(table, key) for key in table}
 
 
 def _environment(root: Path) -> Mapping[str, str]:
-    """The environment, and below it what `.env` says."""
+    """The environment's variables, and those of `.env` that it does not set."""
     path = root / ".env"
     try:
         text = path.read_text(encoding="utf-8") if path.exists() else ""

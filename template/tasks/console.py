@@ -59,9 +59,9 @@ def command(**options: Any) -> Callable[[Callable[..., None]], Any]:
 
         @functools.wraps(body)
         def run(*args: Any, **kwargs: Any) -> None:
-            # Invoke forbids it; the modules that a command imports would be compiled each time.
+            # Invoke turns bytecode off; Python would compile a command's imports each time.
             sys.dont_write_bytecode = False
-            # A command ends soon, and nearly all that it makes lives as long as it does.
+            # A command ends soon, and nearly all its objects live until then.
             gc.disable()
             try:
                 body(*args, **kwargs)
@@ -75,7 +75,7 @@ def command(**options: Any) -> Callable[[Callable[..., None]], Any]:
                 error("Interrupted. What was finished is recorded, the rest was rolled back.")
                 raise Exit(code=INTERRUPTED) from None
             except BrokenPipeError:
-                # Whoever read the output is gone; what comes after the output was not done.
+                # The reader of the output is gone; the steps after the output were not done.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 raise Exit(code=ERROR) from None
             except Exit:
@@ -93,7 +93,7 @@ def command(**options: Any) -> Callable[[Callable[..., None]], Any]:
 
 
 def explain(problem: Exception) -> Failure:
-    """Any exception as one message; the unforeseen ask for the traceback."""
+    """Any exception as one message; an unexpected one asks for the traceback."""
     if isinstance(problem, Failure):
         return problem
     import psycopg
@@ -141,7 +141,7 @@ def confirm(question: str) -> bool:
 
 
 def suggest(root: Path, paths: Sequence[Path], message: str, commit: bool) -> None:
-    """The commit message that comes last, or the commit itself, of these paths alone."""
+    """Prints the commit message, or commits these paths alone."""
     from . import git
 
     if commit:
@@ -162,7 +162,7 @@ def note(text: str) -> None:
 
 @contextmanager
 def working(label: str) -> Iterator[None]:
-    """Says what goes on if it takes longer than a second."""
+    """Prints the label if the work takes longer than a second."""
     timer = threading.Timer(1.0, note, [f"{label} …"])
     timer.daemon = True
     timer.start()
@@ -180,7 +180,7 @@ def error(message: str, first: str = "") -> None:
 
 
 def show_refusal(name: str, refusal: Refusal) -> None:
-    """One screen: what was refused, the facts concerned, the one command that leads on."""
+    """Prints one screen: what was refused, the facts concerned, and the one next command."""
     sys.stdout.flush()
     head = f"{name} refused · {refusal.code} {refusal.name}".replace("·  ", "· ")
     lines = [
@@ -199,13 +199,13 @@ def show_changes(changes: Sequence[Change], limit: int) -> None:
 
 
 def show_objects(changes: Sequence[Change], limit: int | None = 60) -> None:
-    """The changes by object, each long definition by what changed in it."""
+    """Prints the changes by object; of a long definition, only the part that changed."""
     for line in _limited([_paint_change(line, sys.stdout) for line in grouped(changes)], limit):
         print(line)
 
 
 def show_plan(plan: Plan, found: Sequence[Hazard]) -> None:
-    """The revisions, their statements, the facts that they change, what could go wrong."""
+    """Prints the revisions, their statements, the facts that they change, and the hazards."""
     for revision in plan.revisions:
         say(f"Revision {revision.id}  {revision.title}")
     for statement in plan.statements:
@@ -237,7 +237,7 @@ def plan_json(plan: Plan, found: Sequence[Hazard]) -> dict[str, Any]:
 
 
 def change_lines(changes: Sequence[Change], stream: Any, limit: int) -> list[str]:
-    """A line a change, painted; a long list ends in the number left out."""
+    """One coloured line per change; a long list ends with the number of lines left out."""
     return _limited([_paint_change(line, stream) for line in flat(changes)], limit)
 
 
@@ -257,7 +257,7 @@ def print_json(value: Any) -> None:
 
 
 def say_json(text: str) -> None:
-    """Prints a JSON text; what a terminal would act on, in strings alone, becomes an escape."""
+    """Prints a JSON text; control characters, which only strings have, become escapes."""
     print(re.sub(r"[^\n -~]", lambda found: _json_escape(found[0]), text))
 
 
@@ -280,7 +280,7 @@ def clean(text: str) -> str:
 
 
 def clean_line(text: str) -> str:
-    """`clean` text on one line: a name can't begin another, which would pass for ours."""
+    """`clean` text on one line, so that a name can't begin a line that looks like ours."""
     return clean(text).replace("\n", "\\n")
 
 

@@ -1,7 +1,7 @@
 """G12: names, keys, times, the tenant column, `search_path`. Facts → findings.
 
-Only schemas that `anon` or `authenticated` may use are held to them. An error is what costs safety
-or speed, or can't be mended later without a break; the rest is a warning.
+The conventions apply only to schemas that `anon` or `authenticated` may use. A finding is an error
+if it costs safety or speed, or if a later fix would break clients; the rest are warnings.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _USERS = "auth.users"
 
 
 def find(facts: Snapshot, tenant: str) -> Iterator[Finding]:
-    """What departs from the conventions; `tenant` is the tenant column's name.
+    """Departures from the conventions; `tenant` is the tenant column's name.
 
-    Errors: a table, view, column, function or type whose name needs quotes for ever; a table
-    without a primary key; a tenant column that no foreign key leads from to `auth.users`, or that
-    no index begins with; a `security definer` function whose `search_path` is the caller's, unless
-    G13 names it.
+    Errors: a table, view, column, function or type whose name always needs quotes; a table without
+    a primary key; a tenant column without a foreign key that leads to `auth.users`, or without an
+    index that begins with it; a `security definer` function that uses the caller's `search_path`,
+    unless G13 names it.
     Warnings: a primary key that is no uuid with a default; `created_at`, `updated_at` missing or
-    otherwise than `timestamptz not null default now()`; a nullable tenant column; an index or
-    constraint whose name needs quotes; another function with the caller's `search_path`.
+    different from `timestamptz not null default now()`; a nullable tenant column; an index or
+    constraint whose name needs quotes; another function that uses the caller's `search_path`.
     """
     exposed, found = exposed_schemas(facts), relations(facts)
     tables = {relation.name: relation for relation in found}
@@ -106,7 +106,7 @@ def _key(table: Relation) -> Iterator[Finding]:
 
 
 def _points_somewhere(table: Relation, column: str) -> bool:
-    """A key of foreign keys, that of a table between two others, or of one row a user."""
+    """Whether the key column is in a foreign key: in a join table, or with one row per user."""
     return any(
         c["type"] == "foreign key" and column in c["columns"] for c in table.constraints.values()
     )
@@ -159,7 +159,7 @@ def _tenant(table: Relation, tenant: str, tables: Mapping[str, Relation]) -> Ite
 def _leads_to_users(
     table: Relation, column: str, tables: Mapping[str, Relation], seen: frozenset[str]
 ) -> bool:
-    """Whether foreign keys lead from the column to `auth.users`, by `profiles` say."""
+    """Whether foreign keys lead from the column to `auth.users`, for example by `profiles`."""
     for constraint in table.constraints.values():
         if constraint["type"] != "foreign key" or column not in constraint["columns"]:
             continue
@@ -176,7 +176,7 @@ def _leads_to_users(
 
 
 def _has_index(table: Relation, tenant: str) -> bool:
-    """A whole index, or the one behind a key, that begins with the tenant column."""
+    """Whether an index that is not partial, or a key's, begins with the tenant column."""
     led_by = re.compile(rf" USING btree \({tenant}[,) ]")
     keys = ("primary key", "unique")
     return any(

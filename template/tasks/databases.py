@@ -1,4 +1,4 @@
-"""Connections to targets; databases of our own: made, copied, dropped.
+"""Connects to targets; makes, copies and drops databases of our own.
 
 Every command works through a transaction pooler: no prepared statements, no session state.
 """
@@ -47,7 +47,7 @@ def parameters(config: Config, target: Target) -> dict[str, Any]:
 
 
 def protected_twin(config: Config, target: Target) -> Target:
-    """The target, protected as that which leads to the same database is, if there is one."""
+    """The protected target of the same database, with this target's URL; or else this target."""
     meant = place(config, target)
     for twin in config.targets.values():
         if twin.protected and meant and place(config, twin) == meant:
@@ -56,7 +56,7 @@ def protected_twin(config: Config, target: Target) -> Target:
 
 
 def place(config: Config, target: Target) -> tuple[Any, ...] | None:
-    """The database that the target's URL leads to, whoever connects; None where none is set.
+    """Identifies the database that the target's URL leads to, for any user; None without a URL.
 
     Raises:
         Failure: it is no Postgres URL.
@@ -66,7 +66,7 @@ def place(config: Config, target: Target) -> tuple[Any, ...] | None:
     found = urls.parse(url, target.variable)
     host, user = str(found.get("host", "")), str(found.get("user", ""))
     if host.endswith(".pooler.supabase.com"):
-        # All projects of a region share it; the user's name says which one is meant.
+        # All projects of a region share this host; the user's name identifies the project.
         return (user.partition(".")[2], found.get("dbname"), found.get("options"))
     if host.startswith("db.") and host.endswith(".supabase.co"):
         return (host.split(".")[1], found.get("dbname"), found.get("options"))
@@ -109,7 +109,7 @@ def _redact(message: str, secret: str) -> str:
 
 
 def owner(connection: Connection[Any]) -> str:
-    """Who owns the database, and all in it that no fact names an owner of."""
+    """The owner of the database, and of all objects in it without an owner fact."""
     row = connection.execute(
         "select pg_get_userbyid(datdba) from pg_catalog.pg_database "
         "where datname = current_database()"
@@ -128,7 +128,7 @@ def local_database(config: Config) -> dict[str, Any]:
 
 
 def drop(maintenance: Connection[Any], name: str, force: bool = True) -> None:
-    """Drops a database if it exists; without force, not while somebody is connected to it."""
+    """Drops a database if it exists; without force, it fails while somebody is connected."""
     from psycopg import sql
 
     statement = "drop database if exists {} with (force)" if force else "drop database if exists {}"
@@ -136,7 +136,7 @@ def drop(maintenance: Connection[Any], name: str, force: bool = True) -> None:
 
 
 def abandoned(maintenance: Connection[Any], prefix: str) -> list[str]:
-    """Drafts of databases whose maker is gone: see `ensure_database`."""
+    """Drafts of databases whose process is gone: see `ensure_database`."""
     return [
         name
         for (name,) in maintenance.execute(
@@ -167,7 +167,7 @@ def clone(server: dict[str, Any], database: str) -> Iterator[dict[str, Any]]:
 
 
 def old_clones(maintenance: Connection[Any]) -> list[str]:
-    """Copies whose maker was killed; none is needed for as long as an hour."""
+    """Copies older than an hour: none is needed that long, so their process was killed."""
     rows = maintenance.execute("select datname from pg_database where datname ~ '^clone_[0-9]+_'")
     now = time.time()
     return [name for (name,) in rows if int(name.split("_")[1]) < now - 3600]
@@ -190,8 +190,8 @@ def ensure_database(
 ) -> None:
     """Makes a database that is complete or absent: filled under another name, then renamed.
 
-    Each of `fills` gets a connection of its own, so that it finds the settings (`search_path`)
-    which the one before gave the database. Two at once: the slower drops its own.
+    Each of `fills` gets its own connection, so that it finds the settings (`search_path`) that the
+    previous one gave the database. If two run at once, the slower drops its own draft.
     """
     from psycopg import errors, sql
 
@@ -213,7 +213,7 @@ def ensure_database(
                 sql.Identifier(draft), sql.Identifier(name)
             )
         )
-    except (errors.DuplicateDatabase, errors.UniqueViolation):  # the second at the very same time
+    except (errors.DuplicateDatabase, errors.UniqueViolation):  # another command was faster
         drop(maintenance, draft)
         if not _exists(maintenance, name):
             raise
@@ -223,7 +223,7 @@ def ensure_database(
 
 
 def _copy_settings(maintenance: Connection[Any], template: str, copy: str) -> None:
-    """A database's own settings (`search_path`): CREATE DATABASE … TEMPLATE leaves them behind."""
+    """Copies a database's settings (`search_path`): CREATE DATABASE … TEMPLATE does not."""
     from psycopg import sql
 
     settings = maintenance.execute(
@@ -251,7 +251,7 @@ def _exists(maintenance: Connection[Any], name: str) -> bool:
 
 
 def _patiently(work: Callable[[], object]) -> None:
-    """A database can't be copied while somebody is connected to it; they soon leave."""
+    """Retries: a database can't be copied while somebody is connected to it, usually briefly."""
     from psycopg.errors import ObjectInUse
 
     for pause in (0.1, 0.2, 0.5, 1, 2, 5, 10):
@@ -264,6 +264,6 @@ def _patiently(work: Callable[[], object]) -> None:
 
 
 def load_platform(connection: Connection[Any]) -> None:
-    """Runs the stub of what Supabase provides; for databases of our own making only."""
+    """Runs the stub of what Supabase provides; only for databases that we made ourselves."""
     with transaction(connection):
         connection.execute(Path(__file__).with_name("platform.sql").read_bytes())

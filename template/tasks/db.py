@@ -317,7 +317,7 @@ def reset(c: Context, target: str | None = None, yes: bool = False) -> None:
 
 
 def _plan(work: Work, confirm: str | None, to: str | None) -> tuple[State, Plan, list[Hazard]]:
-    """What a push would do, and what could go wrong with it; all guards but that of consent."""
+    """The state, the plan and the hazards of a push; checks all guards except consent."""
     from . import guards, hazards, lint, plan
 
     refuse(

@@ -1,4 +1,4 @@
-"""The command with which an existing database comes in."""
+"""The command that adopts an existing database."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _as_json(found: Adoption, known: list[History], recorded: bool) -> dict[str,
     """`{"target", "identical", "facts", "files", "later", "left", "histories", "findings",
     "recorded"}`.
 
-    facts: how many there are. later: files put aside. left: differences as in `db.diff --json`,
+    facts: how many there are. later: files moved away. left: differences as in `db.diff --json`,
     each with "reason". findings: of `db.check` on what was adopted, guard → errors and warnings.
     """
     from . import differences
@@ -141,7 +141,7 @@ def _show_findings(found: Adoption) -> None:
 
 
 def _findings(found: Adoption) -> dict[str, tuple[int, int]]:
-    """Guard → how many errors and warnings `db.check` has, as the settings stand."""
+    """Guard → number of errors and of warnings that `db.check` has with the current settings."""
     from . import conventions, exposure, findings
 
     config, facts = found.state.repo.config, found.state.live

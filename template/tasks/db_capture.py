@@ -68,10 +68,10 @@ def capture(
 
 
 def _stem(name: str) -> str:
-    """What the file is called, without `.sql`.
+    """The file's name, without `.sql`.
 
     Raises:
-        Failure: a name that is none on every system, or leads elsewhere.
+        Failure: a name that some systems don't allow, or that leads to another folder.
     """
     from .errors import Failure
 

@@ -49,7 +49,7 @@ def check(c: Context, json: bool = False) -> None:
 
 
 def _show(result: Result) -> None:
-    """A line a check, and its findings below."""
+    """Prints one line per check, and its findings below."""
     from . import findings
 
     sign, color = _SIGNS[result.status]

@@ -40,7 +40,7 @@ def doctor(c: Context, target: str | None = None, json: bool = False) -> None:
 
 
 def _show(result: Result) -> None:
-    """A line a check, and its findings below."""
+    """Prints one line per check, and its findings below."""
     from . import findings
     from .findings import ERROR, INFO, WARNING
 

@@ -1,4 +1,4 @@
-"""Commands that look: at where things stand, at the facts, at the rows."""
+"""Commands that show a database: its status, its facts, its rows."""
 
 from __future__ import annotations
 

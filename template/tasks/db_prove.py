@@ -1,4 +1,4 @@
-"""Tenancy: `db.prove` tries to break it, `db.rls` writes what opens a table to its tenant."""
+"""Tenancy: `db.prove` tries to break it, `db.rls` writes SQL that opens a table to its tenant."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .prove_report import Proof
     from .replays import Replays
 
-# Nobody's ids, so that a copy of a database with users in it has room for two more.
+# No user has these ids, so they also fit into a copy of a database with users in it.
 USERS = {"A": "a0000000-7e57-4000-8000-00000000000a", "B": "b0000000-7e57-4000-8000-00000000000b"}
 
 
@@ -129,7 +129,7 @@ def _show(proof: Proof) -> None:
 
 
 def _replays(settings: Config) -> Replays:
-    """What the repo's files make, on the shadow."""
+    """The replays of the repo's files on the shadow."""
     from . import guards, ledger, replays, state
 
     repo = state.read_repo(settings)

@@ -1,4 +1,4 @@
-"""Changes of facts, as people read them and as scripts do. Pure: colours are the console's."""
+"""Formats changes of facts for people and for scripts. Pure: the console adds the colours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from .catalog import RELATION_KINDS, Change, about, definition, kind, relation
 
-# A value longer than that is shown by the part of it that changed.
+# Of a longer value, only the part that changed is shown.
 SHORT = 90
 _WORDS = {"+": "added", "-": "removed", "~": "changed"}
 _CONTEXT = 24
@@ -49,7 +49,7 @@ def as_json(changes: Sequence[Change]) -> list[dict[str, Any]]:
 
 
 def object_of(identity: str) -> str:
-    """What a fact is a part of: a relation or domain by its name, all else by identity.
+    """The object that a fact is a part of: a relation or domain by name, all else by identity.
 
     `column public.a.b`, `table public.a` → `public.a`; `grant function public.f() to x` →
     `function public.f()`.
@@ -61,7 +61,7 @@ def object_of(identity: str) -> str:
 
 
 def flat(changes: Sequence[Change]) -> list[str]:
-    """A line a change, tables and views first: `+ column public.a.b   text`."""
+    """One line per change, tables and views first: `+ column public.a.b   text`."""
     ordered = sorted(changes, key=lambda change: kind(change.identity) not in RELATION_KINDS)
     return [f"{c.sign} {c.identity}   {_summary(c)}".rstrip() for c in ordered]
 
@@ -111,7 +111,7 @@ def _part(identity: str, name: str) -> str:
 
 
 def _entry(change: Change, label: str) -> list[str]:
-    """A change in as many lines as it needs: one, or one a part whose change is long."""
+    """A change in one line, or in several if more than one part changed or one is long."""
     if change.sign != "~":
         return [f"{change.sign} {label}   {_summary(change)}".rstrip()]
     lines = [line for part in _differing(change) for line in _part_change(*part)]
@@ -121,7 +121,7 @@ def _entry(change: Change, label: str) -> list[str]:
 
 
 def _part_change(name: str, before: str, after: str) -> list[str]:
-    """`name: before → after` where that is short, else what was taken out and put in."""
+    """`name: before → after` if that is short, else the removed and the added text."""
     if "\n" in before or "\n" in after:
         return [f"{name}:", *(f"  {line}" for line in _line_diff(before, after))]
     old, new = around_change(before, after)
@@ -131,7 +131,7 @@ def _part_change(name: str, before: str, after: str) -> list[str]:
 
 
 def _line_diff(before: str, after: str) -> Iterator[str]:
-    """The lines that differ, one of context around them, `…` for what is left out."""
+    """The lines that differ, with one line of context, and `…` for lines left out."""
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=1)
     for number, line in enumerate(lines):
         if number >= 2:  # the first two name the files
@@ -139,7 +139,7 @@ def _line_diff(before: str, after: str) -> Iterator[str]:
 
 
 def around_change(before: str, after: str) -> tuple[str, str]:
-    """Both texts, if long, from shortly before to shortly after what differs."""
+    """Both texts; if they are long, only the part that differs, with a little context."""
     if len(before) + len(after) <= SHORT:
         return before, after
     same = _common(before, after)
@@ -160,7 +160,7 @@ def _common(one: str, other: str) -> int:
 
 
 def _summary(change: Change) -> str:
-    """One line: the definition of a fact that comes or goes, the parts that differ of another."""
+    """One line: the definition of an added or removed fact, the changed parts of another."""
     if change.sign != "~":
         return _definition(definition(change.after or change.before or "{}"))
     return "; ".join(

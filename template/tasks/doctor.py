@@ -1,7 +1,7 @@
-"""The doctor: a list of checks, each of one subject that is gathered once.
+"""The doctor: a list of checks. Each examines a subject, and each subject is gathered once.
 
-Only the gathering does I/O. Where it fails, the first check of that subject says why, and the
-others that need it are skipped; the rest goes on.
+Only the gathering does I/O. If it fails, the first check of that subject says why, and the others
+that need it are skipped; the remaining checks run.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ Working = Callable[[str], AbstractContextManager[Any]]
 
 
 class Once(Generic[Subject]):
-    """A subject, gathered when it is first asked for; a failure is kept as well.
+    """A subject that is gathered on first use; a failure is kept as well.
 
-    So an unreachable server is waited for once.
+    So we wait for an unreachable server only once.
     """
 
     def __init__(self, gather: Callable[[], Subject]) -> None:
@@ -83,7 +83,7 @@ class Subjects:
         )
 
     def _target(self) -> Target:
-        """The target that is meant, if its URL can be used."""
+        """The selected target; raises the problem of its URL, if it has one."""
         settings = self.config()
         target = settings.target(self.name)
         for url in self.urls():
@@ -111,7 +111,7 @@ def _reached(subject: Callable[[], object]) -> Iterator[Finding]:
 
 
 def _sslmode(subjects: Subjects) -> str:
-    """What libpq takes where a URL says nothing."""
+    """The sslmode that libpq uses if a URL names none; empty if it is not set."""
     return subjects.config().environment.get("PGSSLMODE", "")
 
 
@@ -188,7 +188,7 @@ CHECKS = (
             {f"target {s.target().name}": s.server().available, "the shadow": s.shadow().available},
         ),
     ),
-    # What was done to it, and what is left to do.
+    # What ran on the target, and what is pending.
     Check(
         "label",
         "the name it is protected under",
@@ -203,7 +203,7 @@ CHECKS = (
 
 
 def run(name: str | None, working: Working) -> Iterator[Result]:
-    """Each check's result as it comes; nothing is written but the shadow's cache."""
+    """Each check's result as it comes; writes nothing except the shadow's cache."""
     told: dict[int, str] = {}
     with ExitStack() as stack:
         subjects = Subjects(name, working, stack)
@@ -214,7 +214,7 @@ def run(name: str | None, working: Working) -> Iterator[Result]:
 
 
 def _result(check: Check, subjects: Subjects, told: dict[int, str]) -> Result:
-    """`told`: failures that an earlier check has reported, by identity, and its name."""
+    """The check's result. told: id of a failure → the earlier check that reported it."""
     try:
         found = list(check.find(subjects))
     except Failure as failure:

@@ -1,4 +1,4 @@
-"""The doctor on what surrounds a command: variables, `.env`, settings, git, the disk."""
+"""The doctor's checks of a command's environment: variables, `.env`, settings, git, the disk."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NO_COMMIT = "a push then records no commit"
 
 @dataclass(frozen=True)
 class Git:
-    """What git says. version: None without git. problem: why this is no repository, or "".
+    """What git reports. version: None without git. problem: why this is no repository, or "".
 
     head: the branch, or None where it is detached. tracked: `.env` files in the index → whether
     they hold a URL with a password; committed: a commit with a `.env` that is not tracked any more.
@@ -93,8 +93,8 @@ def _has_password(lines: Sequence[str]) -> bool:
 
 
 def variables(config: Config) -> Iterator[Finding]:
-    """Protects from a target that fails only when it is needed, and from a command that works on
-    another database than the one in `.env`."""
+    """Reports variables that are not set: their target fails only when it is needed, or a command
+    works on another database than the one in `.env`."""
     for target in config.targets.values():
         if not target.variable or config.environment.get(target.variable):
             continue
@@ -115,7 +115,7 @@ def variables(config: Config) -> Iterator[Finding]:
 
 
 def overridden(config: Config) -> Iterator[Finding]:
-    """Protects from believing `.env` where the shell says otherwise: the environment goes first."""
+    """Reports variables that differ between environment and `.env`: the environment wins."""
     for name, value in dotenv(config).items():
         if value and name in os.environ and os.environ[name] != value:
             yield warning(
@@ -137,7 +137,7 @@ def dotenv(config: Config) -> Mapping[str, str | None]:
 
 
 def secrets(found: Git) -> Iterator[Finding]:
-    """Protects the passwords in `.env` from everybody who has a clone."""
+    """Reports `.env` files in git: everybody with a clone can read their passwords."""
     for name, has_password in (found.tracked or {}).items():
         first = f"git rm --cached {name}, and list it in .gitignore"
         if has_password:
@@ -163,7 +163,7 @@ def secrets(found: Git) -> Iterator[Finding]:
 
 
 def settings(config: Config) -> Iterator[Finding]:
-    """Protects from a misspelt key, which is as good as none."""
+    """Reports keys that nothing reads: a misspelt key has no effect."""
     table = _settings_table(config)
     yield from _unknown(table, SETTINGS, "[tool.twolane]")
     yield from _unknown(table.get("check", {}), OF_CHECK, "[tool.twolane.check]")
@@ -186,7 +186,7 @@ def _unknown(table: Mapping[str, Any], known: Sequence[str], where: str) -> Iter
 
 
 def history(found: Git) -> Iterator[Finding]:
-    """Explains why a push records no commit, or why what was committed seems lost."""
+    """Explains why a push records no commit, or why a commit seems lost."""
     if found.version is None:
         yield info("git", f"There is no git on this machine: {_NO_COMMIT}.", "Install git")
     elif found.problem:
@@ -222,7 +222,7 @@ def disk(config: Config) -> Disk:
 
 
 def space(found: Disk) -> Iterator[Finding]:
-    """Protects from a full disk, on which Postgres stops and a sync writes half a file."""
+    """Reports a disk that is nearly full: Postgres would stop, and a sync write half a file."""
     left = f"{found.free / 1024**2:.0f} MiB are left on the disk of .postgres/"
     first = "Free some space; .postgres/ itself is made anew: invoke db.down, and remove it"
     if found.free < ALMOST_NOTHING:
@@ -233,7 +233,7 @@ def space(found: Disk) -> Iterator[Finding]:
 
 @dataclass(frozen=True)
 class Embedded:
-    """What lies in `.postgres/`. owner: the data folder that `postmaster.pid` names, if any."""
+    """The contents of `.postgres/`. owner: the data folder that `postmaster.pid` names, if any."""
 
     data: Path
     owner: Path | None
@@ -261,8 +261,8 @@ def embedded_state(config: Config) -> Embedded | None:
 
 
 def leftovers(found: Embedded | None) -> Iterator[Finding]:
-    """Protects from a copied folder whose commands work on the original's database, and explains
-    what else an embedded server leaves behind."""
+    """Reports a copied folder whose commands work on the original's database, and explains other
+    leftovers of an embedded server."""
     if found is None:
         return
     pid = found.data / "postmaster.pid"

@@ -1,4 +1,4 @@
-"""The doctor on the service's files: SQL that runs once only, extensions, models."""
+"""The doctor's checks of the service's files: SQL that runs only once, extensions, models."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _VECTOR = re.compile(r"(?:\S+\.)?(?:vector|halfvec|sparsevec)(?:\(\d+\))?(?:\[\]
 
 
 def syntax(repo: Repo) -> Iterator[Finding]:
-    """Protects from finding out in the middle of an apply that a file can't be parsed."""
+    """Reports SQL files that can't be parsed, before an apply fails on one."""
     for file in repo.order.files:
         try:
             sqlfiles.check(file)
@@ -39,7 +39,7 @@ def syntax(repo: Repo) -> Iterator[Finding]:
 
 
 def order(repo: Repo) -> Iterator[Finding]:
-    """Protects from SQL files that nobody runs, and from two heads of the revisions (G09, G11)."""
+    """Reports SQL files that no command runs, and two heads of the revisions (G09, G11)."""
     if refusal := guards.order(repo):
         yield from_refusal(refusal, "bootstrap.txt", Place("supabase/bootstrap.txt"))
     if refusal := guards.history(repo, Ledger()):
@@ -47,7 +47,7 @@ def order(repo: Repo) -> Iterator[Finding]:
 
 
 def once(files: Sequence[SqlFile]) -> Iterator[Finding]:
-    """Protects from a file that worked once: the next change of it fails at what is there."""
+    """Reports statements that run only once: after an edit, the file fails on existing objects."""
     for file in files:
         for found in repeatable.find(file):
             yield warning(
@@ -63,7 +63,7 @@ def once(files: Sequence[SqlFile]) -> Iterator[Finding]:
 def extensions(
     files: Sequence[SqlFile], available: Collection[str], where: str, first: str
 ) -> Iterator[Finding]:
-    """Protects from an apply, or a replay on the shadow, that fails at `create extension`."""
+    """Reports missing extensions: an apply or a replay would fail at `create extension`."""
     for file in files:
         for name, line in repeatable.extensions(file):
             if name not in available:
@@ -78,8 +78,8 @@ def extensions(
 def stand_ins(
     files: Sequence[SqlFile], servers: Mapping[str, Mapping[str, str]]
 ) -> Iterator[Finding]:
-    """Explains why an extension's function raises an error here and not on Supabase, or an index
-    speeds nothing up. servers: by name, the extensions that each could install."""
+    """Explains why an extension's function raises an error here and not on Supabase, or why an
+    index makes no query faster. servers: name → the extensions that it could install."""
     needed = {name for file in files for name, _ in repeatable.extensions(file)}
     found = {
         (name, comment): [server for server in servers if servers[server].get(name) == comment]
@@ -105,8 +105,8 @@ OF_THE_SHADOW = (
 
 
 def scope(repo: Repo) -> Iterator[Finding]:
-    """Protects from an ORM that would drop what SQL made: a model in app.py of a table that is
-    lane A's knows only the columns that it declares (G04)."""
+    """Reports models in app.py for tables of lane A (G04): such a model knows only the columns that
+    it declares, so the ORM would drop what SQL made."""
     app = (repo.config.schema / "app.py").relative_to(repo.config.root).as_posix()
     declared = migrations.app_schema(repo.config).tables
     if refusal := guards.scope(declared, lane_b.relations(repo.lock)):
@@ -129,8 +129,8 @@ def models(repo: Repo) -> Models:
 
 
 def vectors(found: Models) -> Iterator[Finding]:
-    """Protects from vectors that come back as text: without their type in the models, a column is
-    what information_schema says of it, USER-DEFINED."""
+    """Reports vectors that come back as text: without their type in the models, a column has the
+    type that information_schema gives it, USER-DEFINED."""
     columns = vector_columns(found.lock)
     if not columns:
         return

@@ -1,4 +1,4 @@
-"""What the doctor finds: three levels, each with a sentence and the way on."""
+"""The doctor's findings: three levels, each finding with a message and the next step."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from .findings import ERROR, INFO, WARNING, Finding, Place
 def error(
     subject: str, message: str, first: str, details: Sequence[str] = (), place: Place | None = None
 ) -> Finding:
-    """A command fails because of it, or a secret is out."""
+    """A finding that makes a command fail, or a secret that others can read."""
     return Finding("", subject, message, first, level=ERROR, details=tuple(details), place=place)
 
 
 def warning(
     subject: str, message: str, first: str, details: Sequence[str] = (), place: Place | None = None
 ) -> Finding:
-    """Commands run, but it will do harm or surprise."""
+    """A finding that lets commands run, but will do harm or cause surprise."""
     return Finding("", subject, message, first, level=WARNING, details=tuple(details), place=place)
 
 
 def info(subject: str, message: str, first: str = "", details: Sequence[str] = ()) -> Finding:
-    """Nothing is wrong; it explains what one sees."""
+    """A finding that explains something; nothing is wrong."""
     return Finding("", subject, message, first, level=INFO, details=tuple(details))

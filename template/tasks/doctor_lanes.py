@@ -1,4 +1,4 @@
-"""The doctor on the lanes: mirror, pending work, what models and tables don't share, the ledger."""
+"""The doctor's checks of the lanes: mirror, pending work, the app's columns, the ledger."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MORE = "for all of it: invoke db.status"
 
 
 def mirror(state: State) -> Iterator[Finding]:
-    """Protects from models and a lock that show another database than the live one (G03)."""
+    """Reports drift: models and lock differ from the live database (G03)."""
     if state.drift and state.ledger.applied:
         yield warning(
             "schema.lock.json",
@@ -27,7 +27,7 @@ def mirror(state: State) -> Iterator[Finding]:
 
 
 def work(repo: Repo, ledger: Ledger) -> Iterator[Finding]:
-    """Explains why a lane refuses: what the other one has left to do (G02)."""
+    """Explains why a lane refuses: the other lane has pending work (G02)."""
     if not ledger.applied:
         yield info("supabase/sql", "This database was never bootstrapped.", "invoke db.bootstrap")
         return
@@ -48,16 +48,16 @@ def work(repo: Repo, ledger: Ledger) -> Iterator[Finding]:
 
 
 def replayed(state: State) -> Iterator[Finding]:
-    """Protects from files that the live database once ran and no empty one can run any more:
-    without them, whose a table is can't be told."""
+    """Reports files that the live database once ran and an empty one can't run any more: without
+    them, we can't tell which lane a table belongs to."""
     if problem := state.replay_error:
         message, *details = problem.message.splitlines()
         yield error(state.target.name, message, problem.first, details)
 
 
 def app_columns(state: State) -> Iterator[Finding]:
-    """Protects from an ORM that wants to drop columns: live ones, on the app's tables, of which
-    app.py knows nothing."""
+    """Reports live columns on the app's tables that app.py does not know: the ORM wants to drop
+    them."""
     if refusal := guards.app_drift(state):
         yield warning(
             "app.py", refusal.reason, refusal.first, differences.flat(list(refusal.changes))
@@ -82,7 +82,7 @@ def app_columns(state: State) -> Iterator[Finding]:
 
 
 def label(config: Config, target: Target, ledger: Ledger) -> Iterator[Finding]:
-    """Protects from not knowing a protected database for what it is: it carries the name under
+    """Reports a protected database that was reached under another name: it keeps the name under
     which it was first protected, whatever URL leads to it (G01)."""
     name = ledger.protected_as
     if name is None or (name == target.name and target.protected):
@@ -102,7 +102,7 @@ def label(config: Config, target: Target, ledger: Ledger) -> Iterator[Finding]:
 
 
 def applied(repo: Repo, ledger: Ledger) -> Iterator[Finding]:
-    """Protects from a history that is not the repo's (G11), and explains what stays in a database
+    """Reports a history that differs from the repo's (G11), and explains what stays in a database
     after its file is gone."""
     if refusal := guards.applied_history(repo, ledger):
         yield from_refusal(refusal, "migrations")

@@ -1,4 +1,4 @@
-"""The doctor on what was left behind: locks, open transactions, half-built indexes, drafts."""
+"""The doctor's checks of leftovers: locks, open transactions, half-built indexes, drafts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Seconds. An application is idle in a transaction for as long as it computes, which is not long.
 IDLE, OPEN = 60.0, 900.0
 
-# No statements of others: they may have passwords in them.
+# Without the statements of other sessions: they may contain passwords.
 _SESSIONS = """
 select
     a.pid, a.usename::text as role, coalesce(a.application_name, '') as program, a.state,
@@ -45,7 +45,7 @@ from pg_catalog.pg_stat_activity a
 where a.datname = current_database() and a.pid <> pg_backend_pid()
     and coalesce(a.backend_type, 'client backend') = 'client backend' and a.usename is not null
 """
-# Not those that are being built right now.
+# Without indexes that are being built right now.
 _INVALID = """
 select format('%I.%I', n.nspname, c.relname), i.indrelid::regclass::text
 from pg_catalog.pg_index i
@@ -89,7 +89,7 @@ class Session:
 
 @dataclass(frozen=True)
 class Left:
-    """What others do on the target, and indexes that are not valid, each with its table."""
+    """Other sessions on the target, and indexes that are not valid, each with its table."""
 
     target: str
     sessions: Sequence[Session]
@@ -108,7 +108,7 @@ def gather(connection: Connection[Any], target: str) -> Left:
 
 
 def own_lock(left: Left) -> Iterator[Finding]:
-    """Protects from waiting for a twolane command that will never finish."""
+    """Reports another twolane command that holds the lock and may never finish."""
     for session in left.sessions:
         if session.has_ours:
             yield warning(
@@ -120,8 +120,8 @@ def own_lock(left: Left) -> Iterator[Finding]:
 
 
 def transactions(left: Left) -> Iterator[Finding]:
-    """Protects from a push that waits behind somebody's open transaction and gives up; and from
-    tables that bloat meanwhile."""
+    """Reports open transactions: a push waits for one and gives up, and tables bloat
+    meanwhile."""
     for session in left.sessions:
         if session.has_ours:
             continue
@@ -151,8 +151,8 @@ def hidden(left: Left) -> Iterator[Finding]:
 
 
 def indexes(left: Left) -> Iterator[Finding]:
-    """Protects from an index that costs every write and serves no query: what `create index
-    concurrently` leaves when it fails (Postgres manual, CREATE INDEX)."""
+    """Reports indexes that cost every write and serve no query: `create index concurrently` leaves
+    one when it fails (Postgres manual, CREATE INDEX)."""
     for index, table in left.invalid:
         drop = command(left.target, f"drop index concurrently {index}")
         yield warning(
@@ -168,7 +168,7 @@ def _end(left: Left, session: Session) -> str:
 
 @dataclass(frozen=True)
 class Shadow:
-    """The shadow's server. own: it is the embedded one; drafts: databases that nobody finished."""
+    """The shadow's server. own: it is the embedded one; drafts: unfinished databases."""
 
     major: int
     superuser: bool
@@ -178,7 +178,7 @@ class Shadow:
 
 
 def shadow_server(config: Config) -> Shadow:
-    """Starts the shadow's server if need be, and asks it what the replay needs.
+    """Starts the shadow's server if necessary, and reads what the replay needs to know.
 
     Raises:
         Failure: it does not start, or can't be reached.
@@ -201,7 +201,7 @@ def shadow_server(config: Config) -> Shadow:
 
 
 def shadow_rights(found: Shadow) -> Iterator[Finding]:
-    """Protects from a replay that stops at the platform stub, which a superuser has to load."""
+    """Reports a role that is no superuser: it can't load the platform stub, so replays stop."""
     if not found.superuser:
         yield error(
             shadow.VARIABLE,
@@ -212,7 +212,7 @@ def shadow_rights(found: Shadow) -> Iterator[Finding]:
 
 
 def drafts(found: Shadow) -> Iterator[Finding]:
-    """Explains what fills the disk: databases that a command was interrupted in making."""
+    """Explains what fills the disk: databases that interrupted commands left unfinished."""
     if not found.drafts:
         return
     name = found.drafts[0]

@@ -1,4 +1,4 @@
-"""The doctor on the target's server: version, clock, and what the role may do there."""
+"""The doctor's checks of the target's server: version, clock, and the role's rights there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .findings import Finding
 if TYPE_CHECKING:
     from psycopg import Connection
 
-# Seconds; what a network and a busy server account for is less.
+# Seconds; a network and a busy server cause less than that.
 SKEW = 5.0
 
 _ROLE = """
@@ -57,8 +57,8 @@ from pg_catalog.pg_extension e join pg_catalog.pg_namespace n on n.oid = e.extna
 class Role:
     """The role that connects. acts_as: the roles whose objects it may alter.
 
-    uses_ledger: it may read and write the schema `twolane`. is_watched: an event trigger of the
-    project's own sees to new tables.
+    uses_ledger: it may read and write the schema `twolane`. is_watched: the project has its own
+    event trigger, which handles new tables.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Role:
 
 @dataclass(frozen=True)
 class Clock:
-    """Seconds since 1970: this machine's before and after the question, the server's between."""
+    """Seconds since 1970: this machine's before and after the query, the server's between them."""
 
     before: float
     server: float
@@ -84,7 +84,7 @@ class Clock:
 
     @property
     def skew(self) -> float:
-        """Seconds that the server is ahead (+) or behind (-), beyond the time of the journey."""
+        """Seconds that the server is ahead (+) or behind (-), without the network's round trip."""
         return max(0.0, self.server - self.after) - max(0.0, self.before - self.server)
 
 
@@ -167,7 +167,7 @@ def command(target: str, sql: str) -> str:
 
 
 def identity(server: Server) -> Iterator[Finding]:
-    """Protects from mending the wrong database: says which one the target is."""
+    """Says which database the target is, so that nobody repairs the wrong one."""
     number = f"{server.major}.{server.version % 10_000}"
     where = f"the database {server.database} of Postgres {number}"
     message = f"Target {server.target} is {where}, as the role {server.role.name}."
@@ -175,7 +175,7 @@ def identity(server: Server) -> Iterator[Finding]:
 
 
 def version(server: Server, shadow: int) -> Iterator[Finding]:
-    """Explains why what runs on the shadow may not run on the server, and the reverse."""
+    """Explains why SQL that runs on the shadow may fail on the server, and the reverse."""
     if server.major == shadow:
         return
     first = "A Postgres of that major version, if you have one: `postgres` in [tool.twolane]"
@@ -187,8 +187,8 @@ def version(server: Server, shadow: int) -> Iterator[Finding]:
 
 
 def clock(server: Server) -> Iterator[Finding]:
-    """Protects from tokens that are refused as expired or not valid yet, and from times of rows
-    that this machine and the server see differently."""
+    """Reports clocks that differ: tokens are refused as expired or not valid yet, and this machine
+    and the server see the times of rows differently."""
     skew = server.clock.skew
     if abs(skew) > SKEW:
         side = "ahead of" if skew > 0 else "behind"
@@ -200,7 +200,7 @@ def clock(server: Server) -> Iterator[Finding]:
 
 
 def ledger_rights(server: Server) -> Iterator[Finding]:
-    """Protects from "permission denied for schema twolane", which is the end of every command."""
+    """Reports missing rights: every command ends in "permission denied for schema twolane"."""
     role = server.role
     if role.has_ledger and not role.uses_ledger:
         yield error(
@@ -218,7 +218,7 @@ def ledger_rights(server: Server) -> Iterator[Finding]:
 
 
 def table_rights(server: Server, facts: Snapshot) -> Iterator[Finding]:
-    """Protects from an apply or a push that stops at the first table of somebody else's."""
+    """Reports tables of other owners: an apply or a push stops at the first one."""
     role = server.role
     if not role.creates_in_public:
         yield error(
@@ -243,7 +243,7 @@ def table_rights(server: Server, facts: Snapshot) -> Iterator[Finding]:
 def _exposed_tables(facts: Snapshot, database_owner: str) -> Mapping[str, str]:
     """Tables and views in the schemas that the data API's roles may use, each with its owner.
 
-    All of them, where there are no such roles. An owner is a fact where it is not the database's.
+    Without such roles, all of them. An owner is a fact only if it is not the database's owner.
     """
     exposed = objects.exposed_schemas(facts)
     found = {}
@@ -274,8 +274,8 @@ def sees_all(server: Server) -> Iterator[Finding]:
 
 
 def event_triggers(server: Server) -> Iterator[Finding]:
-    """Explains why new tables begin without RLS: event triggers are a superuser's, and on Supabase
-    those of `postgres` (https://github.com/supabase/supautils, privileged role)."""
+    """Explains why new tables begin without RLS: only a superuser may make event triggers, and on
+    Supabase `postgres` (https://github.com/supabase/supautils, privileged role)."""
     role = server.role
     if role.superuser or role.owns_event_trigger or role.is_watched:
         return
@@ -288,8 +288,8 @@ def event_triggers(server: Server) -> Iterator[Finding]:
 
 
 def search_path(server: Server) -> Iterator[Finding]:
-    """Protects from "type vector does not exist" and "operator does not exist": vectors are there,
-    in a schema that the role's search_path does not look into."""
+    """Reports the cause of "type vector does not exist" and "operator does not exist": vectors are
+    in a schema that is not on the role's search_path."""
     vector = server.installed.get("vector")
     if vector and not vector.found:
         yield warning(

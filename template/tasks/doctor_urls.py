@@ -1,4 +1,4 @@
-"""The doctor on URLs: how they are written, what is at that host and port, who asks, and how."""
+"""The doctor's checks of URLs: how they are written, host and port, user, and encryption."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .findings import Finding
 _POOLER = re.compile(r"[\w.-]+\.pooler\.supabase\.com")
 _DIRECT = re.compile(r"db\.(\w+)\.supabase\.co")
 SESSION, TRANSACTION = 5432, 6543
-# What the dashboard and .env.example put where a value belongs.
+# Placeholders for a value in the dashboard and in .env.example.
 _PLACEHOLDER = re.compile(r"\[[A-Z-]*PASSWORD\]|PASSWORD|YOUR-PASSWORD", re.IGNORECASE)
-# libpq reads these in a password as they are; RFC 3986 (3.2.1) and other programs don't.
+# libpq accepts these unencoded in a password; RFC 3986 (3.2.1) and other programs don't.
 _NEVER_BARE = re.compile(r"[#?\[\]\s\"<>^`{|}\\]")
 _ENCODE = (
     "Percent-encode the password: python -c "
@@ -41,7 +41,7 @@ class Url:
 
     @property
     def hosts(self) -> list[str]:
-        """Host names and addresses; none where a Unix socket is meant."""
+        """Host names and addresses; empty for a Unix socket."""
         named = str(self.parameters.get("host") or self.parameters.get("hostaddr") or "")
         return [host for host in named.lower().split(",") if host and host[0] not in "/@"]
 
@@ -74,7 +74,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def read(variable: str, text: str) -> Url:
-    """The URL; its `problem` says why it must not be used: what libpq makes of it is not meant."""
+    """The URL; its `problem` says why it must not be used: libpq would misread it."""
     try:
         parameters = urls.parse(text, variable)
     except Failure as failure:
@@ -93,8 +93,8 @@ def gather(config: Config) -> list[Url]:
 
 
 def written(found: Sequence[Url]) -> Iterator[Finding]:
-    """Protects from a URL that is read otherwise than meant: a bare character in the password, or
-    a placeholder that was never filled in."""
+    """Reports URLs that are not read as intended: a bare character in the password, or a
+    placeholder that was never filled in."""
     for url in found:
         name = url.variable
         if url.problem:
@@ -109,14 +109,14 @@ def written(found: Sequence[Url]) -> Iterator[Finding]:
 
 
 def _login(text: str) -> str:
-    """User and password as they are written: up to the first `@`, as libpq has it."""
+    """User and password as they are written: up to the first `@`, as libpq reads it."""
     login, found, _ = text.partition("://")[2].partition("@")
     return login if found and "/" not in login else ""
 
 
 def ports(found: Sequence[Url]) -> Iterator[Finding]:
-    """Protects from a port that nobody listens on, and from asking a transaction pooler for what
-    needs a session."""
+    """Reports ports where no server listens, and transaction poolers, which can't run what needs a
+    session."""
     for url in found:
         name = url.variable
         if url.is_pooler and url.port == TRANSACTION:
@@ -138,8 +138,8 @@ def ports(found: Sequence[Url]) -> Iterator[Finding]:
 
 
 def users(found: Sequence[Url]) -> Iterator[Finding]:
-    """Protects from "Tenant or user not found": the pooler knows the project by the user's name
-    (`postgres.PROJECT`), the database itself knows `postgres`."""
+    """Reports users that cause "Tenant or user not found": the pooler finds the project by the
+    user's name (`postgres.PROJECT`), the database itself knows `postgres`."""
     for url in found:
         name = url.variable
         by_option = "reference" in str(url.parameters.get("options", ""))
@@ -160,8 +160,8 @@ def users(found: Sequence[Url]) -> Iterator[Finding]:
 
 
 def encrypted(found: Sequence[Url], default: str = "") -> Iterator[Finding]:
-    """Protects from passwords and rows that cross a network in the clear: libpq's own default,
-    `prefer`, gives TLS up without a word. `default` is what PGSSLMODE says."""
+    """Reports URLs that may send passwords and rows unencrypted over a network: libpq's own
+    default, `prefer`, silently gives TLS up. `default` is the value of PGSSLMODE."""
     for url in found:
         mode = str(url.parameters.get("sslmode") or default)
         if not url.is_remote or mode in ("require", "verify-ca", "verify-full"):
@@ -175,7 +175,7 @@ def encrypted(found: Sequence[Url], default: str = "") -> Iterator[Finding]:
 
 
 def separate(found: Sequence[Url]) -> Iterator[Finding]:
-    """Protects the live server from the shadow, which makes and drops databases on its own."""
+    """Reports a shadow on the live server: it makes and drops databases without asking."""
     places = {(*url.hosts, url.port): url for url in found if url.is_remote}
     for url in found:
         live = next((u for u in found if u is not url and u.hosts == url.hosts), None)
@@ -226,8 +226,8 @@ def _route(url: Url, host: str) -> Route:
 
 
 def reachable(found: Sequence[Route]) -> Iterator[Finding]:
-    """Protects from waiting for a host that can't be reached from here: a name that nobody knows,
-    or one with IPv6 alone on a machine without."""
+    """Reports hosts that can't be reached from here: a name without an address, or a host with
+    only IPv6 on a machine without IPv6."""
     for route in found:
         direct = _DIRECT.fullmatch(route.host)
         if not route.addressed:

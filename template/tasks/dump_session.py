@@ -1,7 +1,7 @@
-"""A session for pg_dump, which leaves settings and prepared statements behind in its connection.
+"""Finds a session for pg_dump, which leaves settings and prepared statements in its connection.
 
-Through a transaction pooler the next client of that server connection would meet them: an empty
-`search_path`, for one.
+Through a transaction pooler, the next client of that server connection would get them, for example
+an empty `search_path`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _OF_SUPABASE = (".pooler.supabase.com", ".supabase.co")
 
 
 def parameters(found: dict[str, Any], connection: Connection[Any]) -> tuple[dict[str, Any], str]:
-    """Parameters that lead to a session, and what was changed in them, in words, if anything.
+    """Parameters that lead to a session, and a message about what was changed in them, if anything.
 
     Both arguments lead to the database.
 
     Raises:
-        Failure: they lead to a transaction pooler, and no session is known beside it.
+        Failure: they lead to a transaction pooler, and we know no way to a session.
     """
     host, port = str(found.get("host", "")), str(found.get("port", SESSION))
     if host.endswith(_OF_SUPABASE) and port == str(TRANSACTION):
@@ -40,9 +40,10 @@ def parameters(found: dict[str, Any], connection: Connection[Any]) -> tuple[dict
 
 
 def _shares_connections(found: dict[str, Any], connection: Connection[Any]) -> bool:
-    """Whether a second client is served by the process that serves the first, which is idle.
+    """Whether one server process serves a second client while the first is idle.
 
-    A pooler tells clients another process than the server's own, so a direct one is known at once.
+    A pooler tells clients another process id than the server's, so a direct connection is known
+    at once.
     """
     if _server_process(connection) == connection.info.backend_pid:
         return False
