@@ -1,4 +1,4 @@
-"""A release: what stands against it, and its tag. The tag is the template's version (PEP 440)."""
+"""A release: its obstacles, and its tag. The tag is the template's version (PEP 440)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from packaging.version import Version
 from template.tasks import changelog
 
 BRANCH = "main"
-# What makes `copier update` ask for --trust.
+# Keys of copier.yml that make `copier update` ask for --trust.
 UNSAFE = ("_tasks", "_migrations", "_jinja_extensions")
 
 
 def problems(root: Path, text: str) -> list[str]:
-    """All that stands against giving the commit that is checked out this version; reads only."""
+    """All reasons not to release the checked-out commit as this version; changes nothing."""
     checks: tuple[Callable[[Path, str], Iterator[str]], ...] = (
         _version,
         _tree,
@@ -31,10 +31,10 @@ def problems(root: Path, text: str) -> list[str]:
 
 
 def tag(root: Path, text: str) -> None:
-    """An annotated tag on the commit that is checked out, with its section of CHANGELOG.md."""
+    """Creates an annotated tag on the checked-out commit, with its section of CHANGELOG.md."""
     section = changelog.sections((root / "CHANGELOG.md").read_text(encoding="utf-8"))[0]
     message = f"twolane {text}\n\n{section.text}\n"
-    # Verbatim, or git would drop the lines that begin with "#".
+    # With another --cleanup, git would drop the lines that begin with "#".
     _git(root, "tag", "--annotate", "--cleanup=verbatim", "--message", message, text)
 
 

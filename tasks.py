@@ -70,7 +70,7 @@ def demo(c: Context, again: bool = False) -> None:
 
 
 def _run(folder: Path, *command: str, expect: int = 0, show: bool = True) -> None:
-    """A command as a user would type it, with its real output, on the embedded database."""
+    """Runs a command as a user would type it, with its real output, on the embedded database."""
     if show:
         words = (f'"{word}"' if " " in word else word for word in command)
         print(f"{'' if folder == ROOT else 'demo'}$ {' '.join(words)}", flush=True)
@@ -122,7 +122,7 @@ def lint(c: Context) -> None:
                 service,
             ),
         ]
-        # Side by side, so each mypy has a cache of its own.
+        # The checks run in parallel, so each mypy has its own cache.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             codes = list(pool.map(lambda check: _checked(*check), checks))
     if any(codes):
@@ -189,7 +189,7 @@ def bench(
 
 
 def _made(starter: str) -> dict[Path, bytes]:
-    """A starter's lock and models as its SQL files make them, by where they are shipped."""
+    """Path in the template → content of a starter's lock and models, made from its SQL files."""
     shipped = ROOT / "template/starters" / starter
     with tempfile.TemporaryDirectory() as folder:
         service = _render(Path(folder) / "service", starter)
@@ -201,7 +201,7 @@ def _made(starter: str) -> dict[Path, bytes]:
 
 
 def _render(folder: Path, starter: str) -> Path:
-    """A service from the working copy, uncommitted changes included."""
+    """Renders a service from the working copy, including uncommitted changes."""
     data = ["--data", "project_name=Service", "--data", "package_name=service"]
     data += ["--data", f"starter={starter}"]
     command = [sys.executable, "-m", "copier", "copy", "--quiet", "--defaults", "--vcs-ref", "HEAD"]
@@ -210,7 +210,7 @@ def _render(folder: Path, starter: str) -> Path:
 
 
 def _checked(name: str, command: list[str], folder: Path) -> int:
-    """Runs a check beside others, and prints what it says at once; its exit code."""
+    """Runs a check in parallel with others, prints its output at once; returns its exit code."""
     done = subprocess.run(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )

@@ -1,1 +1,1 @@
-"""What twolane's commands cost, beside other tools on the same databases: `invoke bench`."""
+"""`invoke bench`: time and memory of twolane's commands and of other tools, on equal databases."""

@@ -1,4 +1,4 @@
-"""Whether a run did its work: each function returns a complaint, empty if all is well."""
+"""Checks that a run did its work: each function returns a complaint, "" if there is none."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def reads(text: str, expected: str) -> str:
 
 
 def says(run: Run, *parts: str) -> str:
-    """Both streams: drizzle-kit reports on either."""
+    """Searches stdout and stderr, because drizzle-kit writes to both."""
     absent = [part for part in parts if part not in run.out + run.err]
     return f"it should have said {absent[0]!r}" if absent else ""
 
@@ -32,7 +32,7 @@ def counts(text: str, part: str, size: int) -> str:
 
 
 def wrote(path: Path, start: str, tables: int) -> Callable[[Run], str]:
-    """Whether the run wrote a file with every table in it; the file is taken away again."""
+    """Checks that the run wrote a file with every table in it; deletes the file."""
 
     def check(run: Run) -> str:
         if complaint := succeeded(run):

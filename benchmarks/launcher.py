@@ -1,7 +1,7 @@
-"""Runs one command and writes what it took: a program of its own, started with `python -I -S`.
+"""Runs one command and writes its time and memory: a separate program, for `python -I -S`.
 
-It stands between, because Linux lets a process begin with its parent's peak of memory (at `exec`,
-`setmax_mm_hiwater_rss` in fs/exec.c): the parent of what is measured must itself be small.
+On Linux a process starts with its parent's peak of memory (at `exec`, `setmax_mm_hiwater_rss` in
+fs/exec.c). So the parent of a measured process must be small: this program is that parent.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import suppress
 
 INTERVAL = 0.01
 PAGE = os.sysconf("SC_PAGE_SIZE")
-MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # getrusage(2) of either system
+MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # getrusage(2) of each system
 
 
 def main(report: str, limit: float, command: list[str]) -> None:
@@ -48,7 +48,7 @@ def _become(command: list[str]) -> None:
 
 
 class Watch(threading.Thread):
-    """Samples the memory of a process and all below it; ends them when the time is up."""
+    """Samples the memory of a process and its descendants; kills them at the time limit."""
 
     def __init__(self, root: int, limit: float) -> None:
         super().__init__(daemon=True)
@@ -72,7 +72,7 @@ class Watch(threading.Thread):
 
 
 def tree(root: int) -> list[int]:
-    """A process and its descendants, from /proc (Linux); elsewhere the process alone."""
+    """A process and its descendants, from /proc (Linux); on other systems only the process."""
     found = [root]
     for process in found:
         for thread in _listed(f"/proc/{process}/task"):
@@ -81,7 +81,7 @@ def tree(root: int) -> list[int]:
 
 
 def resident(process: int) -> int:
-    """Bytes in memory, pages shared with others included; 0 for a process that is gone."""
+    """Bytes in memory, including shared pages; 0 for a process that has ended."""
     fields = _read(f"/proc/{process}/statm").split()
     return int(fields[1]) * PAGE if fields else 0
 

@@ -1,4 +1,4 @@
-"""A note of the machine and the versions: what a reader needs to judge a number, and no more."""
+"""A note of the machine and the versions: only the facts that a reader needs to judge a number."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PACKAGES = ("alembic", "copier", "invoke", "psycopg", "ruff", "sqlalchemy")
 
 
 def note() -> dict[str, str | int | float]:
-    """CPU, cores, memory, system, Python and the packages of ours; the load before the start."""
+    """CPU, cores, memory, system, Python, our packages, and the load before the start."""
     return {
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _cores(),

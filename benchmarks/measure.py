@@ -1,4 +1,4 @@
-"""A command's time and peak memory, and several commands in turns."""
+"""Measures time and peak memory of a command, or of several commands in turns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from . import progress
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 FOREVER = 24 * 3600.0
-# What would steer a command under measurement, or a program that it starts.
+# Variables that would change a measured command, or a program that it starts.
 DROPPED = (
     "CI",
     "DATABASE_URL",
@@ -27,17 +27,17 @@ DROPPED = (
     "TWOLANE_SERVICE",
     "VIRTUAL_ENV",
 )
-# Above this many seconds a command runs no more than three times, or just once, to warm up.
+# Above SLOW seconds a command runs at most three times; above VERY_SLOW only once, to warm up.
 SLOW, VERY_SLOW = 5.0, 30.0
 
 
 class Broken(Exception):
-    """A command under measurement failed, or did not do what is measured."""
+    """A measured command failed, or did not do its work."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run. `peak` is in bytes, of all its processes at once; servers are not among them."""
+    """One run. peak: bytes of all its processes together, without servers."""
 
     seconds: float
     peak: int
@@ -49,9 +49,9 @@ class Run:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured: a command, what makes it ready, and whether it did its work.
+    """A measured command, with its preparation and its check.
 
-    check: complains about a run by a text; an empty one means that all is well.
+    check: returns a complaint about a run; an empty text means that the run did its work.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Result:
-    """All runs of one subject that count; or why there is none, and whether that is a fault."""
+    """All valid runs of one subject; or why there is none, and whether that is an error."""
 
     name: str
     runs: Sequence[Run]
@@ -97,10 +97,10 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
 
 
 def run(subject: Subject) -> Run:
-    """Makes the subject ready and runs it once.
+    """Prepares the subject and runs it once.
 
     Raises:
-        Broken: it failed, or its check complains. One that ran out of time is not checked.
+        Broken: it failed, or its check complains. A run that reached its limit is not checked.
     """
     subject.before()
     with tempfile.TemporaryDirectory(prefix="twolane-bench-") as name:
@@ -129,12 +129,12 @@ def run(subject: Subject) -> Run:
 
 
 def in_turns(subjects: Sequence[Subject], repeats: int) -> list[Result]:
-    """Each subject once to warm up, then all of them in turns; the first of them is ours.
+    """Runs each subject once to warm up, then all of them in turns; the first subject is ours.
 
-    A peer that breaks is a result with a reason. Of a very slow one the warm-up counts.
+    A peer that breaks gives a result with a reason. For a very slow peer the warm-up counts.
 
     Raises:
-        Broken: ours broke.
+        Broken: our command broke.
     """
     runs: dict[str, list[Run]] = {}
     wanted: dict[str, int] = {}
@@ -169,7 +169,7 @@ def in_turns(subjects: Sequence[Subject], repeats: int) -> list[Result]:
 
 
 def _rounds(first: Run, repeats: int) -> int:
-    """How often more, an odd number or 0."""
+    """The number of runs after the warm-up, odd or 0."""
     if first.over_limit or first.seconds > VERY_SLOW:
         return 0
     return repeats if first.seconds < SLOW else min(3, repeats)

@@ -1,4 +1,4 @@
-"""The works that no number of tables belongs to."""
+"""The works that do not depend on the number of tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .works import Aim, Work
 
 
 def listing(ours: Service, bare: Path) -> Work:
-    """`invoke --list` in a service, and beside a `tasks.py` with one empty task."""
+    """`invoke --list` in a service, compared with a `tasks.py` that has one empty task."""
     (bare / "tasks.py").write_text(
         "from invoke.tasks import task\n\n\n@task\ndef nothing(c):\n    pass\n"
     )
@@ -33,7 +33,7 @@ def listing(ours: Service, bare: Path) -> Work:
 
 
 def beginning(uv: str, source: Path, folder: Path) -> Work:
-    """From an empty folder to a bootstrapped service, as its README says; packages are cached."""
+    """From an empty folder to a bootstrapped service, as in its README; packages are cached."""
 
     def clear() -> None:
         if (folder / "pyproject.toml").exists():

@@ -1,4 +1,4 @@
-"""The tools to compare with, installed into a folder of their own that git ignores."""
+"""The tools to compare with (peers), installed into their own folder, which git ignores."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pathlib import Path
 from . import progress
 
 NPM_PACKAGES = ("supabase", "drizzle-kit", "drizzle-orm", "pg")
-# Nothing of a peer's time should go into reports to its maker.
+# A peer must not spend time on reports to its maker.
 QUIET = {"SUPABASE_TELEMETRY_DISABLED": "1", "DO_NOT_TRACK": "1", "NO_UPDATE_NOTIFIER": "1"}
 
 
 @dataclass
 class Peers:
-    """Where each peer's program is, its version, or why it is missing; by name.
+    """The path and version of each peer's program, or why it is missing; by name.
 
-    npm: the folder under which Node finds the packages.
+    npm: the folder where Node finds the packages.
     """
 
     npm: Path
@@ -31,12 +31,12 @@ class Peers:
 
     @property
     def work(self) -> Path:
-        """A folder for what the peers read and write, under that of their packages."""
+        """A folder for the files that the peers read and write, below that of their packages."""
         return self.npm / "work"
 
 
 def install(folder: Path) -> Peers:
-    """Installs what is not there yet. A peer that can't be had is noted, and is no error."""
+    """Installs the missing peers. A peer that can't be installed is noted; that is not an error."""
     found = Peers(folder / "npm")
     _node_peers(found)
     _sqlacodegen(found, folder / "sqlacodegen")
@@ -68,7 +68,7 @@ def _node_peers(found: Peers) -> None:
 
 
 def _sqlacodegen(found: Peers, folder: Path) -> None:
-    """In a venv: it needs an SQLAlchemy of its own."""
+    """Installs sqlacodegen into a venv, because it needs its own version of SQLAlchemy."""
     name, problem = "sqlacodegen", ""
     program = folder / "bin" / name
     if not program.exists():
@@ -87,7 +87,7 @@ def _sqlacodegen(found: Peers, folder: Path) -> None:
 
 
 def _install(what: str, command: Sequence[str | Path], folder: Path) -> str:
-    """Why it failed; empty if it did not."""
+    """Runs an install command; returns why it failed, or ""."""
     with progress.working(f"installing {what}"):
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if not done.returncode:

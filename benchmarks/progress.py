@@ -1,4 +1,4 @@
-"""What a person who waits sees, on standard error."""
+"""Progress messages for a waiting person, on standard error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def note(text: str) -> None:
 
 @contextmanager
 def working(label: str) -> Iterator[None]:
-    """Says what goes on if it takes longer than a second."""
+    """Prints the label if the block takes longer than a second."""
     timer = threading.Timer(1.0, note, [f"{label} …"])
     timer.daemon = True
     timer.start()

@@ -1,4 +1,4 @@
-"""Results as rows: ratios, what was aimed at, growth; a table for people, JSON for the record."""
+"""Results as rows: ratios, aims, growth; a table for people, JSON for the record."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ MIB = 2**20
 
 @dataclass(frozen=True)
 class Row:
-    """Ours beside one peer (or none), at one number of tables (or where that says nothing).
+    """Our result and that of one peer (or none), for one number of tables (or independent of it).
 
-    aim: of the ratio of times. most: seconds that ours may take.
+    aim: the goal for the ratio of times. most: the largest number of seconds for ours.
     """
 
     work: str
@@ -33,7 +33,7 @@ class Row:
 
     @property
     def time_ratio(self) -> float | None:
-        """Ours to the peer's; an upper bound if the peer was stopped at the limit."""
+        """Our time divided by the peer's; an upper bound if the peer was stopped at the limit."""
         return _ratio(self.ours.seconds, self.peer.seconds if self.peer else None)
 
     @property
@@ -42,7 +42,7 @@ class Row:
 
     @property
     def met(self) -> bool | None:
-        """Whether the time is as aimed; None where nothing was aimed at, or nobody knows."""
+        """Whether the time meets the aim; None if there is no aim, or the answer is unknown."""
         if self.most is not None:
             return None if self.ours.seconds is None else self.ours.seconds <= self.most
         is_bound = bool(self.peer and self.peer.over_limit)
@@ -55,7 +55,7 @@ class Row:
 
 
 def rows(work: Work, size: int | None, results: Sequence[Result]) -> list[Row]:
-    """One for each peer; ours, first of the results, stands in all of them."""
+    """One row for each peer; each row has our result, the first one."""
     ours, *others = results
     others += [Result(name, [], reason) for name, reason in work.missing.items()]
     if not others:
@@ -67,7 +67,7 @@ def rows(work: Work, size: int | None, results: Sequence[Result]) -> list[Row]:
 class Growth:
     """How the time of a command grows: as the number of tables to the power of `exponent`.
 
-    Fitted to the sizes from 100 on; `steepest` is the exponent of the worst step between two.
+    Fitted to the sizes from 100 on. steepest: the largest exponent between two neighbouring sizes.
     """
 
     work: str
@@ -81,7 +81,7 @@ class Growth:
 
 
 def growth(found: Iterable[Row]) -> list[Growth]:
-    """For each work that was measured at two or more sizes from 100 on."""
+    """The growth of each work that was measured at two or more sizes from 100 on."""
     times: dict[str, dict[int, float]] = {}
     for row in found:
         if row.size is not None and row.size >= GROWTH_FROM and row.ours.seconds:
@@ -90,7 +90,7 @@ def growth(found: Iterable[Row]) -> list[Growth]:
 
 
 def _fit(work: str, points: dict[int, float]) -> Growth:
-    """Least squares on the logarithms."""
+    """Fits a line to the logarithms by least squares."""
     logs = sorted((math.log(size), math.log(seconds)) for size, seconds in points.items())
     x_mean = sum(x for x, _ in logs) / len(logs)
     y_mean = sum(y for _, y in logs) / len(logs)
@@ -106,7 +106,10 @@ def _ratio(ours: float | None, peer: float | None) -> float | None:
 
 
 def _met(aim: Aim | None, size: int | None, ratio: float | None, is_bound: bool) -> bool | None:
-    """The ratio to a peer that was stopped is an upper bound, so it can show an aim as met only."""
+    """Whether the ratio meets the aim; None if that is unknown.
+
+    The ratio to a stopped peer is an upper bound: it can prove an aim met, but not missed.
+    """
     if aim is None or ratio is None or aim.size not in (None, size):
         return None
     return True if ratio <= aim.ratio else None if is_bound else False
@@ -116,7 +119,7 @@ def _met(aim: Aim | None, size: int | None, ratio: float | None, is_bound: bool)
 
 
 def table(found: Sequence[Row]) -> str:
-    """Seconds and MiB are medians; `<` and `>` mark bounds, of a peer stopped at the limit."""
+    """The rows as a table: medians of seconds and MiB; `<` and `>` mark bounds."""
     head = ["work", "tables", "ours", "", "peer", "", "", "time", "aim", "", "memory", ""]
     lines = [head, *map(_cells, found)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]

@@ -1,4 +1,4 @@
-"""`invoke bench`: the works one by one, size by size."""
+"""`invoke bench`: runs the works one by one, for each size."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ BUILD = service.ROOT / "build/bench"
 
 @dataclass
 class Bench:
-    """One run of the benchmark: its options, and what it has found.
+    """One run of the benchmark: its options, and its results.
 
-    given_up: peer and work that took longer than the limit, and at which number of tables.
+    given_up: peer and work that took longer than the limit, and the number of tables.
     """
 
     sizes: Sequence[int]
@@ -42,7 +42,7 @@ class Bench:
         return bool(re.search(self.only, name))
 
     def measure(self, work: Work, size: int | None = None) -> None:
-        """Adds the rows of one work; peers that were too slow at a smaller size are left out."""
+        """Adds the rows of one work; skips peers that were too slow at a smaller size."""
         given_up = {
             s.name: f"> {self.limit:g} s at {self.given_up[s.name, work.name]:,}"
             for s in work.subjects
@@ -66,7 +66,7 @@ def run(sizes: Sequence[int], repeats: int, limit: float, only: str, out: Path) 
     """Measures, prints the table and writes the result to `out`; False if a peer broke.
 
     Raises:
-        Broken: a command of ours failed, or did not do its work.
+        Broken: one of our commands failed, or did not do its work.
     """
     bench = Bench(sizes, repeats, limit, only)
     note = machine.note()
@@ -74,7 +74,7 @@ def run(sizes: Sequence[int], repeats: int, limit: float, only: str, out: Path) 
     settings = {"sizes": list(sizes), "repeats": repeats, "limit": limit, "only": only}
     with tempfile.TemporaryDirectory(prefix="twolane-bench-") as name, server.running() as running:
         folder = Path(name)
-        folder.chmod(0o755)  # the embedded server runs as another user where we are root
+        folder.chmod(0o755)  # the embedded server runs as another user if we are root
         head = {"machine": {**note, **_versions(running, found)}, "settings": settings}
         source = service.template(folder / "template")
         _without_size(bench, source, folder)
@@ -110,7 +110,7 @@ def _without_size(bench: Bench, source: Path, folder: Path) -> None:
 def _site(
     running: Server, found: Peers, source: Path, folder: Path, size: int, limit: float
 ) -> Iterator[Site]:
-    """The service and the databases of one size, gone again after the block."""
+    """The service and the databases of one size; drops them after the block."""
     shutil.rmtree(found.work, ignore_errors=True)
     running.create(LIVE)
     env = {"DATABASE_URL": running.url(LIVE)}
@@ -135,7 +135,7 @@ def _versions(running: Server, found: Peers) -> dict[str, str]:
 
 
 def _write(out: Path, head: dict[str, Any], bench: Bench) -> None:
-    """After each size, so that a long run that breaks has not been in vain."""
+    """Writes the results; called after each size, so that a long run that breaks keeps them."""
     out.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({**head, **report.as_json(bench.rows)}, ensure_ascii=False, indent=1)
     out.write_text(f"{text}\n", encoding="utf-8")

@@ -1,13 +1,13 @@
 """A database of any size, as a pure function of the number of its tables.
 
-The same tables twice: as SQL files of lane A, and as a Drizzle schema for the peer that keeps its
-tables in TypeScript. Beside them a few tables of the app's own, for lane B.
+It gives the same tables twice: as SQL files of lane A, and as a Drizzle schema for the peer that
+keeps its tables in TypeScript. It also gives a few tables of the app, for lane B.
 """
 
 from __future__ import annotations
 
 TABLES_A_FILE = 100
-"""A file is one transaction, and a server has room for some thousands of locks in all."""
+"""A file is one transaction, and a server can hold only some thousands of locks in total."""
 
 APP_TABLES = 10
 
@@ -18,15 +18,15 @@ def table(number: int) -> str:
 
 
 def references(number: int) -> tuple[int, int]:
-    """The tables that a table's two foreign keys lead to; those of the first, to itself.
+    """The tables that a table's two foreign keys refer to; the first table refers to itself.
 
-    A tree and a chain, so that no table is referenced by more than three.
+    The keys form a tree and a chain, so at most three tables refer to the same table.
     """
     return max(0, (number - 1) // 2), max(0, number - 1)
 
 
 def sql_files(size: int) -> dict[str, str]:
-    """File name → text, in the order of application; each file may be run again."""
+    """File name → text, in the order to apply; each file may run again."""
     starts = range(0, size, TABLES_A_FILE)
     return {
         f"10_bench_{start // TABLES_A_FILE:03}.sql": "\n".join(
@@ -71,13 +71,13 @@ for select to authenticated using ((select auth.uid()) = owner_id);
 
 
 def change(undo: bool = False) -> str:
-    """SQL that changes one table, in the middle of a file, or takes the change back."""
+    """SQL that changes one table, in the middle of a file, or undoes the change."""
     action = "drop column note" if undo else "add column note text"
     return f"alter table public.{table(7)} {action}"
 
 
 CHANGED = ("1 fact", f"public.{table(7)}", "column", "note")
-"""Words in every report of the change."""
+"""Words that every report of the change contains."""
 
 
 def app_models() -> str:
@@ -102,7 +102,7 @@ def app_models() -> str:
 
 
 def revision(number: int, before: str) -> tuple[str, str]:
-    """The id and the text of a revision that makes one table, to follow the revision `before`."""
+    """The id and text of a revision that creates one table; it follows the revision `before`."""
     identity = f"bench{number:07}"
     return (
         identity,

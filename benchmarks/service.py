@@ -1,4 +1,4 @@
-"""Services under measurement: real renders of the template as it stands in the working copy."""
+"""Services to measure: real renders of the template in the working copy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOTHING = "No schema changes."
 
 @dataclass(frozen=True)
 class Service:
-    """A service's folder, and the variables that its commands get."""
+    """A service's folder, and the environment variables of its commands."""
 
     folder: Path
     env: Mapping[str, str]
@@ -31,11 +31,11 @@ class Service:
 
     @property
     def looks(self) -> int:
-        """How many states of the files `db.gen` remembers to have compared."""
+        """The number of file states that `db.gen` remembers as compared."""
         return len(list((self.folder / ".postgres/looks").iterdir()))
 
     def invoke(self, *arguments: str) -> str:
-        """A command that is not measured."""
+        """Runs a command without measuring it."""
         return execute([*invoke(), *arguments], self.folder, self.env)
 
 
@@ -44,7 +44,7 @@ def invoke() -> list[str]:
 
 
 def execute(command: list[str], folder: Path, env: Mapping[str, str] | None = None) -> str:
-    """Runs a command of the preparations; returns what it printed.
+    """Runs a command that prepares a measurement; returns its output.
 
     Raises:
         Broken: it failed.
@@ -66,9 +66,9 @@ def execute(command: list[str], folder: Path, env: Mapping[str, str] | None = No
 
 
 def template(folder: Path) -> Path:
-    """The template's files as they are now, uncommitted changes included, in a repo of its own.
+    """Copies the template's current files, including uncommitted changes, to a separate repo.
 
-    So the copies made in one run are alike, whatever happens to the working copy meanwhile.
+    So all renders of one run are equal, even if the working copy changes meanwhile.
     """
     folder.mkdir()
     shutil.copy(ROOT / "copier.yml", folder)
@@ -87,7 +87,7 @@ def commit(folder: Path) -> None:
 
 @contextmanager
 def rendered(source: Path, folder: Path, env: Mapping[str, str]) -> Iterator[Service]:
-    """The starter `minimal`, until the block ends; its embedded server is stopped then."""
+    """Renders the starter `minimal`; stops its embedded server when the block ends."""
     answers = ["--data", "project_name=Service", "--data", "starter=minimal", "--data", "ci=false"]
     execute([sys.executable, "-m", *COPY, *answers, str(source), str(folder)], source)
     service = Service(folder, env)
@@ -99,9 +99,9 @@ def rendered(source: Path, folder: Path, env: Mapping[str, str]) -> Iterator[Ser
 
 
 def bootstrap(service: Service, size: int) -> None:
-    """Takes the service to where its owner would be: all applied, pushed, synced and cached.
+    """Brings the service to the state of daily use: all applied, pushed, synced and cached.
 
-    So every fact is one that the SQL files or the revisions make, and the shadow is warm.
+    So the SQL files or the revisions make every fact, and the shadow is cached.
     """
     files = schema.sql_files(size)
     order = service.folder / "supabase/bootstrap.txt"

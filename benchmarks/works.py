@@ -1,4 +1,4 @@
-"""The rows of the table: what is measured, beside which peer, with which aim."""
+"""The works to measure, each with its peers and its aim."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DIFFERENT = 3
 
 @dataclass(frozen=True)
 class Aim:
-    """The largest ratio of ours to the peer that is fine; at one number of tables, or at any."""
+    """The largest acceptable ratio of ours to the peer's; for one number of tables, or for any."""
 
     ratio: float
     size: int | None = None
@@ -28,10 +28,10 @@ class Aim:
 
 @dataclass(frozen=True)
 class Work:
-    """One thing to do: our way first, then the peers'. aims and missing: by the peer's name.
+    """One work: our command first, then those of the peers. aims and missing: by peer's name.
 
-    most: seconds that ours may take, where there is no peer. after: takes back what measuring
-    changed.
+    most: the largest number of seconds for ours, if there is no peer. after: undoes the changes of
+    the measurement.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Site:
-    """Where a size is measured: a bootstrapped service, and three databases on one server.
+    """The place to measure one size: a bootstrapped service, and three databases on one server.
 
     `live` is the service's, `same` a copy of it, `other` a copy with one table changed.
     """
@@ -69,7 +69,7 @@ def snapshot(site: Site) -> Work:
 
 
 def sync_changed(site: Site) -> Work:
-    """Each sync of ours finds a column that has come or gone; the peers read the same database."""
+    """Each of our syncs finds one column added or removed; the peers read the same database."""
     is_changed = False
 
     def flip() -> None:
@@ -136,7 +136,7 @@ def diff(site: Site) -> Work:
 
 
 def gen_seen(site: Site) -> Work:
-    """Nothing changed since the last look, which is remembered."""
+    """Nothing changed since the last comparison, which `db.gen` remembers."""
 
     def idle(run: Run) -> str:
         return succeeded(run) or reads(run.out.strip(), f"✓ {NOTHING}")
@@ -145,7 +145,7 @@ def gen_seen(site: Site) -> Work:
 
 
 def gen_edited(site: Site) -> Work:
-    """A docstring in `app.py` changed, so the models are compared with the shadow anew."""
+    """A docstring in `app.py` changed, so `db.gen` compares the models with the shadow again."""
     edits = looks = 0
 
     def edit() -> None:
@@ -175,9 +175,9 @@ def status(site: Site) -> Work:
 
 
 def push(site: Site) -> Work:
-    """Each push of ours brings a revision with one table. It leaves `app.py` behind, so comes last.
+    """Each of our pushes applies a revision with one table. It comes last: `app.py` lacks it.
 
-    The revisions are written here, which spares a `db.gen` before each.
+    This function writes the revisions itself, which avoids a `db.gen` before each.
     """
     versions = site.service.folder / "migrations/versions"
     (first,) = versions.glob("*.py")
@@ -206,7 +206,7 @@ AT_EACH_SIZE: Mapping[str, Callable[[Site], Work]] = {
     "db.status": status,
     "db.push, one table": push,
 }
-"""In this order. The last two have no peer; they are there for their growth."""
+"""In this order. The last two have no peer; we measure them for their growth."""
 
 
 def _ours(
@@ -222,7 +222,7 @@ def _ours(
 def _beside_supabase(
     site: Site, name: str, ours: Subject, database: str, check: Callable[[Run], str]
 ) -> Work:
-    """The peer compares the live database with another by their URLs; that needs no Docker."""
+    """Adds the peer, which compares the live database with another by URL; that needs no Docker."""
     subjects, peer = [ours], "supabase db diff"
     if program := site.peers.programs.get("supabase"):
         urls = ["--from", site.server.url(LIVE), "--to", site.server.url(database)]
@@ -233,7 +233,7 @@ def _beside_supabase(
 
 
 def _beside_drizzle(site: Site, name: str, ours: Subject, aim: Aim) -> Work:
-    """The peer's schema has the same tables in TypeScript, and a migration that makes them."""
+    """Adds the peer, whose schema has the same tables in TypeScript, and a migration for them."""
     subjects, peer = [ours], "drizzle-kit generate"
     if "drizzle-kit" in site.peers.programs:
         folder = _folder(site, "generate")
@@ -260,7 +260,7 @@ def _drizzle(
     check: Callable[[Run], str],
     before: Callable[[], None] = lambda: None,
 ) -> Subject:
-    """In a folder below the one with its packages, where Node finds them."""
+    """drizzle-kit, run in a folder below the one with its packages, where Node finds them."""
     line = [str(site.peers.programs["drizzle-kit"]), command, *options]
     folder = _folder(site, command).parent
     return Subject(f"drizzle-kit {command}", line, folder, check, QUIET, before, site.limit)
@@ -273,6 +273,6 @@ def _folder(site: Site, name: str) -> Path:
 
 
 def _missing(site: Site, names: Mapping[str, str]) -> dict[str, str]:
-    """The reasons, by the name of the row: a peer's, or that of its command."""
+    """Name in the row (of the peer, or of its command) → why the peer is missing."""
     gone = site.peers.missing
     return {shown or name: gone[name] for name, shown in names.items() if name in gone}

@@ -1,4 +1,4 @@
-"""`db.adopt` where things are otherwise: other histories, servers, roles, poolers, names."""
+"""`db.adopt` in different surroundings: other histories, servers, roles, poolers, names."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What `db.gen` needs beyond Alembic's own comparison: enums, defaults, the order of drops.
+"""Comparisons that `db.gen` adds to those of Alembic: enums, defaults, the order of drops.
 
-Alembic compares tables and knows no types: it adds a column of a type that it never creates,
-sees no new value, and leaves the type behind when its table goes. What is written here is plain
-SQL in the revision. Only enums of the app change: what the database has and the option
+Alembic compares tables, but not types: it adds a column of a type that it never creates, does not
+see a new value, and leaves the type behind when it drops the table. This module writes plain SQL
+into the revision. It changes only enums of the app: an enum in the database that the option
 `app_enums` does not name belongs to lane A.
 """
 
@@ -69,7 +69,7 @@ class Execute(MigrateOperation):
     undo: list[str]
 
     def reverse(self) -> "Execute":
-        """Return the downgrade's part."""
+        """Return the operation of the downgrade."""
         return Execute(self.undo, self.statements)
 
     def to_diff_tuple(self) -> tuple[str, list[str]]:
@@ -86,7 +86,7 @@ def _render(_: AutogenContext, op: Execute) -> list[str]:
 def _compare(
     autogen: AutogenContext, upgrade: UpgradeOps, schemas: set[str | None]
 ) -> PriorityDispatchResult:
-    """Complete what Alembic found; it calls this after its own comparison."""
+    """Complete Alembic's findings; Alembic calls this after its own comparison."""
     _drop_tables_last(upgrade)
     metadata, connection = autogen.metadata, autogen.connection
     if isinstance(metadata, MetaData) and connection is not None:
@@ -95,9 +95,9 @@ def _compare(
 
 
 def _drop_tables_last(upgrade: UpgradeOps) -> None:
-    """Drop tables after the columns that point to them, and in the order of their keys.
+    """Move drops of tables after drops of columns that refer to them; sort them by their keys.
 
-    Alembic drops in the order of names. Tables that point at each other stay in that order.
+    Alembic sorts drops by name. Tables that refer to each other keep that order.
     """
     drops = {(op.schema, op.table_name): op for op in upgrade.ops if isinstance(op, DropTableOp)}
     points_to = {key: _targets(op) & drops.keys() - {key} for key, op in drops.items()}
@@ -110,13 +110,13 @@ def _drop_tables_last(upgrade: UpgradeOps) -> None:
 
 
 def _targets(op: DropTableOp) -> set[Name]:
-    """Return the tables that a table's foreign keys point to."""
+    """Return the tables that a table's foreign keys refer to."""
     names = (key.target_fullname.split(".") for key in op.to_table().foreign_keys)
     return {(".".join(name[:-2]) or None, name[-2]) for name in names}
 
 
 def render_enum(item: Enum, autogen: AutogenContext) -> str:
-    """Render a column's enum so that it does not create its type, as SQLAlchemy's would."""
+    """Render a column's enum that does not create its type; SQLAlchemy's own enum would."""
     autogen.imports.add("from sqlalchemy.dialects import postgresql")
     schema = f", schema={item.schema!r}" if item.schema else ""
     values = ", ".join(map(repr, item.enums))
@@ -126,9 +126,9 @@ def render_enum(item: Enum, autogen: AutogenContext) -> str:
 class Impl(PostgresqlImpl):
     """Alembic's PostgreSQL, comparing server defaults in a savepoint.
 
-    It asks the database whether they are equal. That fails for a type without equality (json: its
-    text is compared then) and for an enum's value that is yet to be added. Identity and generated
-    columns have comparisons of their own.
+    It asks the database whether two defaults are equal. That fails for a type without equality
+    (json; then it compares the text), and for an enum value that does not exist yet. Alembic
+    compares identity and generated columns elsewhere.
     """
 
     __dialect__ = "postgresql"
@@ -140,7 +140,7 @@ class Impl(PostgresqlImpl):
         rendered_metadata_default: str | None,
         rendered_inspector_default: str | None,
     ) -> bool:
-        """Say whether two server defaults differ."""
+        """Return whether two server defaults differ."""
         found, wanted = rendered_inspector_default, rendered_metadata_default
         connection, kind = self.connection, inspector_column.type.compile(self.dialect)
         assert connection is not None
@@ -162,7 +162,7 @@ class Impl(PostgresqlImpl):
 def _compare_enums(
     upgrade: UpgradeOps, connection: Connection, metadata: MetaData, owned: set[Name]
 ) -> None:
-    """Add what the enums of `metadata` ask for; `owned` are the app's so far."""
+    """Add the changes that the enums of `metadata` need; `owned` are the app's present enums."""
     wanted = dict(_declared(metadata))
     present = {(schema, name): list(values) for schema, name, values in _rows(connection, VALUES)}
     for name, values in sorted(wanted.items(), key=repr):
@@ -182,7 +182,7 @@ def _change(
     old: list[str],
     new: list[str],
 ) -> None:
-    """Add values before anything else, so that it can use them; take them away after all else."""
+    """Add values before all other operations, which may use them; remove values at the end."""
     if added := _added(name, old, new):
         undo = _swap(name, old, _uses(connection, name))
         upgrade.ops.insert(0, Execute(added, undo))
@@ -196,7 +196,7 @@ def _rows(connection: Connection, query: str) -> Iterable[Any]:
 
 
 def _enum(column: Column[Any]) -> Enum | None:
-    """Return a column's native enum, be it in an array."""
+    """Return a column's native enum, also if it is the element of an array."""
     kind = column.type.item_type if isinstance(column.type, ARRAY) else column.type
     return kind if isinstance(kind, Enum) and kind.native_enum and kind.name else None
 
@@ -241,7 +241,7 @@ def _literal(value: str) -> str:
 
 
 def _colons(sql: str) -> str:
-    """Escape what `op.execute` would take for the beginning of a parameter's name."""
+    """Escape colons: `op.execute` would read them as the start of a parameter name."""
     return sql.replace(":", r"\:")
 
 
@@ -258,7 +258,7 @@ def _drop(name: Name) -> str:
 
 
 def _added(name: Name, old: list[str], new: list[str]) -> list[str]:
-    """Return what makes `new` of `old` by adding values alone; nothing where that can't be."""
+    """Return statements that turn `old` into `new` by adding values; none if that is impossible."""
     if [value for value in new if value in old] != old:
         return []
     places = [f"after {_literal(v)}" for v in new[:-1]]
@@ -271,9 +271,9 @@ def _added(name: Name, old: list[str], new: list[str]) -> list[str]:
 
 
 def _swap(name: Name, values: list[str], uses: list[Use]) -> list[str]:
-    """Put a type of `values` in the place of the old one: Postgres takes none away.
+    """Return statements that replace the type by one of `values`: Postgres can't remove a value.
 
-    It fails, and with it the push, where a row still has a value that goes.
+    They fail, and the push fails, if a row still has a removed value.
     """
     old = f"{name[1]}__old"
     statements = [f"alter type {_dotted(*name)} rename to {QUOTE(old)}", _create(name, values)]

@@ -1,18 +1,18 @@
-"""Alembic's environment: the application's metadata, on a connection that is given.
+"""Alembic's environment: the application's metadata, on a connection from the caller.
 
-`invoke db.gen` and `invoke db.push` run it. They hand over, in `Config.attributes`:
+`invoke db.gen` and `invoke db.push` run it. They pass, in `Config.attributes`:
 
-- `connection`: a SQLAlchemy connection, already in the transaction that is to hold the work
+- `connection`: a SQLAlchemy connection, already in the transaction for all changes
 - `package`: the service's package, `[tool.twolane] package`
-- `app_tables`: `(schema or None, table)` of the app's tables in that database, so that a table
-  that left `app.py` is seen as dropped; only where models and database are compared
-- `app_enums`: `(schema or None, type)` of the app's enums there, likewise
+- `app_tables`: `(schema or None, table)` of the app's tables in that database, so that Alembic
+  drops a table that left `app.py`; only for a comparison of models and database
+- `app_enums`: the same for the app's enums: `(schema or None, type)`
 """
 
 import importlib
 from typing import Any, Literal
 
-import pgvector.sqlalchemy  # noqa: F401 - reflection meets its types by name
+import pgvector.sqlalchemy  # noqa: F401 - reflection finds its types by name
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from alembic.util import CommandError
@@ -37,13 +37,13 @@ def app_metadata() -> MetaData:
     return metadata
 
 
-# An upgrade compares nothing: it goes on while `app.py` is being worked on.
+# An upgrade compares nothing, so it works even while `app.py` is unfinished.
 metadata = app_metadata() if "app_tables" in attributes else MetaData()
 default_schema = attributes["connection"].dialect.default_schema_name
 
 
 def known(schema: str | None) -> str | None:
-    """Return a schema as Alembic names it: None where it is the default one."""
+    """Return a schema's name as in Alembic: None for the default schema."""
     return None if schema == default_schema else schema
 
 
@@ -53,7 +53,7 @@ app_tables = {(known(table.schema), table.name) for table in metadata.tables.val
 
 
 def include_name(name: str | None, type_: str, parents: Any) -> bool:
-    """Keep reflection to the app's tables, in the schemas that have any."""
+    """Limit reflection to the app's tables and their schemas."""
     if type_ == "schema":
         return known(name) in {schema for schema, _ in app_tables}
     if type_ == "table":
@@ -62,7 +62,7 @@ def include_name(name: str | None, type_: str, parents: Any) -> bool:
 
 
 def render_item(type_: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
-    """Render an enum without its creation, a type from elsewhere with its import."""
+    """Render an enum without its creation, and a third-party type with its import."""
     module = type(item).__module__
     if type_ == "type" and isinstance(item, Enum) and item.native_enum:
         return compare.render_enum(item, autogen)

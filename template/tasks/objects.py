@@ -1,4 +1,4 @@
-"""The facts of a snapshot put together again as tables, and who may reach what. Pure."""
+"""Tables, views and routines rebuilt from a snapshot's facts, and who may reach them. Pure."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from .catalog import Snapshot
 
 Parts = dict[str, Any]
 
-# The roles of Supabase's data API, and the one that stands for everybody.
+# The roles of Supabase's data API, and PUBLIC, which means every role.
 API_ROLES = ("anon", "authenticated", "public")
 
 
 @dataclass
 class Relation:
-    """A table, view or foreign table. kind: as in its fact; columns, … by name without quotes."""
+    """A table, view or foreign table.
+
+    kind: as in its fact. The keys of columns, constraints, … are names without quotes.
+    """
 
     kind: str
     name: str
@@ -56,7 +59,7 @@ class Routine:
 
     @property
     def plain(self) -> str:
-        """The name without quotes, the arguments as they are."""
+        """The name without quotes; the arguments unchanged."""
         name = re.match(r'(?:"[^"]*"|[^"(])*', self.name)
         end = name.end() if name else 0
         return catalog.plain(self.name[:end]) + self.name[end:]
@@ -67,7 +70,7 @@ class Routine:
 
     @property
     def _options(self) -> str:
-        """What stands between the arguments and the body, in `pg_get_functiondef`'s words."""
+        """The text between the arguments and the body, as `pg_get_functiondef` prints it."""
         return re.split(r"\n(?:AS |BEGIN ATOMIC|RETURN )", self.definition, maxsplit=1)[0]
 
     @property
@@ -76,10 +79,10 @@ class Routine:
 
     @property
     def is_pinned(self) -> bool:
-        """Whether names in it mean the same for every caller.
+        """Whether the names in its body mean the same objects for every caller.
 
-        A body in SQL's own form (BEGIN ATOMIC) was resolved when the function was made (manual,
-        CREATE FUNCTION, sql_body); a body in C knows no search_path.
+        Postgres resolves the names of a BEGIN ATOMIC body when it creates the function (manual,
+        CREATE FUNCTION, sql_body). A body in C does not use search_path.
         """
         has_text = "\nAS $" in self.definition
         return not has_text or "\n SET search_path " in f"{self._options}\n"
@@ -90,7 +93,7 @@ class Routine:
 
 
 def relations(facts: Snapshot) -> list[Relation]:
-    """The tables and views of a snapshot with all that hangs on them, by name."""
+    """The tables and views of a snapshot, with columns, constraints, …, sorted by name."""
     found: dict[str, Relation] = {}
     for identity, text in facts.items():
         if (kind := catalog.kind(identity)) in catalog.RELATION_KINDS:
@@ -101,7 +104,7 @@ def relations(facts: Snapshot) -> list[Relation]:
         if kind not in ("column", "constraint", "index", "policy", "rls"):
             continue
         relation = found.get(str(catalog.relation(identity)))
-        if relation is None:  # a domain's constraint, a policy on a table of the platform's
+        if relation is None:  # a domain's constraint, a policy on a platform table
             continue
         parts = catalog.definition(text)
         part = catalog.unquote(catalog.split_name(identity.removeprefix(f"{kind} "))[-1])
@@ -129,10 +132,10 @@ def routines(facts: Snapshot) -> list[Routine]:
 
 
 def exposed_schemas(facts: Snapshot) -> frozenset[str]:
-    """The schemas that `anon` or `authenticated` may use, by name as in facts.
+    """The schemas that `anon` or `authenticated` may use; names as in facts.
 
-    Which of them the data API serves is a setting of each project, one line in the dashboard. What
-    these roles may not use, no API reaches on their behalf.
+    Each project sets in the dashboard which of them the data API serves. The API cannot reach a
+    schema that these roles may not use.
     """
     return frozenset(
         about.removeprefix("schema ")
@@ -144,7 +147,7 @@ def exposed_schemas(facts: Snapshot) -> frozenset[str]:
 def reach(facts: Snapshot) -> Mapping[str, frozenset[str]]:
     """Fact identity → the roles of the data API that hold some privilege on it.
 
-    What is granted on a column counts for its table or view, too.
+    A grant on a column counts as a grant on its table or view, too.
     """
     held: dict[str, set[str]] = {}
     for about, role, privileges in _grants(facts):
@@ -157,7 +160,7 @@ def reach(facts: Snapshot) -> Mapping[str, frozenset[str]]:
 
 
 def _grants(facts: Snapshot) -> Iterator[tuple[str, str, Sequence[str]]]:
-    """What is granted to the roles of the data API: on what, to whom, which privileges."""
+    """The grants to the roles of the data API: (identity of the object, role, privileges)."""
     for identity, text in facts.items():
         role = identity.rpartition(" to ")[2]
         if identity.startswith("grant ") and role in API_ROLES:
@@ -165,5 +168,5 @@ def _grants(facts: Snapshot) -> Iterator[tuple[str, str, Sequence[str]]]:
 
 
 def schema_of(name: str) -> str:
-    """The schema in a dotted name, quoted as it is there; a routine's arguments don't count."""
+    """The schema part of a dotted name, with its quotes; ignores the arguments of a routine."""
     return catalog.split_name(name)[0]

@@ -1,4 +1,4 @@
-"""Options that several commands have: what the help says of them, and what `--target` may hold."""
+"""Options that several commands share: their help texts, and the syntax of `--target`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ JSON = "Print JSON, for scripts."
 COMMIT = "Make the suggested git commit."
 
 SEVERAL = ","
-_WILDCARDS = "*?["  # those of the module `fnmatch`
+_WILDCARDS = "*?["  # the wildcards of the module `fnmatch`
 
 
 def is_many(name: str | None) -> TypeGuard[str]:
-    """Whether `--target` was given several names, or a pattern: `targets.select` says which."""
+    """Whether `--target` has several names or a pattern; `targets.select` resolves them."""
     return bool(name) and "://" not in str(name) and bool({*str(name)} & {SEVERAL, *_WILDCARDS})

@@ -1,4 +1,4 @@
-"""Where the service comes from: the recorded template, its versions, a render of one."""
+"""The origin of the service: the recorded template, its versions, and a render of a version."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ _MOVED = f"If it is elsewhere now: write its URL into _src_path of {ANSWERS}, an
 class Origin:
     """The record of a render.
 
-    source: the template's place, as Copier was told. commit: its version, as `git describe --tags`
-    puts it. answers: those of the questions. folder: where a relative source is found from.
+    source: the template's path or URL, as given to Copier. commit: its version, as
+    `git describe --tags` prints it. answers: the answers to the template's questions. folder: the
+    folder that a relative source starts from.
     """
 
     root: Path
@@ -40,12 +41,12 @@ class Origin:
 
     @property
     def shown(self) -> str:
-        """The source without a login."""
+        """The source without user name and password."""
         return _LOGIN.sub("", self.source)
 
     @property
     def url(self) -> str:
-        """The source as git understands it; the abbreviations are Copier's."""
+        """The source as git understands it; expands Copier's abbreviations."""
         for short, host in (("gh:", "https://github.com/"), ("gl:", "https://gitlab.com/")):
             if self.source.startswith(short):
                 return host + self.source.removeprefix(short).lstrip("/")
@@ -55,10 +56,10 @@ class Origin:
 
 
 def read(root: Path) -> Origin:
-    """What the service records of its template.
+    """The service's record of its template.
 
     Raises:
-        Failure: nothing, nothing that can be used, or a template that is not there.
+        Failure: there is no record, the record is unusable, or the template is missing.
     """
     record = read_answers(root)
     source = record.get("_src_path")
@@ -84,10 +85,10 @@ def read(root: Path) -> Origin:
 
 
 def read_answers(root: Path) -> Mapping[str, Any]:
-    """The file of answers as it is.
+    """The content of the answers file.
 
     Raises:
-        Failure: it is missing, or no YAML table.
+        Failure: the file is missing, or is not a YAML table.
     """
     import yaml
 
@@ -108,10 +109,10 @@ def read_answers(root: Path) -> Mapping[str, Any]:
 
 
 def releases(origin: Origin) -> Mapping[Version, str]:
-    """The template's versions and their tags, by one look at the remote.
+    """The template's versions and their tags; asks the remote once.
 
     Raises:
-        Failure: it can't be reached, or is no git repository.
+        Failure: the remote can't be reached, or is not a git repository.
     """
     try:
         listed = git.run(origin.folder, "ls-remote", "--tags", "--refs", "--", origin.url)
@@ -123,24 +124,24 @@ def releases(origin: Origin) -> Mapping[Version, str]:
 
 
 def newest(found: Mapping[Version, str]) -> Version | None:
-    """The newest that is no pre-release: the one that Copier takes by itself."""
+    """The newest version that is not a pre-release: Copier takes this version by default."""
     return max((version for version in found if not version.is_prerelease), default=None)
 
 
 def version(origin: Origin, found: Mapping[Version, str]) -> Version | None:
-    """The version that the service is at, or was built on; None for a commit before the first.
+    """The version of the service's commit, or the last version before it; None if there is none.
 
-    `git describe` gives the tag, or `<tag>-<commits since>-g<hash>`, or the bare hash.
+    `git describe` prints the tag, or `<tag>-<commits since>-g<hash>`, or the bare hash.
     """
     tag = re.sub(r"-\d+-g[0-9a-f]+$", "", origin.commit)
     return next((version for version, name in found.items() if name == tag), None)
 
 
 def render(origin: Origin) -> Files:
-    """The recorded version with the recorded answers, by path; runs none of its tasks.
+    """Renders the recorded version with the recorded answers; path → content. Runs no tasks of it.
 
     Raises:
-        Failure: the version is gone, or doesn't render.
+        Failure: the version no longer exists, or doesn't render.
     """
     from copier import Settings, run_copy
 
@@ -164,7 +165,7 @@ def render(origin: Origin) -> Files:
 
 
 def notes(origin: Origin, tag: str) -> str:
-    """CHANGELOG.md as that tag has it; "" where the template has none.
+    """The text of CHANGELOG.md at that tag; "" if the template has no CHANGELOG.md.
 
     Raises:
         Failure: the template can't be reached.
@@ -182,12 +183,12 @@ def notes(origin: Origin, tag: str) -> str:
 
 @contextlib.contextmanager
 def told(origin: Origin) -> Iterator[None]:
-    """Copier at work: where a relative source is found, its errors in the user's words.
+    """Runs the block in the folder that a relative source starts from; translates Copier's errors.
 
-    An `UnsafeTemplateError` passes.
+    An `UnsafeTemplateError` passes through.
 
     Raises:
-        Failure: what Copier, or git for it, could not do.
+        Failure: Copier, or the git that it runs, failed.
     """
     from copier.errors import CopierError, UnsafeTemplateError
     from plumbum import ProcessExecutionError
@@ -215,8 +216,11 @@ def told(origin: Origin) -> Iterator[None]:
 
 
 def _found_from(root: Path, source: str) -> Path:
-    """Copier records a path as it was typed, so a relative one is from where that was: the service
-    itself (`copier copy ../template .`), or the folder above (`copier copy template service`)."""
+    """The folder that a relative source starts from.
+
+    Copier records a path as the user typed it. The user was in the service itself
+    (`copier copy ../template .`), or in the folder above (`copier copy template service`).
+    """
     path = Path(source).expanduser()
     if _ELSEWHERE.match(source) or path.is_absolute():
         folder = root
@@ -250,7 +254,7 @@ def _render_over(origin: Origin) -> str:
 
 
 def _gist(error: Exception, origin: Origin) -> str:
-    """The line of an error that tells most, without a login."""
+    """The most informative line of an error, without user name and password."""
     text = str(getattr(error, "stderr", "") or error)
     lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
     fatal = next((line for line in lines if line.startswith("fatal:")), lines[0])

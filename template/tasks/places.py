@@ -1,4 +1,4 @@
-"""Where an object is made: the file and line of its CREATE statement. Pure."""
+"""The place that creates an object: the file and line of its CREATE statement. Pure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ FOLDER = "supabase/sql/"
 
 
 def of_files(files: Sequence[SqlFile]) -> Mapping[str, Place]:
-    """Plain name (`public.notes`, a function without arguments) → where it is made first.
+    """Plain name (`public.notes`, a function without arguments) → its first CREATE statement.
 
-    What a DO block makes is not found; a file that can't be parsed has no places.
+    Does not find objects that a DO block creates. Skips a file that can't be parsed.
     """
     found: dict[str, Place] = {}
     for file in files:

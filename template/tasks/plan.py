@@ -1,4 +1,4 @@
-"""What the waiting revisions would do, found by doing it on the shadow and rolling back."""
+"""The effect of the waiting revisions: runs them on the shadow, then rolls back."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from .state import Repo, pending, waiting
 class Plan:
     """The waiting revisions, their statements, the facts before and after them, other effects.
 
-    owned: what lane B owned before, by identity. needs_session: what no transaction may hold, if
-    there is such a thing; then the rest is as if nothing waited.
+    owned: identities of the facts that lane B owned before. needs_session: names the statement that
+    can't run in a transaction, if there is one; the other fields then show no change.
     """
 
     revisions: tuple[Revision, ...]
@@ -39,9 +39,9 @@ class Plan:
 
     @cached_property
     def dropped(self) -> frozenset[str]:
-        """Tables of lane B that go, as `schema.name`; what hangs on them goes with them.
+        """Lane B's tables that are dropped, as `schema.name`; their columns, … go with them.
 
-        One that was renamed goes under its old name.
+        A renamed table is listed under its old name.
         """
         return frozenset(
             str(catalog.relation(identity))
@@ -51,18 +51,18 @@ class Plan:
 
     @cached_property
     def app(self) -> Snapshot:
-        """What lane B owns afterwards."""
+        """The facts that lane B owns afterwards."""
         return {i: t for i, t in self.after.items() if i in self.owned or i not in self.before}
 
 
 def make(repo: Repo, ledger: Ledger, working: Callable[[str], Any], to: str | None = None) -> Plan:
     """Runs the waiting revisions (up to `to`, if it is given) on the shadow, and rolls back.
 
-    The shadow stands where the database stands: the SQL files before the mark, the revisions that
-    the database has, and those files after the mark that it has in their present form.
+    The shadow starts in the state of the database: the SQL files before the mark, the revisions
+    that the database has, and the files after the mark that it has in their present form.
 
     Raises:
-        Failure: a revision, or a file before it, doesn't run; `to` is no revision of the repo.
+        Failure: a revision, or a file before it, doesn't run; `to` is not a revision of the repo.
     """
     from . import migrations
 
@@ -87,7 +87,7 @@ def make(repo: Repo, ledger: Ledger, working: Callable[[str], Any], to: str | No
 def _up_to(
     todo: tuple[Revision, ...], to: str | None, known: tuple[Revision, ...]
 ) -> tuple[Revision, ...]:
-    """Those of `todo` up to that revision; none where the database has it already."""
+    """The revisions in `todo` up to `to`; none if the database already has `to`."""
     if to is None:
         return todo
     ids = [revision.id for revision in todo]

@@ -1,4 +1,4 @@
-"""Who tries what on whose rows, and what comes of it. Pure: `prove_try` runs it."""
+"""Attempts: who tries which statement on whose rows, and the verdict. Pure: `prove_try` runs it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .prove_schema import Relation
 from .sql_text import literal, quote
 
 ALLOWED, FAILED, FILTERED, DENIED = "allowed", "failed", "filtered", "denied"
-# From the worst to the best, where several attempts make one cell.
+# From the worst to the best: a cell with several attempts shows the worst.
 WORST_FIRST = (ALLOWED, FAILED, FILTERED, DENIED)
 OWN, OTHER = "own", "other's"
 OPERATIONS = ("select", "insert", "update", "move", "delete", "upsert", "returning", "truncate")
-# insufficient_privilege is a missing grant or a policy (ExecWithCheckOptions in
-# src/backend/executor/execMain.c); a claim that is no uuid or no JSON ends in invalid_text_…, and
-# raise_exception is a trigger's or a function's own no.
+# insufficient_privilege: a missing grant or a policy (ExecWithCheckOptions in
+# src/backend/executor/execMain.c). invalid_text_…: a claim that is not a uuid or not JSON.
+# raise_exception: a trigger or a function refuses.
 _DENIALS = ("42501", "22P02", "P0001")
 _CROWDED = ("23505", "23P01")
 _STILL_REFERRED_TO = ("23503", "23001")
@@ -27,7 +27,7 @@ _ALONE = "set local session_replication_role = {mode}"
 
 @dataclass(frozen=True)
 class Actor:
-    """Somebody who asks: a role, a JWT's claims, the one named sub. `user`: A, B or neither."""
+    """The sender of a statement: role, JWT claims, the claim `sub`. `user`: A, B or None."""
 
     name: str
     role: str
@@ -40,7 +40,8 @@ class Actor:
 class Try:
     """One statement. again: SQLSTATE → what to prepare, as superuser, for a second try.
 
-    joins: the statement ties an actor's own row to another's; what they see then is looked at.
+    joins: the statement links the actor's own row to a row of another; we then look at what the
+    actor sees.
     """
 
     operation: str
@@ -52,7 +53,7 @@ class Try:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a statement. effect: what it did to rows of others, in words; none is ''."""
+    """The result of a statement. effect: its effect on rows of others, in words; '' for none."""
 
     state: str = ""
     message: str = ""
@@ -62,7 +63,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Attempt:
-    """A cell's part: an object, who tried what on whose rows, the verdict, and why."""
+    """One attempt of a cell: the object, who tried what on whose rows, the verdict, and why."""
 
     object: str
     kind: str
@@ -76,10 +77,11 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Material:
-    """What a table's attempts are made of.
+    """The values for the attempts on a table.
 
-    payloads: (owner, whose parents) → a further row. standing: user → their row. tenant: user → the
-    columns that make a row theirs. links: user → the columns that refer to rows of theirs.
+    payloads: (owner, owner of the parents) → a new row. standing: user → their existing row.
+    tenant: user → the columns that make a row theirs. links: user → the columns that refer to
+    their rows. removal: user → SQL that deletes their rows.
     """
 
     table: Relation
@@ -91,7 +93,7 @@ class Material:
 
 
 def actors(users: Mapping[str, str]) -> list[Actor]:
-    """Each user, and four kinds of nobody: without claims, with claims of a wrong shape, anon."""
+    """Each user, and actors who are no user: without claims, with malformed claims, anon."""
     found = [
         Actor(
             f"user {name}",
@@ -114,12 +116,12 @@ def actors(users: Mapping[str, str]) -> list[Actor]:
 
 
 def victims(actor: Actor, users: Mapping[str, str]) -> list[str]:
-    """Whose rows are none of the actor's business."""
+    """The users whose rows the actor may not see or change."""
     return [name for name in users if name != actor.user]
 
 
 def writes(material: Material, actor: Actor, victim: str) -> Iterator[Try]:
-    """Everything that an actor tries with a table's rows, own and the victim's."""
+    """All statements that an actor tries on a table's rows: their own and the victim's."""
     table, me = material.table, actor.user
     alone = out_of_the_way("; ".join(material.removal.values()))
     if me and (me, me) in material.payloads:
@@ -147,7 +149,7 @@ def writes(material: Material, actor: Actor, victim: str) -> Iterator[Try]:
 
 
 def _inserts(material: Material, actor: Actor, victim: str, alone: str) -> Iterator[Try]:
-    """Rows for the victim: with their parents, with the actor's; own ones under their parents."""
+    """Inserts: the victim's rows under either's parents, and own rows under the victim's."""
     table, me = material.table, actor.user or ""
     again = dict.fromkeys(_CROWDED, alone)
     seen: list[str] = []
@@ -165,7 +167,7 @@ def _inserts(material: Material, actor: Actor, victim: str, alone: str) -> Itera
 
 
 def _moves(material: Material, actor: Actor, victim: str) -> Iterator[Try]:
-    """Handing a row over, and taking one: by the tenant column, and by each key to a parent."""
+    """Updates that give a row away, or take one: by tenant column, and by each key to a parent."""
     table, me = material.table, actor.user
     for owner, loser in ((victim, me), (me, victim)):
         if owner is None:
@@ -182,7 +184,7 @@ def _moves(material: Material, actor: Actor, victim: str) -> Iterator[Try]:
 
 
 def _upserts(material: Material, actor: Actor, victim: str) -> Iterator[Try]:
-    """An insert that meets the victim's row: as their row, and as the actor's."""
+    """Inserts that conflict with the victim's row: of a row of the victim, and of the actor."""
     table, standing = material.table, material.standing.get(victim)
     for owner in (victim, actor.user or ""):
         row = material.payloads.get((owner, victim), material.payloads.get((owner, owner)))
@@ -202,8 +204,8 @@ def _upserts(material: Material, actor: Actor, victim: str) -> Iterator[Try]:
 def _change(material: Material, actor: Actor, victim: str) -> str:
     """An assignment that leaves every row valid: the victim's value of a column without a key.
 
-    A literal, as reading a column brings in the policies for reading (CREATE POLICY, "Policies
-    Applied by Command Type"); where all columns have keys, a column's own value must do.
+    It is a literal, because reading a column applies the policies for SELECT (CREATE POLICY,
+    "Policies Applied by Command Type"). If all columns have keys, a column is assigned to itself.
     """
     table, standing = material.table, material.standing.get(victim)
     if standing is None:
@@ -230,13 +232,13 @@ def _returning(material: Material, actor: Actor) -> str:
 
 
 def _insertable(table: Relation, actor: Actor, row: Row) -> Row:
-    """The part of a row that the role may write; all of it, if it may write nothing."""
+    """The columns of a row that the role may insert; all columns if it may insert none."""
     may = {column.name for column in table.allowed(actor.role, "i")}
     return {name: value for name, value in row.items() if name in may or not may}
 
 
 def _where(table: Relation, standing: Mapping[str, str | None] | None) -> str:
-    """A row by its first key; without one by all it has."""
+    """A condition that finds a row: by its first key; without a key, by all comparable columns."""
     names = table.keys[0] if table.keys else [c.name for c in table.columns if c.type.comparable]
     return " and ".join(
         f"{quote(name)} is not distinct from {_value(table, name, (standing or {}).get(name))}"
@@ -249,12 +251,12 @@ def _value(table: Relation, name: str, text: str | None) -> str:
 
 
 def out_of_the_way(removal: str) -> str:
-    """Takes rows out of the way, without triggers and without what refers to them."""
+    """SQL that runs `removal` without triggers and foreign key checks."""
     return f"{_ALONE.format(mode='replica')}; {removal}; {_ALONE.format(mode='origin')}"
 
 
 def attempt(name: str, kind: str, actor: Actor, trial: Try, outcome: Outcome) -> Attempt:
-    """What is to be told of a try."""
+    """The attempt that a try and its outcome make."""
     return Attempt(
         name,
         kind,
@@ -271,14 +273,14 @@ def verdict(outcome: Outcome, whose: str, joins: bool = False) -> str:
     if outcome.effect:
         return ALLOWED
     if joins and outcome.state in _STILL_REFERRED_TO:
-        return DENIED  # a key of several columns lets nobody refer to another's row
+        return DENIED  # the key has several columns, so it refused a reference to another's row
     if outcome.state:
         return DENIED if outcome.state in _DENIALS else FAILED
     return ALLOWED if whose == OWN and outcome.count > 0 else FILTERED
 
 
 def merged(attempts: Sequence[Attempt]) -> dict[tuple[str, str, str, str], Attempt]:
-    """(object, who, whose, operation) → the attempt that went furthest."""
+    """(object, who, whose, operation) → the attempt with the worst verdict."""
     cells: dict[tuple[str, str, str, str], Attempt] = {}
     for attempt in attempts:
         key = (attempt.object, attempt.who, attempt.whose, attempt.operation)
@@ -290,11 +292,11 @@ def merged(attempts: Sequence[Attempt]) -> dict[tuple[str, str, str, str], Attem
 
 
 def findings(cells: Iterable[Attempt], shared: Sequence[str]) -> list[Attempt]:
-    """Of merged attempts, what must not be."""
+    """The merged attempts that break tenant isolation."""
     return [attempt for attempt in cells if is_finding(attempt, shared)]
 
 
 def is_finding(attempt: Attempt, shared: Sequence[str]) -> bool:
-    """Whether it has an effect on rows of others; what is shared may be read by all."""
+    """Whether it shows or changes rows of others; all may read a shared object."""
     may_be_read = attempt.operation in ("select", "call") and attempt.object in shared
     return attempt.whose == OTHER and attempt.verdict == ALLOWED and not may_be_read

@@ -1,4 +1,4 @@
-"""Calls of functions that the data API's roles may call, with arguments out of others' rows."""
+"""Calls functions that the data API's roles may call, with arguments from others' rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VALUES, CALLS = 40, 48
 
 @dataclass(frozen=True)
 class Caller:
-    """Calls every function as every actor who may; each call is rolled back."""
+    """Calls every function as every actor who may call it; rolls back each call."""
 
     stage: Stage
 
@@ -26,7 +26,7 @@ class Caller:
             yield from self._calls(actor)
 
     def _calls(self, actor: Actor) -> Iterator[Attempt]:
-        """What a call answers must not depend on others' rows, and must not change them."""
+        """Tries all calls of an actor: others' rows must not affect the answer, or be changed."""
         todo = [
             (function, call)
             for function in self.stage.schema.functions
@@ -50,7 +50,7 @@ class Caller:
             )
 
     def _call(self, actor: Actor, call: str) -> tuple[Reading, str]:
-        """The answer, and what the call did to rows of others."""
+        """The answer, and the effect of the call on rows of others."""
         import psycopg
 
         stage, others = self.stage, self.stage.victims(actor)
@@ -66,7 +66,7 @@ class Caller:
             return done.answer, changed(before, stage.belongings(stage.schema.tables, others))
 
     def _statements(self, function: Function, actor: Actor) -> list[str]:
-        """Calls with all arguments and with the required ones alone; none where a type is odd."""
+        """Calls with all arguments, and with only the required; none if a type has no value."""
         required = [argument for argument in function.arguments if not argument.optional]
         wanted = [function.arguments] + [required] * (required != list(function.arguments))
         return [
@@ -76,7 +76,7 @@ class Caller:
         ]
 
     def _values(self, argument: Argument, actor: Actor) -> list[str]:
-        """Values of others' rows that have the type, best the like-named; then any of the type."""
+        """Values of the type: from others' rows, columns of that name first; then any value."""
         rows, others = self.stage.rows, self.stage.victims(actor)
         found: list[tuple[bool, str]] = []
         if argument.type.base == "uuid" or argument.type.category == "S":
@@ -96,7 +96,7 @@ class Caller:
 
 
 def _combinations(values: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
-    """The first of every list together, then those near; at most so many."""
+    """Combinations of the values, first values first; at most `CALLS` of them."""
     short = values if len(values) == 1 else [options[:12] for options in values]
     return list(itertools.islice(itertools.product(*short), CALLS))
 

@@ -1,4 +1,4 @@
-"""Values for a new row's columns: candidates are thought up, Postgres says which of them fit."""
+"""Values for a new row's columns: generates candidates, and asks Postgres which of them fit."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 DEFAULT = "default"
 CANDIDATES = 30
-FAR = 10**9  # beyond what a sequence has given out
+FAR = 10**9  # higher than any value that a sequence has returned
 Row = dict[str, str]
 """Column → SQL expression."""
 
 
 class Unmakeable(Exception):
-    """Why a table can't be given a row."""
+    """No row can be made for a table; the message says why."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The choice of a row for a table, the `number`-th; rows of other numbers are others.
+    """Chooses a row for a table. Different numbers give different rows.
 
-    given: columns that are decided. needed: columns whose default, or null, would not do.
+    given: columns with a fixed value. needed: columns that can't keep their default or null.
     """
 
     connection: Connection[Any]
@@ -39,7 +39,7 @@ class Choice:
     needed: Collection[str]
 
     def row(self) -> Row:
-        """A value for every column that needs one; those in checks are chosen together.
+        """A value for every column that needs one; chooses columns that share a check together.
 
         Raises:
             Unmakeable: no candidate fits.
@@ -52,7 +52,7 @@ class Choice:
         chosen = {name: values[0] for name, values in options.items()}
         for columns, checks in prove_values.groups(self.table.checks):
             if any(self.table.column(name).generated for name in columns):
-                columns = set(options)  # what it is generated from is not known
+                columns = set(options)  # we do not know its source columns
             tried = {name: options[name] for name in options if name in columns}
             chosen |= self._solve(tried, [check.expression for check in checks])
         return {name: value for name, value in chosen.items() if value != DEFAULT}
@@ -74,7 +74,7 @@ class Choice:
         return found
 
     def _taken(self, column: Column, conditions: Sequence[str]) -> list[str]:
-        """The candidates that Postgres takes for the type, a domain's checks included."""
+        """The candidates that Postgres accepts for the type, including a domain's checks."""
         texts = prove_values.literals(column.type, self.number, conditions)
         texts = [str(FAR + self.number), *texts] if column.serial else texts
         values = [f"{literal(text)}::{column.type.name}" for text in texts]
@@ -94,7 +94,7 @@ class Choice:
         return True
 
     def _solve(self, options: Mapping[str, Sequence[str]], checks: Sequence[str]) -> Row:
-        """The first values that meet all checks: Postgres looks for them."""
+        """The first values that meet all checks; Postgres searches for them."""
         import psycopg
 
         query = self._query(options, " and ".join(f"({check}) is not false" for check in checks))
@@ -108,7 +108,7 @@ class Choice:
         return {name: options[name][place] for name, place in zip(options, found, strict=True)}
 
     def _query(self, options: Mapping[str, Sequence[str]], condition: str) -> str:
-        """Every combination of the options, under the columns' names."""
+        """SQL that searches all combinations of the options, named as the columns."""
         sources = []
         for number, (name, values) in enumerate(options.items()):
             column = self.table.column(name)
@@ -130,5 +130,5 @@ def _evaluated(column: Column, value: str) -> str:
 
 
 def first_line(error: Any) -> str:
-    """What a database error says, in short."""
+    """The main message of a database error."""
     return str(error.diag.message_primary or error)

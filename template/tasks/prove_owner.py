@@ -1,4 +1,4 @@
-"""Whose a row is, as the schema says it: by a column with a user's id, or by a parent. Pure."""
+"""The owner of a row, from the schema: by a column with a user's id, or by a parent. Pure."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from .prove_schema import USERS, ForeignKey, Relation, Schema
 
 @dataclass(frozen=True)
 class Owners:
-    """`column`: what a tenant column is called. named: table → its own, where it is another."""
+    """`column`: the usual name of the tenant column. named: table → a different tenant column."""
 
     schema: Schema
     column: str
     named: Mapping[str, str]
 
     def tenant(self, table: Relation) -> str | None:
-        """The column that says whose a row is, itself or through a parent; None without a tenant.
+        """The column that identifies a row's owner, directly or through a parent; or None.
 
-        Of several keys to parents: the one that is named, else required, else deleted with it.
+        Of several keys to parents, prefers the named one, then a required, then a cascading one.
         """
         if own := self.own(table):
             return own
@@ -34,7 +34,7 @@ class Owners:
         return keys[0].columns[0] if keys else None
 
     def own(self, table: Relation) -> str | None:
-        """The column with a user's id: by its name, else the one that refers to auth.users."""
+        """The column with a user's id: found by its name, else by its key to auth.users."""
         if table.name == USERS:
             return "id"
         parents = {name: key.parent for key in table.foreign_keys for name in key.columns}
@@ -48,7 +48,7 @@ class Owners:
         return None if table.name in self.named else next(iter(required or referring), None)
 
     def links(self, table: Relation) -> list[ForeignKey]:
-        """The keys, of one column, to tables whose rows are somebody's."""
+        """The single-column keys to tables whose rows have an owner."""
         return [
             key
             for key in table.foreign_keys

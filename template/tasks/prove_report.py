@@ -1,4 +1,4 @@
-"""What `db.prove` found: as a matrix, as JSON, as a refusal. Pure."""
+"""The findings of `db.prove`: as a matrix, as JSON, as a refusal. Pure."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SHOWN = 30
 class Proof:
     """The outcome of all attempts.
 
-    database: "shadow" or "local", of which this was a copy. closed: tables that the data API's
-    roles may do nothing with. tenants: table → the column that says whose a row is, or None.
-    gaps: a table that could not be tried, and why. uncalled: the same of functions. insertable:
-    tables with a policy for inserts.
+    database: "shadow" or "local"; the proof used a copy of it. closed: tables on which the data
+    API's roles have no rights. tenants: table → the column that identifies a row's owner, or None.
+    gaps: tables without an attempt → why. uncalled: functions without a successful call → why.
+    insertable: tables with a policy for inserts.
     """
 
     database: str
@@ -38,7 +38,7 @@ class Proof:
 
     @cached_property
     def cells(self) -> Mapping[tuple[str, str, str, str], Attempt]:
-        """(object, who, whose, operation) → the attempt that went furthest."""
+        """(object, who, whose, operation) → the attempt with the worst verdict."""
         return prove.merged(self.attempts)
 
     @cached_property
@@ -47,9 +47,9 @@ class Proof:
 
     @cached_property
     def undecided(self) -> list[Attempt]:
-        """Attempts that tell nothing: something else than grants and policies stopped them.
+        """Attempts that prove nothing: neither a grant nor a policy stopped them.
 
-        Or a policy, for a reason that has nothing to do with tenants: then it stops an own row too.
+        Or a policy stopped them for a reason other than the tenant: it refuses an own row, too.
         """
         return [
             attempt
@@ -65,7 +65,7 @@ class Proof:
 
 
 def tenancy(proof: Proof) -> Refusal | None:
-    """G15: nobody sees or changes a row of another tenant, and nothing is left untried."""
+    """G15: refuses if somebody sees or changes a row of another tenant, or a table is untried."""
     findings = finding_lines(proof)
     gaps = [f"{name}: {reason}" for name, reason in proof.gaps.items()]
     if findings:
@@ -81,7 +81,7 @@ def tenancy(proof: Proof) -> Refusal | None:
 
 
 def finding_lines(proof: Proof) -> list[str]:
-    """`public.contacts · select · user A, user B: sees rows of another`, each thing found once."""
+    """`public.contacts · select · user A, user B: sees rows of another`; each finding once."""
     return _lines(
         replace(a, detail=a.detail + _NO_TENANT)
         if a.operation == "select" and proof.tenants.get(a.object, "") is None
@@ -113,7 +113,7 @@ def _limited(lines: Sequence[str]) -> list[str]:
 
 
 def matrix(proof: Proof) -> list[str]:
-    """Object by object: who, whose rows, and what became of each operation."""
+    """Lines for each object: who, whose rows, and the verdict of each operation."""
     blocks: list[tuple[str, list[tuple[str, Sequence[str]]]]] = []
     cells = _short(proof)
     by_name = sorted(cells, key=lambda key: key[0])
@@ -140,7 +140,7 @@ def matrix(proof: Proof) -> list[str]:
 
 
 def _short(proof: Proof) -> dict[tuple[str, str, str, str], Attempt]:
-    """The cells, the shapes of forged claims in one."""
+    """The cells; one actor stands for all shapes of forged claims."""
     return prove.merged([replace(a, who=a.who.partition(" (")[0]) for a in proof.attempts])
 
 
@@ -201,7 +201,7 @@ def _attempt(attempt: Attempt) -> dict[str, str]:
 
 
 def uncalled(attempts: Sequence[Attempt], signatures: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Functions of which no call came through, and what the last one met with."""
+    """Functions without a successful call, each with the error of its last call."""
     called: dict[str, list[Attempt]] = {signature: [] for signature in signatures}
     for attempt in attempts:
         if attempt.object in called:

@@ -1,7 +1,7 @@
 """Rows of two users in every table, made by trial in a throw-away copy of the database.
 
-Each user's rows are made in one transaction, parents first. Whatever was written in it is theirs:
-what triggers add as well. So it is known whose a row is, however the schema says it.
+One transaction makes all rows of a user, parents first. Every row that it writes belongs to that
+user, including rows that triggers add. So the owner of a row is known in every schema.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 12
 Held = tuple[str, dict[str, str | None]]
-"""A row's place, (tableoid, ctid) in SQL, and its columns as text."""
+"""The location of a row, (tableoid, ctid) in SQL, and its columns as text."""
 
 
 @dataclass
 class Rows:
     """The rows, once `make` has made them.
 
-    users: name → id in auth.users. hints: table → column → SQL expression. reasons: why a table
-    lacks a row. held: the rows of a table and user.
+    users: name → id in auth.users. hints: table → column → SQL expression. reasons: table → why it
+    has no row. held: (table, user) → rows.
     """
 
     connection: Connection[Any]
@@ -47,7 +47,7 @@ class Rows:
         """Makes the rows of every user, and commits them.
 
         Raises:
-            Failure: not even the users can be made.
+            Failure: the users can't be made.
         """
         for user in self.users:
             with self.connection.transaction():
@@ -79,32 +79,32 @@ class Rows:
                     )
 
     def payload(self, table: Relation, owner: str, parents_of: str) -> Row:
-        """A further row of `owner`, as its columns; the parents are another's rows.
+        """The columns of a new row of `owner`; its parents are rows of `parents_of`.
 
         Raises:
-            Unmakeable: see the reason.
+            Unmakeable: no such row can be made; the message says why.
         """
         return self._choose(table, owner, parents_of)
 
     def belongs(self, table: Relation, user: str) -> str:
-        """SQL: whether a row of the table, named t, is that user's, by column or as made."""
+        """SQL: whether row t belongs to the user, by tenant column or as a row made for them."""
         conditions = [f"t.{quote(c)} = {e}" for c, e in self.tenant(table, user).items()]
         return f"({' or '.join([*conditions, self.is_held(table, user)])})"
 
     def is_held(self, table: Relation, user: str) -> str:
-        """SQL: whether a row of the table, named t, is one of those made for the user."""
+        """SQL: whether the row t of the table is one of the rows made for the user."""
         places = ", ".join(place for place, _ in self.held.get((table.name, user), []))
         return f"(t.tableoid::oid, t.ctid) in ({places})" if places else "false"
 
     def tenant(self, table: Relation, user: str) -> Row:
-        """The column that says whose a row is, with the value that makes it the user's."""
+        """The column that identifies a row's owner, with the value for this user."""
         if own := self.owners.own(table):
             return {own: self._id(table, own, user)}
         name = self.owners.tenant(table)
         return {c: value for c, value in self.links(table, user).items() if c == name}
 
     def links(self, table: Relation, user: str) -> Row:
-        """The columns that refer to a row made with the user's: somebody's, or a team's, say."""
+        """The columns that refer to rows made for the user, for example a row of a team."""
         return {
             column: expression
             for key in table.foreign_keys
@@ -146,7 +146,7 @@ class Rows:
         return Choice(self.connection, table, next(self._numbers), given, needed).row()
 
     def _owner(self, table: Relation, user: str) -> Row:
-        """The tenant column, also where it is no foreign key, and all others to auth.users."""
+        """The tenant column, even without a foreign key, and all with keys to auth.users."""
         columns = {c for k in table.foreign_keys if k.parent == USERS for c in k.columns}
         columns |= {c for c in [self.owners.own(table)] if c}
         return {name: self._id(table, name, user) for name in columns}
@@ -155,7 +155,7 @@ class Rows:
         return f"{literal(self.users[user])}::{table.column(column).type.name}"
 
     def _parents(self, table: Relation, user: str) -> Row:
-        """The columns of foreign keys, where the parent has a row of the user's."""
+        """The columns of foreign keys, if the parent table has a row of the user."""
         found: Row = {}
         for key in table.foreign_keys:
             values = self._keys(key, user, table)
@@ -177,7 +177,7 @@ class Rows:
         return {}
 
     def _collect(self, table: Relation, user: str) -> None:
-        """The rows written in the open transaction; xmin says so, also of its savepoints."""
+        """Collects the rows that the open transaction wrote, by xmin; includes its savepoints."""
         if table.kind == "foreign table":
             self.held[table.name, user] = []
             return
@@ -189,7 +189,7 @@ class Rows:
 
 
 def insert(table: Relation, row: Row) -> str:
-    """An insert of one row; values of identity columns stand as they are given."""
+    """An insert of one row; it keeps the given values of identity columns."""
     if not row:
         return f"insert into {table.name} default values"
     columns = ", ".join(quote(name) for name in row)
@@ -201,7 +201,7 @@ def insert(table: Relation, row: Row) -> str:
 
 
 def in_order(tables: Sequence[Relation]) -> list[Relation]:
-    """Parents first; where keys form a circle, first the table whose keys there may be null."""
+    """The tables, parents first; in a circle of keys, first the table whose keys may be null."""
     parents = [
         {table.name: _parents_of(table, only_required) for table in tables}
         for only_required in (False, True)

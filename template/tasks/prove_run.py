@@ -20,7 +20,7 @@ class Run:
     _materials: dict[str, Material] = field(default_factory=dict)
 
     def attempts(self, shown: Callable[[str], Any]) -> list[Attempt]:
-        """All that can be tried; `shown` is told whose turn it is."""
+        """All possible attempts; calls `shown` with the name of each actor in turn."""
         stage = self.stage
         found = [attempt for actor in stage.actors for attempt in self._reads(actor)]
         stage.open = frozenset(a.object for a in found if (a.whose, a.verdict) == (OTHER, ALLOWED))
@@ -33,7 +33,7 @@ class Run:
         return found
 
     def _reads(self, actor: Actor) -> Iterator[Attempt]:
-        """What somebody sees must not depend on whether others have rows."""
+        """Attempts to read: what an actor sees must not depend on the rows of others."""
         relations = [*self.stage.tables, *self.stage.schema.views]
         queries = {relation.name: selection(relation, actor.role) for relation in relations}
         others = self.stage.victims(actor)
@@ -72,7 +72,7 @@ class Run:
             )
 
     def _through(self, view: Relation, actor: Actor) -> Iterator[Attempt]:
-        """Changes by way of a view, if it is one that can be changed."""
+        """Attempts to change rows through a view, if the view can be updated."""
         others = self.stage.victims(actor)
         columns = [column for column in view.columns if column.type.plain]
         trials = [Try("delete", OTHER, f"delete from {view.name}", {})]
@@ -86,7 +86,7 @@ class Run:
                 trials.append(Try("update", OTHER, f"update {view.name} set {change}", {}))
         for trial in trials:
             outcome = self.stage.attempt(actor, trial, self.stage.schema.tables, others)
-            if outcome.state not in ("55000", "0A000"):  # no view that can be changed
+            if outcome.state not in ("55000", "0A000"):  # the view can't be updated
                 yield attempt(view.name, "view", actor, trial, outcome)
 
     def _material(self, table: Relation) -> Material:

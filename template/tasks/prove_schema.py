@@ -1,5 +1,5 @@
-"""What `db.prove` must know of a database: tables with their columns, checks and keys, views,
-functions, and which of it the data API's roles may use."""
+"""The parts of a database that `db.prove` needs: tables with their columns, checks and keys, views,
+functions, and the rights of the data API's roles on them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ USERS = "auth.users"
 
 @dataclass(frozen=True)
 class Type:
-    """A column's or argument's type. `name`: as SQL writes it; the rest is of its base type.
+    """A column's or argument's type. `name`: as SQL writes it; the rest describes its base type.
 
     base: the catalog's name (`int4`). kind: pg_type.typtype. category: pg_type.typcategory.
-    element: the base type's name of an array's elements. labels: of the enum, or of the elements'.
+    element: of an array, the name of its elements' base type. labels: the labels of the enum, or of
+    the enum of the elements.
     """
 
     name: str
@@ -44,13 +45,13 @@ class Type:
 
     @property
     def plain(self) -> bool:
-        """Whether JSON has its values as literals of the type."""
+        """Whether its values in JSON are valid literals of the type."""
         return self.kind in "be" and self.category != "A"
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column. `rights`: per role the letters of what it may do: r(ead), i(nsert), u(pdate)."""
+    """A column. `rights`: role → letters of its rights: r(ead), i(nsert), u(pdate)."""
 
     name: str
     type: Type
@@ -62,7 +63,7 @@ class Column:
 
     @property
     def serial(self) -> bool:
-        """Whether its default needs a right on a sequence, which an explicit value does not."""
+        """Whether its default needs a right on a sequence; an explicit value does not."""
         return not self.identity and (self.default or "").startswith("nextval(")
 
     @property
@@ -78,13 +79,13 @@ class ForeignKey:
     cascades: bool
 
     def required(self, table: Relation) -> bool:
-        """Whether every row has a parent: one null column is enough for none (MATCH SIMPLE)."""
+        """Whether every row has a parent; a row with one null column has none (MATCH SIMPLE)."""
         return all(table.column(name).required for name in self.columns)
 
 
 @dataclass(frozen=True)
 class Check:
-    """A condition that every row meets: an expression, and the columns in it."""
+    """A check constraint: its expression, and the columns in it."""
 
     expression: str
     columns: Sequence[str]
@@ -92,8 +93,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Relation:
-    """A table, or a view (which has columns alone). `rights`: per role, as of columns, and
-    a(ny of them on the whole relation or a column), d(elete), t(runcate)."""
+    """A table, or a view (which has only columns).
+
+    rights: role → letters, as for a column, and a(ny of them on the whole relation or a column),
+    d(elete), t(runcate).
+    """
 
     name: str
     kind: str
@@ -146,7 +150,7 @@ class Function:
 
 @dataclass(frozen=True)
 class Schema:
-    """Everything that is tried; tables include those of the platform that keys refer to."""
+    """All objects to try; tables include platform tables that foreign keys refer to."""
 
     relations: Mapping[str, Relation]
     functions: Sequence[Function]
@@ -165,7 +169,7 @@ class Schema:
 
 
 def read(connection: Connection[Any], facts: Snapshot) -> Schema:
-    """The database's own tables, views and functions, as its facts name them."""
+    """Reads the tables, views and functions that the facts name."""
     names = [
         str(catalog.relation(identity))
         for identity in facts
@@ -234,6 +238,6 @@ def _function(parts: Mapping[str, Any]) -> Function:
 
 
 def as_row(text: str) -> dict[str, str | None]:
-    """A row in JSON as texts, for literals."""
+    """A JSON row as column → text, for literals."""
     row: dict[str, Any] = json.loads(text)
     return {k: v if v is None or isinstance(v, str) else json.dumps(v) for k, v in row.items()}

@@ -1,4 +1,4 @@
-"""The stage: a throw-away copy, in which somebody acts and everything is rolled back."""
+"""The stage: a throw-away copy, in which actors run statements; rolls back all of them."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 Reading = Counter[str] | Outcome
-"""The rows that somebody saw, or why they saw none."""
+"""The rows that an actor saw, or the error instead."""
 
 LIMITS = b"set lock_timeout = '5s'; set statement_timeout = '10s'"
 _STEP_DOWN = "set constraints all immediate; set local role none"
-# A transaction has an id of its own once it writes (manual, "Transactions and Identifiers").
+# A transaction gets an id when it first writes (manual, "Transactions and Identifiers").
 _HAS_WRITTEN = "select pg_current_xact_id_if_assigned() is not null"
 
 
 @dataclass(frozen=True)
 class Done:
-    """What a statement did: the rows it concerned, those it gave back, whether it wrote any."""
+    """The result of a statement: its row count, the rows it returned, whether it wrote any."""
 
     count: int
     answer: Counter[str]
@@ -38,7 +38,7 @@ class Done:
 
 @dataclass
 class Stage:
-    """Where attempts are made. open: relations in which somebody sees rows of others anyway."""
+    """The database for attempts. open: relations in which somebody sees rows of others anyway."""
 
     connection: Connection[Any]
     schema: Schema
@@ -51,7 +51,7 @@ class Stage:
 
     @cached_property
     def tables(self) -> list[Relation]:
-        """The tables that can be reached and have rows to be tried on."""
+        """The tables that an actor can reach and that have rows for attempts."""
         return [
             table
             for table in self.schema.tables
@@ -62,7 +62,7 @@ class Stage:
         return prove.victims(actor, self.rows.users)
 
     def perform(self, actor: Actor, statement: str) -> Done:
-        """Runs a statement as somebody, in the open transaction; one round trip for it all."""
+        """Runs a statement as the actor, in the open transaction, in one round trip."""
         batch = f"{_become(actor)}; {statement}; {_STEP_DOWN}; {_HAS_WRITTEN}"
         with self.connection.cursor() as cursor:
             cursor.execute(batch.encode())
@@ -80,14 +80,14 @@ class Stage:
 
     @contextmanager
     def without(self, users: Sequence[str]) -> Iterator[None]:
-        """As if these users had no rows; triggers and what refers to the rows stay out of it."""
+        """Runs the block without the rows of these users; skips triggers and foreign key checks."""
         removals = [self.removal(table, user) for table in self.schema.tables for user in users]
         with self.rolled_back():
             self.connection.execute(prove.out_of_the_way("; ".join(removals)).encode())
             yield
 
     def read(self, actor: Actor, query: str) -> Reading:
-        """What the actor sees, in a savepoint."""
+        """The rows that the actor sees; reads them in a savepoint."""
         import psycopg
 
         try:
@@ -99,9 +99,9 @@ class Stage:
     def compare(
         self, actor: Actor, seen: Reading, again: Reading, own: Reading, given: str = ""
     ) -> Outcome:
-        """The difference that the rows of others make; by what is in them, where answers vary.
+        """The effect of others' rows on an answer; searches it for their values if it varies.
 
-        given: the statement; what stands in it is no news in the answer.
+        given: the statement; values in its text do not count as disclosed.
         """
         if isinstance(seen, Outcome):
             return seen
@@ -116,7 +116,7 @@ class Stage:
         return Outcome(message="answers differently each time; no value of another is in it")
 
     def _marks(self, actor: Actor) -> set[str]:
-        """The texts by which the rows of others are known."""
+        """The values that only rows of others have."""
         values: dict[bool, set[str]] = {True: set(), False: set()}
         for (_, owner), rows in self.rows.held.items():
             for _, row in rows:
@@ -126,7 +126,7 @@ class Stage:
     def attempt(
         self, actor: Actor, trial: Try, tables: Sequence[Relation], others: Sequence[str]
     ) -> Outcome:
-        """Tries a statement; once more, prepared as it says, if something else was in its way."""
+        """Tries a statement; if `trial.again` has its error, prepares and tries it once more."""
         outcome = self._attempt(actor, trial, tables, others, "")
         prepare = trial.again.get(outcome.state)
         return self._attempt(actor, trial, tables, others, prepare) if prepare else outcome
@@ -163,7 +163,7 @@ class Stage:
     def as_it_was(
         self, trial: Try, tables: Sequence[Relation], others: Sequence[str]
     ) -> tuple[set[str], dict[str, Reading]]:
-        """Belongings and sights before anybody did anything; looked at once."""
+        """What the others own and see before any statement; reads it once."""
         place = (*(table.name for table in tables), *others, bool(self._adds(trial, tables)))
         if place not in self._before:
             with self.rolled_back():
@@ -176,7 +176,7 @@ class Stage:
         return {}
 
     def belongings(self, tables: Sequence[Relation], users: Sequence[str]) -> set[str]:
-        """Every version of every row that is these users': whatever touches one changes this."""
+        """Every version of every row of these users; any write to such a row changes this set."""
         queries = [
             f"select format('%s %s %s', t.tableoid::oid, t.ctid, t) from {table.name} t "
             f"where {' or '.join(self.rows.belongs(table, user) for user in users)}"
@@ -190,7 +190,7 @@ class Stage:
     def _seen(
         self, trial: Try, tables: Sequence[Relation], users: Sequence[str]
     ) -> dict[str, Reading]:
-        """What the others see of the one table that is tried; nothing for what adds no row."""
+        """The rows that the others see in the tried table; empty if the statement adds no row."""
         if not self._adds(trial, tables):
             return {}
         victims = [actor for actor in self.actors if actor.user in users]
@@ -200,14 +200,14 @@ class Stage:
         }
 
     def _adds(self, trial: Try, tables: Sequence[Relation]) -> bool:
-        """Whether a row may come before the eyes of others, where they don't see all anyway."""
+        """Whether the statement may add a row that others see, in a table that is not open."""
         alone = len(tables) == 1 and tables[0].name not in self.open
         return alone and trial.operation in ("insert", "move", "upsert")
 
     def _discloses(self, actor: Actor, others: Sequence[str]) -> str:
-        """Whether the actor sees rows of others by now, having tied a row of theirs to them.
+        """The tables in which the actor now sees rows of others, after linking a row to them.
 
-        In tables that they may read whole: to know a row by its place takes that right.
+        Only tables that the actor may read in all columns: to identify a row by ctid needs that.
         """
         queries = [
             f"select {literal(table.name)} from {table.name} t where {held}"
@@ -227,7 +227,7 @@ class Stage:
 
 
 def selection(relation: Relation, role: str) -> str:
-    """Every row of a relation as one text, in the columns that the role may read."""
+    """SQL that reads each row of a relation as one text: the columns that the role may read."""
     columns = relation.allowed(role, "r") or relation.columns
     return (
         f"select row({', '.join(column.quoted for column in columns)})::text from {relation.name}"
@@ -235,7 +235,7 @@ def selection(relation: Relation, role: str) -> str:
 
 
 def difference(seen: Counter[str], own: Counter[str]) -> Outcome:
-    """What somebody sees that they would not see, or would see, if others had no rows."""
+    """The difference between what an actor sees with, and without, the rows of others."""
     if seen - own:
         return Outcome(effect="sees rows of another")
     return Outcome(effect="sees less because of another's rows" if own - seen else "")
@@ -256,7 +256,7 @@ def appeared(before: Mapping[str, Reading], after: Mapping[str, Reading]) -> str
 
 
 def _become(actor: Actor) -> str:
-    """SQL: role and claims, until the transaction ends or the role is laid down."""
+    """SQL that sets role and claims, until the transaction ends or the role is reset."""
     claims = literal(actor.claims)
     return (
         f"select set_config('role', '{actor.role}', true), "

@@ -1,4 +1,4 @@
-"""Values to try in a column, best first. Pure: Postgres says later which of them it takes."""
+"""Values to try in a column, best first. Pure: Postgres decides later which of them it accepts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _NUMBER = re.compile(r"(?<![\w.'])-?\d+(?:\.\d+)?(?![\w.])")
 
 
 def texts(n: int) -> list[str]:
-    """Texts such as services keep, a different set for each `n`."""
+    """Texts that services typically store, a different set for each `n`."""
     letters = "".join(chr(97 + n // 26**power % 26) for power in (2, 1, 0))
     return [
         f"row {n}",
@@ -67,9 +67,9 @@ def texts(n: int) -> list[str]:
 
 
 def literals(of: Type, n: int, checks: Sequence[str] = ()) -> list[str]:
-    """Texts that may be literals of the type; those that `checks` speak of among them.
+    """Texts that may be literals of the type, including the literals in `checks`.
 
-    The n-th set differs from the others wherever the type has values enough.
+    The n-th set differs from the others if the type has enough values.
     """
     hints = mined([*checks, *of.checks])
     if of.kind == "e":
@@ -122,7 +122,7 @@ def _scalars(of: Type, n: int, hints: Sequence[str]) -> list[str]:
         spelled = ["".join(chr(97 + int(digit)) for digit in text) for text in exact]
         named = rotated([text for text in hints if not _NUMBER.fullmatch(text)], n)
         found = [*named, *texts(n), *exact, *spelled, *(text.upper() for text in spelled)]
-        width = of.modifier - 4  # that of char(n) and varchar(n), as pg_attribute has it
+        width = of.modifier - 4  # the n of char(n) and varchar(n), from pg_attribute
         return found if width < 1 else [text for text in found if len(text) <= width]
     return texts(n)
 
@@ -137,13 +137,13 @@ def mined(checks: Sequence[str]) -> list[str]:
 
 
 def rotated(values: Sequence[str], n: int) -> list[str]:
-    """The same values from another beginning, so that rows differ."""
+    """The same values, but starting at a different one, so that rows differ."""
     start = n % len(values) if values else 0
     return [*values[start:], *values[:start]]
 
 
 def groups(checks: Sequence[Check]) -> list[tuple[set[str], list[Check]]]:
-    """Checks that share columns, together: their columns must be chosen at once."""
+    """Groups of checks that share columns: the values of a group must be chosen together."""
     found: list[tuple[set[str], list[Check]]] = []
     for check in checks:
         columns, together = set(check.columns), [check]
@@ -184,5 +184,5 @@ def _time(n: int) -> str:
 
 
 def _uuid(n: int) -> str:
-    """A uuid of version 4 in form, that says its number."""
+    """A uuid in the form of version 4 that contains its number."""
     return str(UUID(int=0x00000000_0000_4000_8000_000000000000 + n))

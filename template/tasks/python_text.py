@@ -1,6 +1,6 @@
-"""Python source as text: names, string literals and calls laid out as `ruff format` has them.
+"""Python source as text: names, string literals and calls, in the layout of `ruff format`.
 
-What a database holds may bear any name and any comment; nothing here lets such a text become code.
+An object in a database may have any name and any comment; no such text can become code here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Group:
 
 
 Node: TypeAlias = str | Group
-"""An expression: an atom as it stands in the source, or a group of expressions in brackets."""
+"""An expression: an atom as source text, or a group of expressions in brackets."""
 
 
 def call(function: str, *items: Node) -> Group:
@@ -62,9 +62,9 @@ def names_in(node: Node) -> Iterator[str]:
 
 
 def layout(node: Node, indent: int = 0, column: int | None = None, after: str = "") -> str:
-    """An expression that begins at `column` of a line with `indent`, broken where it does not fit.
+    """An expression that begins at `column` of a line with `indent`, broken if it does not fit.
 
-    A broken group ends in a comma, which keeps `ruff format` from joining it again.
+    A broken group ends in a comma, so `ruff format` does not join it again.
     """
     flat = _flat(node)
     start = indent if column is None else column
@@ -77,7 +77,7 @@ def broken(group: Group, indent: int = 0) -> str:
     """A group with a line for each item."""
     inner = indent + 4
     if _is_tuple_of_one(group) and isinstance(group.items[0], Group):
-        # A comma does not keep a tuple of one apart; breaking what is in it does.
+        # A comma does not keep a tuple of one item broken; breaking the item does.
         items = [broken(group.items[0], inner)]
     else:
         items = [layout(item, inner, after=",") for item in group.items]
@@ -97,7 +97,7 @@ def _is_tuple_of_one(group: Group) -> bool:
 
 
 def width(text: str) -> int:
-    """Columns on a screen, by which `ruff format` measures a line."""
+    """The width on a screen, as `ruff format` measures a line."""
     if text.isascii():
         return len(text)
     return sum(
@@ -110,13 +110,13 @@ def _is_wide(letter: str) -> bool:
 
 
 def literal(text: str) -> str:
-    """A string literal that stands for exactly this text, in the quotes that need fewer escapes."""
+    """A string literal for exactly this text, in the quotes that need fewer escapes."""
     quote = "'" if text.count('"') > text.count("'") else '"'
     return quote + _escaped(text).replace(quote, "\\" + quote) + quote
 
 
 def docstring(lines: Iterable[str], indent: int = 0) -> str:
-    """A docstring of these lines; the first one ends in a full stop, none can end the docstring."""
+    """A docstring of these lines; no line can end it early. The first line ends in a full stop."""
     margin = " " * indent
     safe = [
         re.sub('"{2,}', lambda quotes: r"\x22" * len(quotes[0]), _escaped(line.rstrip()))
@@ -129,12 +129,12 @@ def docstring(lines: Iterable[str], indent: int = 0) -> str:
 
 
 def comment(text: str) -> str:
-    """A comment of one line, in which no second `#` starts a directive to a linter."""
+    """A comment of one line; a second `#` in it can't start a linter directive."""
     return "# " + _escaped(one_line(text)).replace("#", r"\x23")
 
 
 def one_line(text: str) -> str:
-    """The text with every run of white space, line ends too, as one space."""
+    """The text with each run of white space, including line ends, replaced by one space."""
     return " ".join(text.split())
 
 
@@ -147,12 +147,12 @@ def _escaped(text: str) -> str:
 
 
 def digest(text: str) -> str:
-    """A short name for a text, the same everywhere and at all times."""
+    """A hash of a text, the same on every machine."""
     return hashlib.sha256(text.encode()).hexdigest().upper()
 
 
 def class_name(words: str) -> str:
-    """`ai_insights` → `AiInsights`; what no name can hold is left out."""
+    """`ai_insights` → `AiInsights`; leaves out characters that a name can't have."""
     parts = re.split(r"[\W_]+", unicodedata.normalize("NFKC", words))
     name = "".join(part[:1].upper() + part[1:] for part in parts)
     if not name.isidentifier():
@@ -176,14 +176,14 @@ def constant_name(words: str) -> str:
 
 
 def snake_case(words: str) -> str:
-    """`TaskRun` → `task_run`; what no name can hold becomes an underscore."""
+    """`TaskRun` → `task_run`; characters that a name can't have become an underscore."""
     name = unicodedata.normalize("NFKC", words)
     name = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
     return re.sub(r"[\W_]+", "_", name).strip("_").lower()
 
 
 def attribute_name(name: str, taken: Collection[str]) -> str:
-    """An attribute's name: the name itself where Python, SQLAlchemy and `taken` allow it."""
+    """An attribute's name: the name itself if Python, SQLAlchemy and `taken` allow it."""
     wanted = unicodedata.normalize("NFKC", name)
     if not wanted.isidentifier():
         wanted = re.sub(r"\W+", "_", wanted).strip("_") or digest(name)[:6].lower()
@@ -199,10 +199,10 @@ def attribute_name(name: str, taken: Collection[str]) -> str:
 def distinct_names(
     identities: Iterable[str], name: Callable[[str], str], taken: set[str]
 ) -> dict[str, str]:
-    """A name for each identity, none of them in `taken`, to which they are added.
+    """A name for each identity, different from all in `taken`; adds the names to `taken`.
 
-    The first to want a name gets it; the others, and those that want the name of a builtin, get a
-    suffix that depends on their own identity alone.
+    The first identity that asks for a name gets it. Later ones, and those that ask for the name of
+    a builtin, get a suffix that depends only on their own identity.
     """
     names = {}
     for identity in identities:
@@ -215,12 +215,12 @@ def distinct_names(
 
 
 def _is_pythons(name: str) -> bool:
-    """Taken by Python itself; or a letter that a linter finds too like a digit (E741)."""
+    """Whether Python uses the name; or it is a letter that looks like a digit (E741)."""
     return name in _AMBIGUOUS or keyword.iskeyword(name) or hasattr(builtins, name)
 
 
 def sorted_for_all(names: Iterable[str]) -> list[str]:
-    """The order of `__all__`, by ruff's RUF022: constants, classes, the rest; digits as numbers."""
+    """The names in the order of ruff's RUF022: constants, classes, the rest; digits as numbers."""
 
     def rank(name: str) -> int:
         is_constant = name.isupper() and len(name.encode()) > 1
@@ -230,7 +230,10 @@ def sorted_for_all(names: Iterable[str]) -> list[str]:
 
 
 def _natural(name: str) -> list[tuple[int, int, int, str]]:
-    """A leading zero makes a run of digits a fraction, as in the crate natord that ruff uses."""
+    """The sort key of a name: digits compare as numbers.
+
+    A leading zero makes a run of digits a fraction, as in the crate natord that ruff uses.
+    """
     return [
         (ord("0"), run[0] != "0", len(run) if run[0] != "0" else 0, run)
         if run.isdecimal()

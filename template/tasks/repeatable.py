@@ -1,6 +1,6 @@
-"""Statements of SQL files that fail, or do the same once more, when their file runs again. Pure.
+"""Finds SQL statements that fail, or repeat their effect, when their file runs again. Pure.
 
-`db.check` runs every file twice and knows; this reads them, and needs no server.
+`db.check` runs every file twice to be sure; this module only reads them, and needs no server.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ _BLOCK = "do $$ begin … exception when duplicate_object then null; end $$"
 
 @dataclass(frozen=True)
 class Made:
-    """What a statement makes. name: in full, unquoted parts joined by dots; inside: the table that
-    it is a part of. way: how to write it so that it may run again; {own} and {inside} are quoted.
+    """An object that a statement creates. name: the unquoted parts of its full name.
 
-    guarded: by a clause of its own (`if not exists`, `or replace`).
+    inside: the table that it is a part of. way: how to write the statement so that it may run
+    again; {own} and {inside} are quoted. guarded: whether the statement has a guarding clause
+    (`if not exists`, `or replace`).
     """
 
     kind: str
@@ -44,7 +45,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Once:
-    """A statement that may run only once: where it stands, and what it makes."""
+    """A statement that may run only once: its file and line, and the object that it creates."""
 
     file: SqlFile
     line: int
@@ -52,10 +53,10 @@ class Once:
 
 
 def find(file: SqlFile) -> Iterator[Once]:
-    """The statements that nothing guards: no clause of their own, and no drop before them.
+    """The statements without a guard: they have no guarding clause, and no drop before them.
 
-    A drop of the table, or of the schema, takes along what is in it. What a DO block holds is not
-    looked into: it has its own conditions.
+    A drop of a table, or of a schema, also drops the objects in it. Ignores the content of DO
+    blocks: they have their own conditions.
     """
     gone: set[tuple[str, ...]] = set()
     for statement in readable_statements(file.text):
@@ -79,7 +80,7 @@ def _made(statement: Any) -> Sequence[Made]:
 
 
 def _of_table(kind: str, own: str, relation: Any, guarded: bool) -> Sequence[Made]:
-    """A policy, trigger or rule."""
+    """The policy, trigger or rule that a statement creates on a table."""
     table = _relation(relation)
     way = "above it: drop {kind} if exists {own} on {inside};"
     return [Made(kind, (*table, own), guarded, way, table)]
@@ -98,14 +99,14 @@ def _or_replace(kind: str, name: tuple[str, ...], guarded: bool) -> Sequence[Mad
 
 
 def _table(relation: Any, guarded: bool, kind: str = "table") -> Sequence[Made]:
-    """A temporary table is gone with the session, or with `on commit drop`."""
+    """The table; nothing for a temporary one, which ends with its session or transaction."""
     temporary = relation.relpersistence == "t"
     return () if temporary else _if_not_exists(kind, _relation(relation), guarded)
 
 
 def _index(made: Any) -> Sequence[Made]:
     table = _relation(made.relation)
-    if made.idxname is None:  # Postgres would find another name for it each time
+    if made.idxname is None:  # Postgres would choose a new name each time
         way = "give it a name, and write: create index if not exists"
         return [Made("index", (table[0], "without a name"), False, way, table)]
     way = "create index if not exists {own}"
@@ -132,7 +133,7 @@ def _value(altered: Any) -> Sequence[Made]:
 
 
 def _names(parts: Any) -> tuple[str, ...]:
-    """A name in a statement; without a schema it is public's."""
+    """The parts of a name in a statement; the default schema is public."""
     names = tuple(part.sval for part in parts)
     return names if len(names) > 1 else ("public", *names)
 
@@ -180,8 +181,8 @@ _MAKES: Mapping[str, Callable[[Any], Sequence[Made]]] = {
     "AlterEnumStmt": _value,
 }
 
-# What `drop … if exists` calls the kinds above: ObjectType in src/include/nodes/parsenodes.h.
-_NAMELESS = ("OBJECT_CAST", "OBJECT_TRANSFORM")  # known by types
+# The names of these kinds in `drop … if exists`: ObjectType in src/include/nodes/parsenodes.h.
+_NAMELESS = ("OBJECT_CAST", "OBJECT_TRANSFORM")  # identified by types, not by name
 _KINDS = {
     "OBJECT_DOMAIN": "type",
     "OBJECT_FOREIGN_TABLE": "table",
@@ -191,7 +192,7 @@ _KINDS = {
 
 
 def _dropped(statement: Any) -> Iterator[tuple[str, ...]]:
-    """What is surely not there after the statement, as kind and name."""
+    """The objects that certainly don't exist after the statement, as kind and name."""
     match type(statement).__name__:
         case "DropStmt" if statement.missing_ok and statement.removeType.name not in _NAMELESS:
             object_type = statement.removeType.name
@@ -207,7 +208,7 @@ def _dropped(statement: Any) -> Iterator[tuple[str, ...]]:
 
 
 def _dropped_name(kind: str, item: Any) -> tuple[str, ...]:
-    if hasattr(item, "sval"):  # what has no schema: a schema, an extension, an event trigger
+    if hasattr(item, "sval"):  # an object outside schemas: a schema, an extension, an event trigger
         return (item.sval,)
     parts = getattr(item, "names", None) or getattr(item, "objname", None) or item
     if kind in ("policy", "trigger", "rule"):

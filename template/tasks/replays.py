@@ -1,4 +1,4 @@
-"""What the repo's files make on the shadow: SQL files, migrations, SQL files after them."""
+"""Replays of the repo's files on the shadow: SQL files, migrations, SQL files after them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Replays:
-    """A repo, replayed as far as is asked; `working` is told what goes on, once it takes long.
+    """Replays all or part of a repo; calls `working` with the current step if it takes long.
 
-    Raises, in all: `Failure` where a file or a migration doesn't run.
+    All methods raise `Failure` if a file or a migration doesn't run.
     """
 
     repo: Repo
@@ -32,7 +32,7 @@ class Replays:
         after: Sequence[SqlFile] = (),
         before: Sequence[SqlFile] | None = None,
     ) -> shadow.Replay:
-        """The SQL files before the mark (or `before`), these revisions, these files after it."""
+        """Replays the SQL files before the mark (or `before`), `history`, and `after`."""
         steps = [
             shadow.files_step(self.repo.order.before if before is None else before),
             shadow.migrations_step(self.repo.config, history),
@@ -41,11 +41,11 @@ class Replays:
         return shadow.replay(self.repo.config, steps, self.working)
 
     def base(self) -> shadow.Replay:
-        """The SQL files before the mark alone."""
+        """Replays only the SQL files before the mark."""
         return self.at(())
 
     def whole(self) -> shadow.Replay:
-        """Everything that the repo has."""
+        """Replays all files and revisions of the repo."""
         return self.at(self.repo.revisions, self.repo.order.after)
 
     def app(self, history: Sequence[Revision], before: Sequence[SqlFile] | None = None) -> Snapshot:
@@ -54,7 +54,7 @@ class Replays:
         return {identity: text for identity, text in made.items() if identity not in base}
 
     def runnable(self, history: Sequence[Revision]) -> tuple[tuple[SqlFile, ...], Failure | None]:
-        """The files before the mark that run, and what the first that doesn't says."""
+        """The files before the mark that run, and the failure of the first that doesn't."""
         files, problem = self.repo.order.before, None
         while True:
             try:

@@ -1,4 +1,4 @@
-"""The one screen of `db.status`: pure findings, and how they are shown."""
+"""The report of `db.status`: its findings, and how it shows them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ CAPTURE = "invoke db.capture"
 
 @dataclass(frozen=True)
 class Report:
-    """Where one target stands. Names of files and revisions; changes as facts.
+    """The state of one target. Files and revisions by name; changes as facts.
 
-    ungenerated: whether `app.py` says what no revision does; None where a problem hides it.
+    ungenerated: whether `app.py` has changes that no revision makes; None if a problem hides it.
     """
 
     target: str
@@ -41,7 +41,7 @@ class Report:
 
 
 def read(state: State, server_version: int, blocked: Refusal | None) -> Report:
-    """The findings; compares the models with the shadow where nothing else is wrong."""
+    """The findings; compares the models with the shadow if nothing else is wrong."""
     problem = _words(blocked) if blocked else None
     ungenerated, way_on = None, ""
     if state.replay_error:
@@ -77,7 +77,7 @@ def _words(refusal: Refusal) -> str:
 
 
 def next_step(state: State, ungenerated: bool | None) -> str:
-    """The command that leads on. Lane A goes first; files after the mark follow their revision."""
+    """The next command to run. Lane A goes first; files after the mark follow their revision."""
     if state.pending_before and not state.ledger.applied:
         return ADOPT if _is_older(state) else "invoke db.bootstrap"
     if state.pending_before:
@@ -96,7 +96,7 @@ def next_step(state: State, ungenerated: bool | None) -> str:
 
 
 def _is_older(state: State) -> bool:
-    """Whether the database had tables before the service, which has no SQL files of its own yet."""
+    """Whether the database is older: it has tables, and the service has no own SQL files yet."""
     tables = [c for c in state.unmade if c.sign == "+" and kind(c.identity) in RELATION_KINDS]
     if not tables or state.repo.revisions:
         return False

@@ -1,4 +1,4 @@
-"""Migrations both ways: each revision up, down and up again, on a copy of the shadow."""
+"""Tests that migrations are reversible: each goes up, down and up again, on a shadow copy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NOT_UNDONE = 'write downgrade(), or say in it why not: raise NotImplementedErro
 
 @dataclass(frozen=True)
 class Statement:
-    """What a revision runs, and the line of its file that does."""
+    """An SQL statement of a revision, and the line of the file that runs it."""
 
     text: str
     line: int
@@ -35,10 +35,10 @@ class Statement:
 
 @dataclass(frozen=True)
 class Trip:
-    """A revision, its statements, the facts it adds, and what guards and its way back say.
+    """A revision, its statements, the facts it adds, and the findings of guards and downgrade.
 
-    refusals: G05 and G07. is_spoilt: whether the way back left the database otherwise than the
-    revision does.
+    refusals: G05 and G07. is_spoilt: whether the database after the downgrade test differs from the
+    state that the revision makes.
     """
 
     revision: Revision
@@ -56,11 +56,11 @@ def trips(
 ) -> Iterator[Trip]:
     """Tries each revision, oldest first. `replay` gives the shadow at the end of a history.
 
-    Each step is a transaction of its own, as in a push. A revision beside another, or one that
-    joins two, is brought up and not down: Alembic knows no single way back from there.
+    Each step has its own transaction, as in a push. A revision that is one of several on the same
+    parent, or that merges two, is only upgraded: Alembic has no single downgrade path from there.
 
     Raises:
-        Failure: a revision doesn't go up; replay it first.
+        Failure: an upgrade fails; replay it first.
     """
     done, lane_a = 0, frozenset(replay(()).facts)
     while done < len(revisions):
@@ -109,7 +109,7 @@ def _back_and_forth(
     before: Snapshot,
     after: Snapshot,
 ) -> tuple[Finding | None, bool]:
-    """What is wrong with the way back, and whether the database is spoilt by it."""
+    """The problem of the downgrade, if any, and whether the database is unusable after it."""
     try:
         migrations.downgrade(connection, config, revision.down[0] if revision.down else "base")
     except Failure as failure:
@@ -145,7 +145,7 @@ def in_folder(revision: Revision) -> str:
 
 
 def place_of(trip: Trip, name: str) -> Place:
-    """Where the revision first names a table, given as `public.notes`; else its upgrade()."""
+    """The line where the revision first names a table (as `public.notes`), or its upgrade()."""
     table = re.compile(rf"\b{re.escape(name.rpartition('.')[2])}\b")
     lines = (s.line for s in trip.statements if table.search(s.text))
     line = next(lines, None) or line_of(trip.revision.path, "def upgrade")
@@ -153,14 +153,14 @@ def place_of(trip: Trip, name: str) -> Place:
 
 
 def line_of(path: Path, beginning: str) -> int | None:
-    """The number of the first line that begins so."""
+    """The number of the first line that starts with `beginning`."""
     lines = path.read_text(encoding="utf-8").splitlines()
     return next((n for n, line in enumerate(lines, 1) if line.startswith(beginning)), None)
 
 
 @contextmanager
 def _statements_of(path: Path) -> Iterator[list[Statement]]:
-    """The statements that code in this file runs; not those of Alembic's own bookkeeping."""
+    """Records the statements that code in this file runs, without Alembic's own bookkeeping."""
     from sqlalchemy import Engine, event
 
     statements: list[Statement] = []

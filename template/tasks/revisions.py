@@ -13,7 +13,7 @@ from .errors import Failure
 
 @dataclass(frozen=True)
 class Revision:
-    """One migration script. `down`: the revisions it builds on; `digest`: of what it does."""
+    """One migration script. `down`: the revisions it builds on; `digest`: a hash of its code."""
 
     id: str
     down: tuple[str, ...]
@@ -26,7 +26,7 @@ def read(folder: Path) -> tuple[Revision, ...]:
     """The revisions in `versions/`, oldest first.
 
     Raises:
-        Failure: a file is no Python, or names no revision, or builds on one that isn't there.
+        Failure: a file is not Python, names no revision, or builds on a missing revision.
     """
     found: dict[str, Revision] = {}
     for path in sorted((folder / "versions").glob("*.py")):
@@ -53,7 +53,7 @@ def read(folder: Path) -> tuple[Revision, ...]:
 
 
 def heads(revisions: Sequence[Revision]) -> tuple[str, ...]:
-    """Revisions that none builds on; a straight history has one."""
+    """The revisions that no other revision builds on; a linear history has one."""
     built_on = {down for r in revisions for down in r.down}
     return tuple(r.id for r in revisions if r.id not in built_on)
 
@@ -99,7 +99,7 @@ def _read(path: Path) -> Revision:
 
 
 def _digest(tree: ast.Module) -> str:
-    """Of the code alone: a formatter, sorted imports or a comment don't make another revision."""
+    """A hash of the code alone: formatting, import order and comments don't change it."""
     body = [
         node
         for node in tree.body

@@ -1,7 +1,7 @@
-"""The SQL file that opens a table of the app to its tenant: what stands in it. Pure.
+"""The text of the SQL file that gives tenants access to a table of the app. Pure.
 
-It follows the rules at the top of `02_rls_core_tables.sql`: all grants taken back first, one policy
-an operation, `to authenticated`, `(select auth.uid())`, parents of the same tenant.
+It follows the rules at the top of `02_rls_core_tables.sql`: revoke all grants first, one policy per
+operation, `to authenticated`, `(select auth.uid())`, parents of the same tenant.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from .sql_text import ident
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the database at head says beside the tables.
+    """The facts about the database at head that a new file needs.
 
-    app: the tables that migrations make. sequences: table → sequence → whether inserts need a right
-    on it. indexed: the (table, column) pairs with which an index begins.
+    app: the tables that migrations create. sequences: table → sequence → whether inserts need a
+    right on it. indexed: the (table, column) pairs where an index begins with the column.
     """
 
     schema: Schema
@@ -38,7 +38,7 @@ def find(name: str, around: Surroundings) -> Relation:
     """The app's table of that name, with or without its schema and quotes.
 
     Raises:
-        Failure: there is none, several, or one of lane A.
+        Failure: no table, or several tables, have the name, or lane A owns the table.
     """
     found = [t for t in around.schema.tables if t.exposed and name in _names(t.name)]
     ours = [table for table in found if table.name in around.app]
@@ -64,10 +64,10 @@ def find(name: str, around: Surroundings) -> Relation:
 
 
 def tenant(table: Relation, around: Surroundings, column: str | None, via: str | None) -> str:
-    """The column that says whose a row is.
+    """The column that identifies the owner of a row.
 
     Raises:
-        Failure: the table has no such column, or `via` is no key to a table of somebody's.
+        Failure: the table has no such column, or `via` is not a key to a table with a tenant.
     """
     named = column or via
     if named and not table.has(named):
@@ -98,7 +98,7 @@ def tenant(table: Relation, around: Surroundings, column: str | None, via: str |
 
 
 def file_name(table: Relation) -> str:
-    """`20_rls_notes.sql`; a name that files can't tell apart gets a digest."""
+    """`20_rls_notes.sql`; a table name that does not fit in a file name gets a hash suffix."""
     name = catalog.plain(table.name).removeprefix("public.")
     simple = re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_")
     if simple != name.replace(".", "_"):
@@ -107,10 +107,10 @@ def file_name(table: Relation) -> str:
 
 
 def render(table: Relation, around: Surroundings, column: str, read_only: bool) -> str:
-    """The file's text.
+    """The text of the file.
 
     Raises:
-        Failure: a parent that the policies ask is closed to users.
+        Failure: the policies read a parent table that users may not read.
     """
     name = table.name
     mine = _is_mine(ident(column), table, column, around, _alias(table), 1)
@@ -142,7 +142,7 @@ def render(table: Relation, around: Surroundings, column: str, read_only: bool) 
 def _is_mine(
     spelled: str, table: Relation, column: str, around: Surroundings, alias: str, depth: int
 ) -> str:
-    """SQL: whether a row is the user's who asks; through as many parents as it takes."""
+    """SQL: whether the current user owns a row; follows parents up to the tenant column."""
     key = next((k for k in around.owners.links(table) if k.columns[0] == column), None)
     if key is None or around.owners.own(table) == column:
         cast = "" if table.column(column).type.base == "uuid" else "::text"
@@ -168,7 +168,7 @@ def _readable(key: ForeignKey, table: Relation, around: Surroundings) -> Relatio
 
 
 def _same_tenant(table: Relation, around: Surroundings, column: str) -> list[str]:
-    """Conditions: what a row refers to is the same user's, where users may read it."""
+    """SQL conditions: the same user owns each parent of a row; for parents that users may read."""
     if around.owners.own(table) != column:
         return []
     alias, found = _alias(table), []
@@ -189,7 +189,7 @@ def _same_tenant(table: Relation, around: Surroundings, column: str) -> list[str
 
 
 def _policy(table: Relation, operation: str, conditions: str) -> str:
-    # Names end at 63 bytes, and four that are cut short would be one.
+    # Postgres cuts names at 63 bytes; the four policies would get the same name.
     short = catalog.unquote(_alias(table)).encode()[:50].decode(errors="ignore")
     policy = ident(f"{short}_{operation}_own")
     return (
@@ -211,7 +211,7 @@ def _index(table: Relation, around: Surroundings, column: str) -> Sequence[str]:
 
 
 def _sequences(table: Relation, around: Surroundings, read_only: bool) -> list[str]:
-    """A serial column's counter needs a right to insert; an identity column's needs none."""
+    """SQL for the rights on sequences: an insert needs one for a serial, none for an identity."""
     parts = []
     for sequence, is_serial in around.sequences[table.name].items():
         lines = [
@@ -229,6 +229,6 @@ def _alias(table: Relation) -> str:
 
 
 def _names(qualified: str) -> set[str]:
-    """How a table may be called: `public."Mixed"`, `public.Mixed`, `"Mixed"`, `Mixed`."""
+    """The names that a user may type: `public."Mixed"`, `public.Mixed`, `"Mixed"`, `Mixed`."""
     last = catalog.split_name(qualified)[-1]
     return {qualified, catalog.plain(qualified), last, catalog.unquote(last)}

@@ -1,4 +1,4 @@
-"""The files of `db.rls`: what they must know is read from the shadow, and they are registered."""
+"""The files of `db.rls`: reads the facts for them from the shadow, writes and registers them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def read(
     config: Config, connection: Connection[Any], facts: Snapshot, app: frozenset[str]
 ) -> Surroundings:
-    """The tables at head, with what their policies, grants and indexes must know."""
+    """The tables at head, with the facts that policies, grants and indexes need."""
     schema = prove_schema.read(connection, facts)
     owners = Owners(schema, config.tenant_column, config.prove.tenants)
     names = [table.name for table in schema.tables]
@@ -51,7 +51,7 @@ def write(config: Config, texts: Mapping[str, str]) -> list[Path]:
     """Writes new SQL files, and lists them in `bootstrap.txt` after the mark.
 
     Raises:
-        Failure: one of them is there already; none is written then.
+        Failure: one of them exists already; then no file is written.
     """
     paths = [config.sql / name for name in texts]
     for path in paths:

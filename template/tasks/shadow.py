@@ -1,8 +1,8 @@
-"""The shadow: throw-away databases in which the repo's files are replayed, to see what they make.
+"""The shadow: throw-away databases that replay the repo's files, to see what they make.
 
-Platform stub → SQL files before the migrations → migrations → SQL files after. Each step is a
-database of its own, a copy of the one before it plus the step, named by a digest of all that went
-into it; so an unchanged step is never run again. The facts of each stand beside the server's data.
+Platform stub → SQL files before the migrations → migrations → SQL files after. Each step has its
+own database: a copy of the previous one plus the step. A digest of all inputs is its name, so an
+unchanged step never runs again. A file next to the server's data holds the facts of each step.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
 
 VARIABLE = "SHADOW_DATABASE_URL"
 KEEP = 16
-# How the facts of a step are written down.
+# The format of the file with the facts of a step.
 FORMAT = "2"
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a replay: what it depends on, and how to do it in the open connection."""
+    """One step of a replay: a digest of its inputs, and a function that runs it."""
 
     digest: str
     run: Callable[[Connection[Any]], None]
@@ -86,14 +86,14 @@ def _on_the_shadow() -> Iterator[None]:
 
 
 def migrations_step(config: Config, revisions: Sequence[Revision]) -> Step | None:
-    """The revisions given, which are a history from its beginning; None for no revisions."""
+    """The revisions, a history from its beginning; None for no revisions."""
     if not revisions:
         return None
 
     def run(connection: Connection[Any]) -> None:
         from . import migrations
 
-        # Each for itself: a new enum value can be used once its transaction is over.
+        # One transaction each: a new enum value can be used only after its transaction.
         for revision in revisions:
             migrations.upgrade(connection, config, revision.id)
 
@@ -103,12 +103,12 @@ def migrations_step(config: Config, revisions: Sequence[Revision]) -> Step | Non
 
 
 def replay(config: Config, steps: Sequence[Step | None], working: Callable[[str], Any]) -> Replay:
-    """Replays the steps on the platform stub, as far as they have not been replayed before.
+    """Replays the steps on the platform stub; skips steps that it has replayed before.
 
-    `working` is told what goes on, once it takes long.
+    Calls `working` with the current step if it takes long.
 
     Raises:
-        Failure: the shadow's server is out of reach, or a step fails on it.
+        Failure: the shadow's server can't be reached, or a step fails on it.
     """
     folder = Path(__file__).parent
     root = Step(
@@ -133,7 +133,7 @@ def replay(config: Config, steps: Sequence[Step | None], working: Callable[[str]
             _build(config, chain)
     try:
         found = _read_facts(facts)
-    except ValueError:  # cut short by a full disk, say
+    except ValueError:  # the file is incomplete, for example because the disk was full
         facts.unlink()
         return replay(config, steps, working)
     os.utime(facts)
@@ -141,14 +141,14 @@ def replay(config: Config, steps: Sequence[Step | None], working: Callable[[str]
 
 
 def _server(config: Config) -> str:
-    """What the server brings along that a step can build on."""
+    """A text that identifies the server and its extensions; the first step depends on it."""
     standins = embedded_standins.digest() if embedded.has_standins(config) else ""
     return config.environment.get(VARIABLE) or f"{embedded.major(config)}{standins}"
 
 
 @lru_cache(maxsize=8)
 def _read_facts(path: Path) -> Snapshot:
-    """The facts of a step; the digest in the file's name stands for all that they depend on."""
+    """The facts of a step; the digest in the file name covers all their inputs."""
     facts: dict[str, str] = json.loads(path.read_bytes())
     return facts
 
@@ -175,7 +175,7 @@ def clone(config: Config, database: str) -> Iterator[dict[str, Any]]:
 
 
 def discard(config: Config, database: str) -> None:
-    """Forgets a step that was spoilt; the next replay makes it anew."""
+    """Drops the database and facts of a broken step; the next replay makes them again."""
     _facts_file(config, database).unlink(missing_ok=True)
     with _maintenance(parameters(config)) as maintenance:
         databases.drop(maintenance, database)
@@ -214,7 +214,7 @@ def _write_facts(config: Config, server: dict[str, Any], name: str) -> None:
 
 
 def _prune(config: Config, maintenance: Connection[Any], used: set[str]) -> None:
-    """Drops the shadows not asked for longest, above the number kept, and unfinished ones."""
+    """Drops the least recently used shadows beyond `KEEP`, and unfinished ones."""
     from psycopg import errors
 
     for name in databases.abandoned(maintenance, "shadow_"):
@@ -233,7 +233,7 @@ def _prune(config: Config, maintenance: Connection[Any], used: set[str]) -> None
 
 
 def parameters(config: Config) -> dict[str, Any]:
-    """Parameters of the shadow's server, started if need be; without a database name."""
+    """Connection parameters of the shadow's server, without a database; starts it if needed."""
     url = config.environment.get(VARIABLE)
     return urls.parse(url, VARIABLE) if url else embedded.server(config)
 

@@ -1,4 +1,4 @@
-"""SQL as text: names and literals; statements, as Postgres's own parser splits them. Pure."""
+"""SQL as text: names, literals, and statements as Postgres's own parser splits them. Pure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _LEADING = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement: `sql` from `start` to `end`, and what the parser makes of it.
+    """A statement: `sql` from `start` to `end`, and its syntax tree.
 
-    Comments above it belong to it, for the parser; the semicolon does not.
+    The parser counts comments above it as part of it, but not the semicolon.
     """
 
     sql: str
@@ -29,7 +29,7 @@ class Statement:
 
     @property
     def line(self) -> int:
-        """Its first line, from 1, without the comments above."""
+        """The number of its first line after the comments above it; line numbers start at 1."""
         leading = _LEADING.match(self.sql, self.start)
         return self.sql.count("\n", 0, leading.end() if leading else self.start) + 1
 
@@ -56,7 +56,7 @@ def statements(sql: str) -> list[Statement]:
 
 
 def readable_statements(sql: str) -> list[Statement]:
-    """The same; none of a text that can't be parsed."""
+    """The statements of the text; none if the text can't be parsed."""
     from pglast.parser import ParseError
 
     try:
@@ -89,12 +89,12 @@ def quoted(parts: Iterable[str]) -> str:
 
 
 def literal(text: str) -> str:
-    """A text as SQL writes it, where standard_conforming_strings is on."""
+    """An SQL string literal, for standard_conforming_strings = on."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def indented(statement: str, by: str) -> str:
-    """The statement with all its lines moved; if one begins in a literal, its first line alone."""
+    """The statement, indented; only its first line if another line begins inside a literal."""
     from pglast.parser import scan
 
     words = (statement[token.start : token.end + 1] for token in scan(statement))
@@ -104,9 +104,9 @@ def indented(statement: str, by: str) -> str:
 
 
 def without_returns(statement: str) -> str:
-    """The statement without carriage returns in its literals, where they are written as escapes.
+    """The statement with the carriage returns in its literals written as escapes.
 
-    A function that came from Windows may have them; in a file they would go with its line ends.
+    A function that came from Windows may have them. A file would lose them with its line ends.
     """
     if "\r" not in statement:
         return statement

@@ -1,4 +1,4 @@
-"""Lane A's SQL files: their order, and running one inside a transaction."""
+"""Lane A's SQL files: reads their order, and runs one inside a transaction."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MARK = "@migrations"
 
 @dataclass(frozen=True)
 class SqlFile:
-    """One file of `supabase/sql`. `digest` is of its text, line ends made equal."""
+    """One file of `supabase/sql`. `digest`: a hash of its text with normalized line ends."""
 
     name: str
     text: str
@@ -32,7 +32,7 @@ class SqlFile:
 
 
 class FileFailure(Failure):
-    """An SQL file that can't be run, or that the database refuses."""
+    """An SQL file can't run, or the database refuses it."""
 
     def __init__(self, file: SqlFile, message: str, first: str) -> None:
         super().__init__(message, first)
@@ -41,7 +41,7 @@ class FileFailure(Failure):
 
 @dataclass(frozen=True)
 class Order:
-    """What `bootstrap.txt` says, held against the folder: the files, and what doesn't match."""
+    """The content of `bootstrap.txt`, compared with the folder: the files, and the mismatches."""
 
     files: tuple[SqlFile, ...]
     unlisted: tuple[str, ...]
@@ -90,13 +90,13 @@ def _read(path: Any) -> str:
 
 
 def of_text(name: str, text: str, after: bool = False) -> SqlFile:
-    """The file that holds this text; after: whether it comes after the migrations."""
+    """An SQL file with this text. after: whether it comes after the migrations."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return SqlFile(name, text, sha256(text.encode()).hexdigest(), after)
 
 
 def run(connection: Connection[Any], file: SqlFile) -> None:
-    """Runs the file's statements in the open transaction, then takes back its session settings.
+    """Runs the file's statements in the open transaction, then resets its session settings.
 
     Raises:
         Failure: with file, line and a caret. The caller's transaction rolls everything back.
@@ -107,24 +107,24 @@ def run(connection: Connection[Any], file: SqlFile) -> None:
         try:
             connection.execute(statement.text.encode())
         except psycopg.errors.LockNotAvailable:
-            raise  # the whole transaction is tried again
+            raise  # the caller tries the whole transaction again
         except psycopg.Error as error:
             raise _failure(file, statement.start, error) from error
     connection.execute(transactions.RESET)
 
 
 def creates_extension(files: Iterable[SqlFile], name: str) -> bool:
-    """Whether a file creates the extension, be it where the server has it alone."""
+    """Whether a file creates the extension, even if only on servers that have it."""
     named = rf'create\s+extension\s+(if\s+not\s+exists\s+)?"?{re.escape(name)}\b'
     return any(re.search(named, file.text, re.IGNORECASE) for file in files)
 
 
 @contextmanager
 def messages(connection: Connection[Any], show: Callable[[str], None]) -> Iterator[None]:
-    """Shows what the server says meanwhile: warnings, and whatever a file raises on purpose.
+    """Shows the server's messages during the block: warnings, and all that a file sends by RAISE.
 
-    Not the notices of `if exists` and its like, that there was nothing to do. What RAISE sends is
-    known by its sender, `exec_stmt_raise` in src/pl/plpgsql/src/pl_exec.c.
+    Hides notices of `if exists` and similar clauses. Recognizes RAISE by the source function of a
+    message, `exec_stmt_raise` in src/pl/plpgsql/src/pl_exec.c.
     """
 
     def note(message: Diagnostic) -> None:
@@ -141,7 +141,7 @@ def messages(connection: Connection[Any], show: Callable[[str], None]) -> Iterat
 
 
 def check(file: SqlFile) -> None:
-    """Raises a `Failure` for a file that can't work, without a database."""
+    """Raises a `Failure` for a file that can't run; needs no database."""
     for _ in _statements(file):
         pass
 
@@ -188,7 +188,7 @@ def _statements(file: SqlFile) -> Iterator[Statement]:
 
 
 def _failure(file: SqlFile, offset: int, error: Any) -> Failure:
-    """The database's refusal of a statement, at the place it names or the statement's start."""
+    """The database's error, at the position that it names, or at the start of the statement."""
     position = int(error.diag.statement_position or 1) - 1
     translated = from_postgres(error, file.name)
     message = translated.message.removeprefix(f"{file.name}: ")

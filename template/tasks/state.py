@@ -1,4 +1,4 @@
-"""Where things stand: what the repo says, what the database says. Guards and commands share it."""
+"""The state of the repo and of one database. Guards and commands share it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .sqlfiles import Order, SqlFile
 if TYPE_CHECKING:
     from psycopg import Connection
 
-# What a table is made of; a change of one of these by hand, on an app's table, is lane B's drift.
+# The parts of a table; if someone changes one by hand on an app's table, it is lane B's drift.
 STRUCTURE = ("table", "column", "constraint", "index", "rls")
 
 
 @dataclass(frozen=True)
 class Repo:
-    """What the files say."""
+    """The content of the service's files."""
 
     config: Config
     order: Order
@@ -41,11 +41,11 @@ class Repo:
 class State:
     """The repo and one database.
 
-    applied_app: the facts that the repo's migrations make up to the revision where the database
-    stands. app: the same, and what the waiting ones make: a table that they drop is the app's until
-    they are pushed. replayed: every fact that the repo's files make; None, with the reason in
-    `replay_error`, when they don't run. Views that are the same bear the mirror's words in all of
-    them, whatever server printed them; printed: the live facts in the server's own words.
+    applied_app: the facts that the repo's migrations make, up to the database's revision. app: the
+    same, plus the facts of the waiting migrations; a table that they drop is the app's until a
+    push. replayed: all facts that the repo's files make; None if they don't run, with the reason in
+    `replay_error`. If two views mean the same, all these fields use the mirror's text, whatever the
+    server printed. printed: the live facts as the server printed them.
     """
 
     repo: Repo
@@ -82,7 +82,7 @@ class State:
 
     @cached_property
     def drift(self) -> list[Change]:
-        """What differs between mirror and live SQL lane, and no pending SQL file explains."""
+        """The differences between mirror and live SQL lane that no pending SQL file explains."""
         explained = (self.replayed or {}).keys() if self.pending_after else ()
         return [
             change
@@ -96,10 +96,10 @@ class State:
 
     @cached_property
     def app_drift(self) -> list[Change]:
-        """What differs between the live app lane and what revisions make, with SQL files on top.
+        """The differences between the live app lane and the facts of revisions plus SQL files.
 
-        While work waits, a fact may still be as the revisions alone make it, or already be as the
-        waiting ones will.
+        While files or revisions wait, a fact may still be as the applied revisions alone make it,
+        or already as the waiting ones will make it.
         """
         made = self.replayed or {}
         expected = structure(self.applied_app)
@@ -113,10 +113,10 @@ class State:
 
     @cached_property
     def unmade(self) -> list[Change]:
-        """Where the live SQL lane is not what the repo's SQL files make.
+        """The differences between the live SQL lane and the facts of the repo's SQL files.
 
-        What is missing counts once every file is applied. Owners differ with who connects, so they
-        don't count; nor do extensions that the shadow can't have.
+        Missing facts count only after every file is applied. Owners don't count, because they
+        depend on who connects; nor do extensions that the shadow can't have.
         """
         if self.replayed is None:
             return []
@@ -131,8 +131,7 @@ class State:
         ]
 
     def is_out_of_reach(self, identity: str) -> bool:
-        """Whether it is an extension that a file creates, though not on the shadow, whose server
-        lacks it."""
+        """Whether it is an extension that a file creates, but that the shadow's server lacks."""
         if catalog.kind(identity) != "extension" or identity in (self.replayed or {}):
             return False
         name = catalog.unquote(identity.removeprefix("extension "))
@@ -154,7 +153,7 @@ class State:
 
     @cached_property
     def _defaults(self) -> frozenset[tuple[str, str]]:
-        """What the database grants on new objects by itself: to whom, and the grant's text."""
+        """The default privileges of the database: (role, text of the grant)."""
         return default_grants(self.live)
 
     def _on_app_table(self, identity: str) -> bool:
@@ -162,9 +161,10 @@ class State:
 
 
 def _is_foreseen(change: Change, made: Snapshot) -> bool:
-    """Whether it is as the files and revisions make it; a whole table or column is never taken so.
+    """Whether the fact is as files and revisions make it; False for a new table or column.
 
-    Built by hand beforehand, an index holds up nobody; see G16.
+    A new index or constraint counts: someone may build an index by hand first, so that the push
+    blocks nobody; see G16.
     """
     if change.before is None and catalog.kind(change.identity) not in ("index", "constraint"):
         return False
@@ -172,28 +172,28 @@ def _is_foreseen(change: Change, made: Snapshot) -> bool:
 
 
 def default_grants(facts: Snapshot) -> frozenset[tuple[str, str]]:
-    """What the database grants on new objects by itself: to whom, and the grant's text."""
+    """The default privileges of the database: (role, text of the grant)."""
     prefix = "grant default privileges "
     return frozenset((grantee(i), text) for i, text in facts.items() if i.startswith(prefix))
 
 
 def grantee(identity: str) -> str:
-    """The role of a grant; of a quoted one that holds ` to `, the tail."""
+    """The role of a grant; if a quoted role contains ` to `, only the part after it."""
     return identity.rpartition(" to ")[2]
 
 
 def structure(facts: Snapshot) -> Snapshot:
-    """The facts that must be the same in every database: owners and grants are each one's own."""
+    """The facts that must be equal in every database: all but owners and grants."""
     return {i: text for i, text in facts.items() if catalog.kind(i) not in ("owner", "grant")}
 
 
 def pending(files: Sequence[SqlFile], ledger: Ledger) -> tuple[SqlFile, ...]:
-    """SQL files that are new or changed since the database ran them."""
+    """The SQL files that are new, or changed since the database ran them."""
     return tuple(file for file in files if ledger.applied.get(file.name) != file.digest)
 
 
 def waiting(repo: Repo, ledger: Ledger) -> tuple[Revision, ...]:
-    """The revisions that the database lacks; none where it has one that the repo lacks."""
+    """The revisions that the database lacks; none if its revision is not in the repo."""
     if ledger.revision and all(r.id != ledger.revision for r in repo.revisions):
         return ()
     done = {r.id for r in revisions.up_to(repo.revisions, ledger.revision)}
@@ -212,7 +212,7 @@ def read_repo(config: Config) -> Repo:
 
 
 def read_lock(config: Config) -> Snapshot:
-    """The mirror; empty where no sync has been yet."""
+    """The mirror; empty before the first sync."""
     if not config.lock.exists():
         return {}
     try:
@@ -227,9 +227,10 @@ def read_lock(config: Config) -> Snapshot:
 def read_state(
     repo: Repo, target: Target, connection: Connection[Any], working: Callable[[str], Any]
 ) -> State:
-    """Reads the database, and replays what the comparison needs on the shadow.
+    """Reads the database, and replays on the shadow the files that the comparison needs.
 
-    Where a file or a waiting migration doesn't run, ownership comes from the rest: lane A goes on.
+    If a file or a waiting migration doesn't run, the other files decide the ownership, so that lane
+    A can continue.
     """
     done, printed = ledger.read(connection), catalog.read(connection)
     replays = Replays(repo, working)

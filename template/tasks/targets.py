@@ -1,4 +1,4 @@
-"""Which databases `--target` means: one name, several with commas between them, patterns. Pure."""
+"""Resolves `--target` to databases: one name, several names with commas, patterns. Pure."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from .options import SEVERAL, is_many
 
 @dataclass(frozen=True)
 class Selection:
-    """What `--target` means. chosen: names, in the order asked for; named: those of them that were
-    written in full; left_out: name → why it is not touched though it was meant."""
+    """The targets of `--target`.
+
+    chosen: names, in the order of the option. named: the chosen names that the user wrote in full.
+    left_out: name → why the command skips it.
+    """
 
     chosen: tuple[str, ...]
     named: frozenset[str]
@@ -24,13 +27,13 @@ class Selection:
 
 
 def select(config: Config, text: str, reading: bool = False) -> Selection:
-    """The targets that the text means; each database once, under the first of its names.
+    """The targets that the text selects; each database once, under the first of its names.
 
-    A pattern means targets of `pyproject.toml`, never `local` or `default`; a protected one only
-    for a command that is `reading`.
+    A pattern matches targets of `pyproject.toml`, never `local` or `default`; it matches protected
+    targets only if the command is `reading`.
 
     Raises:
-        Failure: a name or a pattern that fits no target, or none that may be meant by a pattern.
+        Failure: a name or a pattern matches no target, or patterns match only protected targets.
     """
     found = _expand(config, text)
     chosen: list[str] = []
@@ -55,9 +58,9 @@ def select(config: Config, text: str, reading: bool = False) -> Selection:
 
 
 def is_protected(config: Config, target: Target) -> bool:
-    """Whether the target, or another that leads to the same database, is protected.
+    """Whether the target, or another target for the same database, is protected.
 
-    A URL that can't be read says nothing; whoever goes on to use it is told.
+    Ignores a URL that can't be read; using that URL later raises the error.
     """
     try:
         return databases.protected_twin(config, target).protected
@@ -80,13 +83,13 @@ def as_json(config: Config, names: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def row(found: Mapping[str, Any]) -> Sequence[str]:
-    """One of those as a line of a table."""
+    """An entry of `as_json` as a row of a table."""
     marks = [*([] if found["set"] else ["not set"]), *(["protected"] if found["protected"] else [])]
     return found["name"], found["variable"] or "(embedded)", ", ".join(marks)
 
 
 def _expand(config: Config, text: str) -> dict[str, bool]:
-    """Target → whether it was written in full."""
+    """Target → whether the user wrote its name in full."""
     found: dict[str, bool] = {}
     for part in map(str.strip, text.split(SEVERAL)):
         if not part:

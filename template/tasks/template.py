@@ -66,7 +66,7 @@ def update(
     """Merge a newer version of the template into the service, then run db.check."""
     from copier.errors import UnsafeTemplateError
 
-    # All that is needed once the update has changed the files of `tasks/` is loaded before.
+    # The update changes the files of `tasks/`; import all modules that run after it now.
     from . import config, installed, origin, template_report, updating
 
     root = config.load().root
@@ -108,7 +108,7 @@ def _answers(data: Sequence[str]) -> Mapping[str, str]:
 
 
 def _goal(record: Origin, releases: Mapping[Version, str], to: str | None) -> str:
-    """The tag to come to; where none is newer, the commit that the service is at."""
+    """The tag to update to; if no version is newer, the service's current commit."""
     from . import changelog, origin
 
     current = origin.version(record, releases)
@@ -127,7 +127,7 @@ def _goal(record: Origin, releases: Mapping[Version, str], to: str | None) -> st
 
 
 def _notes(record: Origin, releases: Mapping[Version, str], tag: str) -> list[Section]:
-    """The sections of the template's CHANGELOG.md that an update to this tag passes."""
+    """The sections of the template's CHANGELOG.md between the current version and this tag."""
     from . import changelog, origin
 
     if tag == record.commit:
@@ -137,7 +137,7 @@ def _notes(record: Origin, releases: Mapping[Version, str], tag: str) -> list[Se
 
 
 def _run_check(root: Path, json: bool) -> tuple[Any, int]:
-    """`db.check` in a process of its own, for its modules are new; its JSON and exit code."""
+    """Runs `db.check` in a new process, because its modules changed; returns JSON and exit code."""
     if not json:
         say("db.check, of what the service is now:")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""What `template.check` and `template.update` print."""
+"""The output of `template.check` and `template.update`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MOST = 40
 
 @dataclass(frozen=True)
 class Check:
-    """What `template.check` found. managed: how many files are compared."""
+    """The findings of `template.check`. managed: the number of compared files."""
 
     record: Origin
     managed: int
@@ -57,8 +57,8 @@ def show_check(found: Check) -> None:
 def check_json(found: Check) -> dict[str, Any]:
     """`{"template", "commit", "newest", "newer", "managed": [{"file", "state"}], "conflicts"}`.
 
-    newest: the newest version, or null; newer: whether the service is behind it; managed: those
-    that are not as rendered, state "changed" or "missing"; conflicts: files with an update's marks.
+    newest: the newest version, or null. newer: whether the service is older. managed: files that
+    differ from the render, state "changed" or "missing". conflicts: files with conflict markers.
     """
     return {
         "template": found.record.shown,
@@ -117,8 +117,8 @@ def update_json(
 
     state: "added", "changed", "removed"; kind: "managed", "sql" (pending now) or "merged". kept:
     edited files that the new version no longer has. answers: new questions by name. install:
-    requirements that are not met. check: what `db.check --json` prints, or null where a conflict, a
-    kept file or a requirement comes first.
+    missing requirements. check: the output of `db.check --json`, or null if there is a conflict, a
+    kept file or a missing requirement.
     """
     return {
         "from": record.commit,
@@ -138,7 +138,7 @@ def update_json(
 
 
 def nothing_json(record: Origin) -> dict[str, Any]:
-    """As `update_json`, where there was nothing to do."""
+    """The same as `update_json`, for an update with nothing to do."""
     return update_json(record, Outcome(record.commit), (), (), None)
 
 

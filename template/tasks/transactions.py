@@ -1,6 +1,6 @@
-"""Transactions: their time limits, twolane's own lock, waiting for the locks of others.
+"""Transactions: time limits, twolane's own lock, and retries for other locks.
 
-Settings and locks end with the transaction, as a transaction pooler demands.
+Settings and locks end with the transaction, as a transaction pooler requires.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ Result = TypeVar("Result")
 LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "15min"
 LOCK_ATTEMPTS = 3
-# Takes back what somebody's SQL set for the session, before a pooler's next client meets it.
+# Resets the session settings of a user's SQL, so that a pooler's next client doesn't get them.
 RESET = b"reset role; reset session authorization; reset all"
-# Any constant will do, as long as every twolane takes the same.
+# Any constant works, if every version of twolane uses the same.
 ADVISORY_LOCK = 0x7477_6F6C_616E_6531
 
 
 @contextmanager
 def transaction(connection: Connection[Any]) -> Iterator[None]:
-    """A transaction with time limits of its own, whatever the role or the pooler set before."""
+    """A transaction with its own time limits; they override those of the role or the pooler."""
     with connection.transaction():
         connection.execute(
             "select set_config('lock_timeout', %s, true), "
@@ -39,10 +39,10 @@ def transaction(connection: Connection[Any]) -> Iterator[None]:
 
 
 def exclusive(connection: Connection[Any], waiting: Callable[[str], None]) -> None:
-    """Takes twolane's own lock until the transaction ends; `waiting` is told who has it meanwhile.
+    """Takes twolane's own lock until the transaction ends; tells `waiting` who holds it meanwhile.
 
     Raises:
-        Failure: nobody let go for a minute.
+        Failure: the lock did not become free within a minute.
     """
     deadline = time.monotonic() + 60
     told = ""
@@ -61,7 +61,7 @@ def exclusive(connection: Connection[Any], waiting: Callable[[str], None]) -> No
 
 
 def _holder(connection: Connection[Any]) -> str:
-    """Who has twolane's lock. A bigint key is stored as two halves (Postgres manual, pg_locks)."""
+    """Who holds twolane's lock. pg_locks has a bigint key as two halves (manual, pg_locks)."""
     row = connection.execute(
         """
         select format('%%s, process %%s, since %%s', usename, pid, date_trunc('second', xact_start))
@@ -77,12 +77,12 @@ def _holder(connection: Connection[Any]) -> str:
 def retry_locks(
     work: Callable[[], Result], connection: Connection[Any], waiting: Callable[[str], None]
 ) -> Result:
-    """Runs `work`, one whole transaction, again when a lock was not had in time.
+    """Runs `work`, one whole transaction; runs it again if it did not get a lock in time.
 
-    Giving up in between lets others pass, who would queue up behind a statement that waits.
+    Other statements queue behind a statement that waits for a lock; a pause lets them run.
 
     Raises:
-        Failure: no lock after three attempts; it names the oldest open transaction.
+        Failure: no lock after three attempts; the message names the oldest open transaction.
     """
     from psycopg.errors import LockNotAvailable
 
@@ -105,8 +105,11 @@ def retry_locks(
 
 
 def _oldest_transaction(connection: Connection[Any]) -> str:
-    """Of those that hold a lock on a user's table, if there are any: no built-in relation has an
-    OID from 16384 on (FirstNormalObjectId, src/include/access/transam.h)."""
+    """The oldest open transaction; prefers those that hold a lock on a user's table.
+
+    No built-in relation has an OID from 16384 on (FirstNormalObjectId,
+    src/include/access/transam.h).
+    """
     row = connection.execute(
         """
         select format('%s, process %s, %s, since %s: %s', usename, pid, state,

@@ -1,8 +1,8 @@
-"""An update of the service from its template: in a worktree of git's, then all at once.
+"""Updates the service from its template: first in a git worktree, then all files at once.
 
-Copier writes file after file, and removes what its new version no longer has, edited or not. So it
-works on the last commit in a folder that is thrown away; what it made comes into the service as one
-patch, or not at all.
+Copier writes file after file. It also removes files that its new version no longer has, even if the
+user edited them. So Copier works on the last commit in a temporary folder. The service then gets
+its result as one patch, or not at all.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .guards import Refusal
 from .managed import Files
 from .origin import Origin
 
-# What no update can change, and what a person can do instead.
+# Answers that no update can change, and what a person can do instead.
 FIXED = {
     "package_name": "rename src/<package>, the imports and the names in pyproject.toml yourself,"
     " then package_name in .copier-answers.yml",
@@ -32,7 +32,7 @@ FIXED = {
     " the tables live on in the database",
 }
 _PATCH = ("--binary", "--no-renames", "--no-color", "--no-ext-diff")
-# A checkout is no reason to install packages or to fetch large files.
+# Our checkout must not run hooks that install packages or fetch large files.
 _NO_HOOKS = ("-c", f"core.hooksPath={os.devnull}")
 _MOST = 12
 _PREFIXES = ("--src-prefix=a/", "--dst-prefix=b/")
@@ -40,7 +40,7 @@ _PREFIXES = ("--src-prefix=a/", "--dst-prefix=b/")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an update did. Paths are from the service's folder.
+    """The result of an update. Paths are relative to the service's folder.
 
     changed: path → "added", "changed" or "removed". conflicts: files with conflict markers. kept:
     edited files that the new version no longer has, left as they are. untouched: a README that the
@@ -56,7 +56,9 @@ class Outcome:
 
 
 def uncommitted(root: Path) -> Refusal | None:
-    """An update merges into what git has; elsewhere in the repository too, for its patch is git's.
+    """Refuses if git has uncommitted changes: an update merges into the last commit.
+
+    Changes elsewhere in the repository count, too, because git applies the patch.
 
     Raises:
         Failure: there is no repository, or no commit yet.
@@ -81,7 +83,10 @@ def uncommitted(root: Path) -> Refusal | None:
 
 
 def runs_commands(tag: str, unsafe: Exception, notes: Sequence[Section]) -> Refusal:
-    """A version that would run commands here. No version of twolane's does without saying why."""
+    """The refusal of a version that would run commands here.
+
+    A version of twolane that does so gives the reason in its CHANGELOG.md.
+    """
     features = str(unsafe).splitlines()[0].rpartition(": ")[2].rstrip(".")
     why = [line for each in notes for line in each.upgrading.splitlines()]
     return Refusal(
@@ -99,7 +104,7 @@ def runs_commands(tag: str, unsafe: Exception, notes: Sequence[Section]) -> Refu
 
 
 def expect_changeable(record: Origin, data: Mapping[str, str]) -> None:
-    """Refuses an answer that would leave half a service behind.
+    """Refuses an answer that would change only half of the service.
 
     Raises:
         Failure: see `FIXED`.
@@ -113,10 +118,10 @@ def expect_changeable(record: Origin, data: Mapping[str, str]) -> None:
 
 
 def update(record: Origin, tag: str, data: Mapping[str, str]) -> Outcome:
-    """Brings the service to that version with those answers changed.
+    """Updates the service to that version, with those answers changed.
 
     Raises:
-        Failure: Copier can't do it, or the service changed meanwhile; the service is as it was.
+        Failure: Copier fails, or the service changed meanwhile; the service stays unchanged.
         UnsafeTemplateError: that version of the template would run commands of its own.
     """
     rendered = origin.render(record)
@@ -158,7 +163,7 @@ def _copier(
             data=dict(data),
             vcs_ref=tag,
             exclude=[f"/{path}" for path in untouched],
-            settings=Settings(),  # without the user's own list of trusted templates
+            settings=Settings(),  # ignore the user's own list of trusted templates
             defaults=True,
             overwrite=True,
             quiet=True,
@@ -166,17 +171,17 @@ def _copier(
 
 
 def _rewritten(rendered: Files, present: Files) -> list[str]:
-    """The README if it is the owner's own: merging would put the template's whole text into it."""
+    """The README if the owner rewrote it: a merge would add the template's whole text to it."""
     both = managed.README in rendered.keys() & present.keys()
     own = both and managed.is_rewritten(rendered[managed.README], present[managed.README])
     return [managed.README] if own else []
 
 
 def _answers(record: Origin, folder: Path, data: Mapping[str, str]) -> Mapping[str, Any]:
-    """The answers to questions that are new.
+    """The answers to new questions.
 
     Raises:
-        Failure: one that was given has no question; one changed that must not.
+        Failure: a given answer has no question, or an answer changed that must not change.
     """
     now = {k: v for k, v in origin.read_answers(folder).items() if not k.startswith("_")}
     if unknown := sorted(data.keys() - now.keys()):
@@ -194,7 +199,7 @@ def _answers(record: Origin, folder: Path, data: Mapping[str, str]) -> Mapping[s
 
 @contextmanager
 def _worktree(root: Path) -> Iterator[Path]:
-    """The service's folder in another checkout of its last commit, until the block ends."""
+    """The service's folder in a second checkout of its last commit, until the block ends."""
     with tempfile.TemporaryDirectory(prefix="twolane-update-") as temporary:
         tree = Path(temporary) / "tree"
         git.run(root, *_NO_HOOKS, "worktree", "add", "--quiet", "--detach", str(tree), "HEAD")
@@ -209,7 +214,7 @@ def _top(root: Path) -> Path:
 
 
 def _bring(top: Path, patch: bytes, unmerged: bytes) -> None:
-    """The patch, which git applies whole or not at all, and the index's record of conflicts."""
+    """Applies the patch, completely or not at all, and records the conflicts in git's index."""
     with _uninterrupted():
         if patch:
             git.run(top, "apply", "--whitespace=nowarn", "-", text=patch)
@@ -223,7 +228,7 @@ def _bring(top: Path, patch: bytes, unmerged: bytes) -> None:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Ctrl-C is not heard, here and by git, for the moment in which files are written."""
+    """Ignores Ctrl-C, here and in git, while files are written."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -243,7 +248,7 @@ def _paths(folder: Path) -> list[str]:
 
 
 def _changed(folder: Path) -> Mapping[str, str]:
-    """What is staged below the folder, but for Copier's own record."""
+    """The staged files below the folder, without Copier's own record; path → state."""
     states = {"A": "added", "D": "removed"}
     staged = ("--cached", "--name-status", "--no-renames", "--relative", "-z")
     fields = git.run(folder, "diff", *staged, "HEAD").decode(errors="surrogateescape").split("\0")

@@ -1,4 +1,4 @@
-"""Postgres URLs and libpq's parameters, one made of the other."""
+"""Converts Postgres URLs to libpq's parameters, and back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ def parse(url: str, source: str) -> dict[str, Any]:
     """libpq's parameters in a URL, which may carry SQLAlchemy's driver (`postgresql+psycopg://`).
 
     Raises:
-        Failure: it is no Postgres URL. libpq's own message can quote the password, so it stays.
+        Failure: it is not a Postgres URL. libpq's own message can quote the password, so the
+            failure leaves it out.
     """
     import psycopg
     from psycopg.conninfo import conninfo_to_dict
@@ -22,7 +23,7 @@ def parse(url: str, source: str) -> dict[str, Any]:
         if not separator or scheme.partition("+")[0] not in ("postgres", "postgresql"):
             raise psycopg.ProgrammingError("no Postgres scheme")
         found = dict(conninfo_to_dict(f"postgresql://{rest}"))
-        # A bare `@` or `/` in a password makes libpq take parts of it for the host and the port.
+        # With an unescaped `@` or `/` in a password, libpq reads parts of it as host and port.
         torn = "@" in f"{found.get('host', '')}{found.get('dbname', '')}"
         if torn or not _is_port(str(found.get("port", "5432"))):
             raise psycopg.ProgrammingError("not percent-encoded")
@@ -38,7 +39,7 @@ def parse(url: str, source: str) -> dict[str, Any]:
 
 
 def _is_port(text: str) -> bool:
-    """Several are separated by commas, as hosts are."""
+    """Whether it is a port, or several ports separated by commas, as hosts are."""
     return all(port.isdecimal() and 0 < int(port) < 65536 for port in text.split(","))
 
 
@@ -63,7 +64,7 @@ _CLIENT_VARIABLES = {
 
 
 def client_environment(parameters: dict[str, Any]) -> dict[str, str]:
-    """The environment in which a client program connects: a password stays out of `ps`."""
+    """Environment variables for a client program, so that `ps` does not show the password."""
     named = {
         _CLIENT_VARIABLES.get(key, f"PG{key.replace('_', '').upper()}"): v
         for key, v in parameters.items()

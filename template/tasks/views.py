@@ -1,8 +1,8 @@
-"""Views as two servers print them, held against each other by letting one server print both.
+"""Compares views that two servers printed: lets one server print both definitions.
 
-Since 16, Postgres prints the columns of a view's only relation without its name (`SELECT id` for
-`SELECT t.id`; 16 keeps no OLD and NEW among a view's relations any more). Other definitions are
-printed alike by 15 to 18.
+Since 16, Postgres prints the columns of a view's only relation without its name: `SELECT id`
+instead of `SELECT t.id`, because 16 no longer keeps OLD and NEW among a view's relations. Postgres
+15 to 18 print all other definitions alike.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ KINDS = ("view ", "materialized view ")
 def settle(
     facts: Snapshot, like: Snapshot, connect: Callable[[], AbstractContextManager[Connection[Any]]]
 ) -> Snapshot:
-    """`facts`, in the words of `like` wherever a view's two definitions mean the same.
+    """`facts`, with a view's text from `like` if both of its definitions mean the same.
 
-    `connect` opens a database that has what the views read; it is called if a view differs, and
-    nothing stays in that database. A view that it can't make keeps its own words.
+    `connect` opens a database with the relations that the views read. It is called only if a view
+    differs, and that database stays unchanged. A view that can't be made there keeps its own text.
     """
     differing = [
         identity
@@ -50,10 +50,10 @@ def _settle(text: str, like: str, connection: Connection[Any]) -> str:
 
 
 def reprint(words: str, connection: Connection[Any]) -> str | None:
-    """A view's definition as this server prints it; None if it can't have such a view.
+    """A view's definition as this server prints it; None if the server can't create the view.
 
-    Made as a temporary view in a savepoint that is taken back. The extended protocol, which
-    `binary` brings about, carries one statement only, so no definition can smuggle in a second.
+    Creates a temporary view in a savepoint, and rolls back. `binary` selects the extended protocol,
+    which allows only one statement, so no definition can add a second one.
     """
     import psycopg
 

@@ -1,4 +1,4 @@
-"""What a command works on: the repo, a target, an open connection."""
+"""The objects that a command works on: the repo, a target, an open connection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .state import Repo, State
 
 @dataclass(frozen=True)
 class Work:
-    """A command's surroundings. The ledger is as it was when the command began."""
+    """Repo, target and connection of a command. ledger: as read when the command began."""
 
     repo: Repo
     target: Target
@@ -30,7 +30,7 @@ class Work:
         return self.repo.config
 
     def state(self) -> State:
-        """Where things stand now."""
+        """Reads the current state."""
         return state.read_state(self.repo, self.target, self.connection, console.working)
 
 
@@ -45,7 +45,7 @@ def work_on(name: str | None) -> Iterator[Work]:
 
 @contextmanager
 def open_database(name: str | None) -> Iterator[Connection[Any]]:
-    """A database given by URL or by target name; a URL needs no service around."""
+    """Opens a database by URL or by target name; a URL works outside a service, too."""
     if name and "://" in name:
         parameters = urls.parse(name, "The URL")
         opening = databases.open_connection(parameters, "Connecting to the URL")
@@ -57,7 +57,7 @@ def open_database(name: str | None) -> Iterator[Connection[Any]]:
 
 
 def compare(source: str, target: str) -> list[Change]:
-    """What differs between two databases; views as either of them prints both."""
+    """The differences between two databases; views are equal if one server prints both alike."""
     with open_database(source) as one, open_database(target) as other:
         before, after = catalog.read(one), catalog.read(other)
         after = views.settle(after, before, lambda: nullcontext(other))

@@ -1,7 +1,7 @@
-"""A database for the tests: what the repo's own files make, on the embedded server.
+"""A database for the tests: the repo's own files make it, on the embedded server.
 
-Never `DATABASE_URL`: the files are replayed on the shadow, and the tests get a copy of that,
-which they may write to and which is dropped afterwards.
+It is never `DATABASE_URL`: the shadow replays the files, and the tests get a copy of the shadow.
+They may write to the copy; it is dropped afterwards.
 """
 
 import importlib
@@ -52,7 +52,7 @@ def engine(repo: state.Repo, head: shadow.Replay, session_module: ModuleType) ->
 
 @pytest.fixture
 def attempt(engine: Engine, session_module: ModuleType) -> Callable[..., int]:
-    """Try a statement as a user, or as `anon`: the rows concerned, none if it is refused."""
+    """Try a statement as a user, or as `anon`; returns the row count, 0 if it is refused."""
 
     def run(statement: str, user: str | None, **parameters: str) -> int:
         role = "authenticated" if user else "anon"
@@ -61,7 +61,7 @@ def attempt(engine: Engine, session_module: ModuleType) -> Callable[..., int]:
                 return int(session.execute(text(statement), parameters).rowcount)
             except DBAPIError as error:
                 if isinstance(error.orig, (InsufficientPrivilege, ObjectNotInPrerequisiteState)):
-                    return 0  # no grant or policy; a view that can't be changed
+                    return 0  # no grant or policy; a view that can't be updated
                 raise
             finally:
                 session.rollback()

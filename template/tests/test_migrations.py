@@ -1,4 +1,4 @@
-"""Lane B's history, from nothing to head, and the models that it belongs to."""
+"""Lane B's history, from nothing to head, and the models that it must match."""
 
 from tasks import lane_b, migrations, shadow, state
 

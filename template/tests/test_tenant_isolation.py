@@ -1,6 +1,6 @@
 """Tenant isolation: Alice and Bob have a row in every table; each sees and changes only their own.
 
-Every table and view of `public` with a column `user_id` is tried; none need be named here.
+The tests find and try every table and view of `public` with a column `user_id`.
 """
 
 import warnings
@@ -23,7 +23,7 @@ TENANT_SCOPED = """
                 and atttypid in ('uuid'::regtype, 'text'::regtype))
 """
 
-# Row level security rarely asks for more than `user_id`: in this copy that is enough of a row.
+# Policies rarely need more than `user_id`; so in this copy a row needs only that column.
 LOOSEN = """
 do $$
 declare statement text;
@@ -50,7 +50,7 @@ end $$
 
 @pytest.fixture(scope="module")
 def tenant_scoped(engine: Engine) -> list[str]:
-    """Tables and views with a `user_id`; in the tables one row of each user."""
+    """Tables and views with a `user_id`; each table gets one row of each user."""
     with engine.begin() as owner:
         tables = list(owner.scalars(text(TABLES + TENANT_SCOPED)))
         views = owner.scalars(text(TABLES.replace("'r', 'p'", "'v'") + TENANT_SCOPED))
@@ -86,7 +86,7 @@ def test_a_user_changes_no_row_of_another(
     tenant_scoped: list[str], attempt: Callable[..., int], subtests: pytest.Subtests
 ) -> None:
     for name in tenant_scoped:
-        with subtests.test(name):  # no WHERE, because that would bring in the policies for reading
+        with subtests.test(name):  # no WHERE: it would apply the policies for SELECT, too
             assert attempt(f"update {name} set user_id = :me", ALICE, me=ALICE) <= 1
             assert attempt(f"delete from {name}", ALICE) <= 1
             assert attempt(f"insert into {name} (user_id) values (:to)", ALICE, to=BOB) == 0

@@ -75,7 +75,7 @@ user_index as materialized (
     join user_relation r on r.oid = x.indrelid
     join pg_catalog.pg_class c on c.oid = x.indexrelid
 ),
--- What a child has otherwise than the parent from which it has it.
+-- Parts of a partition that differ from the same part of its parent.
 own_index as materialized (
     select i.indexrelid
     from user_index i

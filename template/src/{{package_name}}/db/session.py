@@ -1,11 +1,11 @@
-"""The way to the database: an engine, and sessions that act as a user, so that RLS applies.
+"""Access to the database: an engine, and sessions that act as a user, so that RLS applies.
 
     engine = make_engine()
     with user_session(engine, user_id) as session:
         session.scalars(select(Contacts)).all()  # this user's contacts, no one else's
 
 Both work through Supabase's transaction pooler (port 6543), where two transactions of one
-client may run on two server connections: nothing is kept on a connection between transactions.
+client may run on two server connections: a connection keeps no state between transactions.
 """
 
 import json
@@ -23,9 +23,10 @@ __all__ = ["Role", "database_url", "make_engine", "user_session"]
 
 Role = Literal["anon", "authenticated", "service_role"]
 
-# What Supabase's data API sets for a request (PostgREST, "Transaction-Scoped Settings"), and
-# what `auth.uid()`, `auth.role()` and `auth.jwt()` read. `true` is SET LOCAL: each ends with
-# the transaction. https://docs.postgrest.org/en/stable/references/transactions.html
+# The settings that Supabase's data API makes for a request (PostgREST, "Transaction-Scoped
+# Settings"), and that `auth.uid()`, `auth.role()` and `auth.jwt()` read. `true` means SET LOCAL:
+# each setting ends with the transaction.
+# https://docs.postgrest.org/en/stable/references/transactions.html
 _ACT_AS = text(
     "select set_config('role', :role, true),"
     " set_config('request.jwt.claims', :claims, true),"
@@ -37,7 +38,7 @@ _ACT_AS = text(
 def database_url() -> URL:
     """Return DATABASE_URL, from the environment or else from `.env`, for psycopg.
 
-    Raises RuntimeError where it is in neither, ValueError where it is not for Postgres.
+    Raises RuntimeError if it is in neither, ValueError if it is not a Postgres URL.
     """
     value = os.environ.get("DATABASE_URL") or dotenv_values(find_dotenv(usecwd=True)).get(
         "DATABASE_URL"
@@ -53,9 +54,9 @@ def database_url() -> URL:
 def make_engine(url: str | URL | None = None, **options: Any) -> Engine:
     """Return an engine on `url`, or on `database_url()`; `options` go to `create_engine`.
 
-    No prepared statements: through a transaction pooler the next transaction may run on a server
-    connection that never saw them (psycopg, "Prepared statements in PgBouncer"). Connections are
-    tried before use and renewed in time, because poolers close those that lie idle.
+    It uses no prepared statements: with a transaction pooler, the next transaction may run on a
+    server connection that does not have them (psycopg, "Prepared statements in PgBouncer"). It
+    tests connections before use and renews them regularly, because poolers close idle connections.
     """
     settings = {"pool_pre_ping": True, "pool_recycle": 300} | options
     connect_args = {"prepare_threshold": None} | settings.pop("connect_args", {})
@@ -71,13 +72,13 @@ def user_session(
 ) -> Iterator[Session]:
     """Open a session that acts as `user`: a user's id, or the verified claims of their JWT.
 
-    Role and claims are set anew, as bound parameters, when a transaction begins, and end with
-    it; so they hold after `session.commit()`, and the pool's next user finds none of them.
-    The block commits at its end and rolls back on an exception; commits inside it are fine.
-    What was loaded stays readable afterwards.
+    Each transaction sets role and claims again, as bound parameters, and they end with it. So they
+    apply after `session.commit()`, too, and the pool's next user does not get them. The block
+    commits at its end and rolls back on an exception; it may also commit inside. Loaded objects
+    stay readable afterwards.
 
-    Raises ValueError for a role that is none of `Role`, for claims of another role, for an id
-    that is no uuid, and for `authenticated` without a user.
+    Raises ValueError for a role that is not in `Role`, for claims of another role, for an id
+    that is not a uuid, and for `authenticated` without a user.
     """
     settings = _settings(user, role)
     with Session(engine, expire_on_commit=False) as session:
@@ -86,7 +87,7 @@ def user_session(
         def act_as(_: Session, transaction: SessionTransaction, connection: Connection) -> None:
             if connection.connection.dbapi_connection.autocommit:  # type: ignore[union-attr]
                 raise ValueError("user_session needs transactions; the engine is on AUTOCOMMIT.")
-            if not transaction.nested:  # a savepoint is inside a transaction that has them
+            if not transaction.nested:  # a savepoint has the settings of its transaction
                 connection.execute(_ACT_AS, settings)
 
         yield session
@@ -113,7 +114,7 @@ def _uuid(value: object) -> str:
 
 
 def _for_psycopg(url: str | URL) -> URL:
-    """Return `url` with SQLAlchemy's name for psycopg 3, its query (sslmode, …) as it was."""
+    """Return `url` with SQLAlchemy's name for psycopg 3; its query (sslmode, …) stays unchanged."""
     parsed = make_url(url)
     if parsed.drivername not in ("postgres", "postgresql", "postgresql+psycopg"):
         raise ValueError("DATABASE_URL must begin with postgresql:// or postgres://.")

@@ -1,9 +1,9 @@
-"""What both halves of the schema stand on: two bases, their naming, mixins, `auth.users`.
+"""The foundation of both halves of the schema: two bases, their naming, mixins, `auth.users`.
 
-Two metadata objects keep the lanes apart: Alembic is given `AppBase.metadata` alone, so lane B
-cannot touch what `IntrospectedBase` mirrors. A foreign key from an app table to an introspected
-one is given as the attribute, `ForeignKey(Contacts.id)`: a string is looked up in the app's own
-metadata, where the other table is not.
+Two metadata objects separate the lanes: Alembic gets only `AppBase.metadata`, so lane B cannot
+change the tables that `IntrospectedBase` mirrors. For a foreign key from an app table to an
+introspected table, pass the attribute: `ForeignKey(Contacts.id)`. SQLAlchemy looks up a string in
+the app's own metadata, which does not have the other table.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 
 __all__ = ["AppBase", "AuthUsers", "IntrospectedBase", "TenantOwned", "Timestamps", "UUIDKey"]
 
-# Postgres names what has no name in this manner ("ChooseRelationName" and its callers, in
-# src/backend/commands/indexcmds.c); spelled out here so that a migration can name it too.
+# Postgres gives these names to unnamed constraints and indexes ("ChooseRelationName" and its
+# callers, in src/backend/commands/indexcmds.c). They are here so that a migration can use them.
 NAMING = {
     "pk": "%(table_name)s_pkey",
     "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
@@ -28,13 +28,13 @@ NAMING = {
 
 
 class IntrospectedBase(DeclarativeBase):
-    """Base of what the live database owns; lane A writes its models in `introspected.py`."""
+    """Base of the tables that the live database owns; lane A writes `introspected.py`."""
 
     metadata = MetaData()
 
 
 class AppBase(DeclarativeBase):
-    """Base of what the application owns; lane B brings its models from `app.py` to the database."""
+    """Base of the tables that the application owns; lane B migrates the database to `app.py`."""
 
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads a plain attribute here
@@ -44,7 +44,7 @@ class AppBase(DeclarativeBase):
 
 
 class AuthUsers(IntrospectedBase):
-    """`auth.users`, Supabase's table of users: the columns a service reads, of many more."""
+    """`auth.users`, Supabase's table of users; only the columns that a service reads."""
 
     __tablename__ = "users"
     __table_args__ = {"schema": "auth"}  # noqa: RUF012 - as above
@@ -55,7 +55,7 @@ class AuthUsers(IntrospectedBase):
 
 
 class UUIDKey:
-    """A mixin: `id`, a uuid that the database makes."""
+    """A mixin: `id`, a uuid that the database generates."""
 
     id: Mapped[uuid.UUID] = mapped_column(
         Uuid, primary_key=True, server_default=func.gen_random_uuid(), sort_order=-20
@@ -63,7 +63,7 @@ class UUIDKey:
 
 
 class Timestamps:
-    """A mixin: `created_at` and `updated_at`; the ORM moves the latter on each update."""
+    """A mixin: `created_at` and `updated_at`; the ORM sets `updated_at` on each update."""
 
     created_at: Mapped[datetime.datetime] = mapped_column(
         DateTime(timezone=True), server_default=func.now(), sort_order=10
@@ -74,9 +74,9 @@ class Timestamps:
 
 
 class TenantOwned:
-    """A mixin: `user_id`, the tenant; a user's rows go when the user does.
+    """A mixin: `user_id`, the tenant; deleting a user deletes their rows.
 
-    The index serves the policies, which compare `user_id` with `auth.uid()` for each row.
+    The index is for the policies, which compare `user_id` with `auth.uid()` for each row.
     """
 
     # A function, because SQLAlchemy copies a mixin's plain columns, and a copied foreign key
