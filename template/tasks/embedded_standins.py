@@ -1,9 +1,9 @@
 """Stand-ins for extensions that the embedded Postgres lacks: real extensions of that name, in SQL.
 
 `standins/extension` has a control file and a script for each, and `extension_control_path` (since
-Postgres 18) makes the server look there, after its own folder: where the real one is, it is taken.
-The server reads a copy in `.postgres/`, because under root it runs as a user who may not be let
-into the service's folder.
+Postgres 18) makes the server look there after its own folder, so it prefers the real extension.
+The server reads a copy in `.postgres/`, because under root it runs as a user who may have no access
+to the service's folder.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from typing import Any
 from .errors import Failure
 
 SOURCE = Path(__file__).with_name("standins") / "extension"
-# How an extension's comment begins that is one.
+# The comment of a stand-in extension begins with this.
 COMMENT = "twolane's stand-in for "
-# Its value on a server's connection; null before Postgres 18, which has no such setting.
+# Reads the setting from a server; null before Postgres 18, which has no such setting.
 SETTING = "select current_setting('extension_control_path', true)"
 SYSTEM = "$system"
 
 
 @lru_cache(maxsize=1)
 def digest() -> str:
-    """Of all that the stand-ins are made of."""
+    """The digest of all files of the stand-ins."""
     parts = (name.encode() + b"\0" + content for name, content in sorted(_files(SOURCE).items()))
     return sha256(b"\0".join(parts)).hexdigest()
 

@@ -1,4 +1,4 @@
-"""What can go wrong through no fault of the code, each as one message with the next step in it."""
+"""Errors that are no fault of the code: each has one message, with the next step in it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Unreachable(Failure):
 
 
 _STUB = "On a plain Postgres, load the stub once: invoke db.psql --file tasks/platform.sql"
-# What isn't there: a schema, a table, a function, a role; and the names that Supabase provides.
+# SQLSTATEs for a missing schema, table, function, role; and the names that Supabase provides.
 _MISSING = ("3F000", "42P01", "42883", "42704")
 _OF_SUPABASE = re.compile(
     r'["\s](auth|extensions|realtime|storage)[".]|role "(anon|authenticated|service_role)"'

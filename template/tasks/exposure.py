@@ -12,18 +12,18 @@ _ON = ("true", "on", "yes", "1")
 
 
 def find(facts: Snapshot, app: Set[str], tenant: str) -> Iterator[Finding]:
-    """What is exposed in the schemas that `anon` or `authenticated` may use.
+    """Findings on what is exposed in the schemas that `anon` or `authenticated` may use.
 
     `app` are the identities of lane B's facts, `tenant` the tenant column's name. Grants count as
     the shadow has them, with one exception: a table without RLS is an error whether or not it is
     granted, since older Supabase projects grant every new table to `anon`, and the shadow can't
     know which kind is meant.
 
-    - a table without RLS; so is a partition, which can be read past its parent's policies
-    - RLS and no policy that lets anyone in: closed. For a tenant's table of lane A an error, for
-      one of lane B, whose policies come by lane A after the push, a warning; for another table a
-      warning if it is granted, else it is meant for `service_role`
-    - a view that is granted and asks as its owner, without `security_invoker`
+    - a table without RLS, or such a partition, which can be read past its parent's policies
+    - a table with RLS and no policy that gives access: nobody can use it. An error for a tenant's
+      table of lane A; a warning for one of lane B, whose policies lane A makes after the push. For
+      another table a warning if it is granted, else it is meant for `service_role`
+    - a view that is granted and reads with its owner's rights, without `security_invoker`
     - a materialized view or foreign table that is granted: neither can have policies
     - a `security definer` function that may be called and whose search_path is the caller's
     """
@@ -67,7 +67,7 @@ def _table(table: Relation, roles: Set[str], is_tenants: bool, is_app: bool) -> 
 
 
 def _has_way_in(table: Relation) -> bool:
-    """Restrictive policies only take away (manual, CREATE POLICY)."""
+    """Whether a policy gives access; a restrictive one only limits it (manual, CREATE POLICY)."""
     return any(not policy.get("restrictive") for policy in table.policies.values())
 
 

@@ -1,7 +1,7 @@
 """From changes of facts to the SQL that brings them about. Pure.
 
-Every statement may run again: it does nothing, or the same once more, where its facts are so
-already. Definitions are in Postgres's own words, as the facts hold them.
+Every statement may run again: where its facts are true already, it does nothing, or the same once
+more. Definitions are in Postgres's own words, as the facts hold them.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Left:
 
 @dataclass(frozen=True)
 class Rendered:
-    """Statements, ordered by kind; and what has none."""
+    """Statements, ordered by kind. left: the changes that have no statement."""
 
     statements: tuple[Statement, ...]
     left: tuple[Left, ...]
@@ -114,8 +114,8 @@ def render(
 
     changes: from what the files make to what the live database has. live: all its facts. owner: the
     role that owns its objects where no fact names another, the database's owner. readers:
-    column → the views that read it, identities all, the nearest first; where they are named, the
-    column gets another type without them, and they are made again.
+    column → the views that read it, all as identities, the nearest first; if the column's type
+    changes, these views are dropped before and made again.
     """
     around = Live(live, owner, readers)
     changes = [*changes, *_again(changes, around)]
@@ -145,7 +145,7 @@ def render(
 
 
 def _again(changes: Sequence[Change], around: Live) -> Iterator[Change]:
-    """The views that are taken off and put on again, as if they were new."""
+    """The views that are dropped and made again, as if they were new."""
     known = {change.identity for change in changes}
     views = dict.fromkeys(view for views in around.readers.values() for view in views)
     for view in views:
@@ -160,19 +160,19 @@ _STAGES = (
     {Rank.TYPE, Rank.SEQUENCE},
     {Rank.ROUTINE},
     {Rank.TABLE, Rank.COLUMN, Rank.KEY, Rank.INDEX, Rank.ON_TABLE},
-    {Rank.FOREIGN_KEY},  # it holds on to a key that may be made again
+    {Rank.FOREIGN_KEY},  # it depends on a key that may be made again
     {Rank.VIEW},
     {Rank.DATABASE},
     {Rank.DROP},
     {Rank.RIGHTS, Rank.COLUMN_RIGHTS, Rank.COMMENT},
 )
 _MAKING = {Rank.TYPE, Rank.SEQUENCE, Rank.ROUTINE, Rank.TABLE, Rank.COLUMN, Rank.VIEW}
-# What stands with its table, view or function.
+# These statements are placed with their table, view or function.
 _WITH_OBJECT = {Rank.INDEX, Rank.ON_TABLE, Rank.RIGHTS, Rank.COLUMN_RIGHTS, Rank.COMMENT}
 
 
 def _by_object(statements: Sequence[Statement]) -> list[Statement]:
-    """Stage by stage, and in each all that concerns one table, view or function together."""
+    """The statements by stage; in each stage, those for one table, view or function together."""
     stages = {rank: number for number, ranks in enumerate(_STAGES) for rank in ranks}
     made: dict[str, int] = {}
     for statement in statements:
@@ -193,7 +193,7 @@ def _goes_along(each: Edit, gone: Collection[str]) -> bool:
 
 
 def _hosts(identity: str) -> Iterator[str]:
-    """What takes a fact along when it goes."""
+    """Identities of the objects whose drop also drops the fact; it may be among them."""
     about = catalog.about(identity) or identity
     kind, table = kind_of(about), catalog.relation(about)
     name = about.removeprefix(f"{kind} ")

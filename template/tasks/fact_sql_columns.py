@@ -15,7 +15,7 @@ _COMPRESSION = {"p": "pglz", "l": "lz4"}
 
 
 def clause(table: str, column: str, parts: Parts) -> str:
-    """A column as `create table` and `add column` have it, as far as one clause can say it."""
+    """A column's clause for `create table` and `add column`; `extras` has the rest."""
     words = [column, parts["type"]]
     if "collation" in parts:
         words.append(f"collate {parts['collation']}")
@@ -34,14 +34,17 @@ def clause(table: str, column: str, parts: Parts) -> str:
 def identity_clause(parts: Parts, table: str, column: str) -> str:
     steps = sequence_options(parts["identity_options"], {})
     name = parts["identity_options"].get("sequence")
-    if name == f"{table}_{column}_seq":  # what Postgres calls it by itself
+    if name == f"{table}_{column}_seq":  # the name that Postgres gives by itself
         name = None
     inside = " ".join([*([f"sequence name {name}"] if name else []), *steps])
     return f"generated {parts['identity']} as identity{f' ({inside})' if inside else ''}"
 
 
 def extras(table: str, column: str, new: Parts, old: Parts, alter: str = "table") -> list[str]:
-    """What no clause says: storage, statistics, options; as statements that may run again."""
+    """Statements for column properties that `clause` cannot express: storage, statistics, options.
+
+    They may run again.
+    """
     target = f"{alter} {table} alter column {column}"
     steps = []
     if new.get("storage") != old.get("storage"):
@@ -65,13 +68,13 @@ def extras(table: str, column: str, new: Parts, old: Parts, alter: str = "table"
 
 
 def _not_null(table: str, column: str, word: str) -> str:
-    """Postgres 18's: what it is called is no fact, so it gets the name that Postgres would give."""
+    """SQL that adds a constraint of Postgres 18. Its name is no fact, so Postgres chooses it."""
     there = _attribute(table, column, "attnotnull")
     return when(f"not {there}", f"alter table {table} add not null {column} {word};")
 
 
 def _attribute(table: str, column: str, what: str) -> str:
-    """SQL: one property of a column."""
+    """SQL that reads one property of a column."""
     name = literal(catalog.unquote(column))
     return (
         f"(select {what} from pg_attribute\n"
@@ -81,7 +84,7 @@ def _attribute(table: str, column: str, what: str) -> str:
 
 
 def write(edit: Edit) -> Iterator[Statement]:
-    """A column that came, went or changed."""
+    """Statements for a column that was added, dropped or changed."""
     kind = edit.live.relation_kind(edit.table)
     if kind == "composite type":
         yield from _attribute_of_type(edit)
@@ -110,7 +113,10 @@ def _follows_from_parent(edit: Edit) -> bool:
 
 
 def _is_remade(edit: Edit) -> bool:
-    """Only a new column gets another expression, on every major; its values are computed."""
+    """Whether to drop the column and add it again, with computed values.
+
+    That changes its expression on every major version of Postgres.
+    """
     return "generated" in edit.new and edit.differs("generated", "virtual")
 
 
@@ -134,9 +140,9 @@ def _remade(edit: Edit) -> Statement:
 
 
 def _same_column(edit: Edit, kind: str) -> Iterator[Statement]:
-    """A column of the same name, otherwise."""
+    """Statements for a column whose name stays and whose properties changed."""
     if edit.after is None or edit.before is None:
-        return  # it comes and goes with the parent's
+        return  # it is added and dropped with the parent's
     old, new = edit.before, edit.after
     alter = f"alter {kind} {edit.table} alter column {edit.own}"
     steps, loses = [], ""
@@ -173,12 +179,12 @@ def _retyped(edit: Edit, alter: str, kind: str) -> str:
         collation = _attribute(edit.table, edit.own, _COLLATION)
         is_other += f"\n    or {unlike(collation, _or_null(edit.new.get('collation')))}"
     drop = [f"{alter} drop default;"] if "default" in edit.old else []
-    # Postgres retypes no column that a view reads; `render` puts the views back.
+    # Postgres can't change the type of a column that a view reads; `render` makes the views again.
     off = [f"drop {view};" for view in reversed(edit.live.readers.get(edit.identity, ()))]
     return when(is_other, *off, *drop, f"{alter} type {wanted}{collate}{using};")
 
 
-# A column's collation where it is not its type's, as in facts.
+# A column's collation where it differs from its type's, as in facts.
 _COLLATION = (
     "(select attcollation::regcollation::text from pg_type "
     "where oid = atttypid and typcollation <> attcollation)"
@@ -229,7 +235,7 @@ def _attribute_of_type(edit: Edit) -> Iterator[Statement]:
 
 
 def _of_view(edit: Edit, kind: str) -> Iterator[Statement]:
-    """The view brings its columns; what else is said of one is their own."""
+    """Statements for a view column's other properties; the view's definition makes the column."""
     if edit.after is None:
         return
     alter = f"alter {kind} {edit.table} alter column {edit.own}"

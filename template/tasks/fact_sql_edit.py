@@ -1,4 +1,4 @@
-"""What the writers of `fact_sql` share: a change taken apart, a statement that settles it. Pure."""
+"""What the writers of `fact_sql` share: a change in parts, and a statement that makes it. Pure."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Parts = Mapping[str, Any]
 
 
 class Rank(IntEnum):
-    """The order of statements by what they make; trial settles the rest."""
+    """The order of statements by what they make; a trial finds the rest of the order."""
 
     VALUE = 0  # of an enum: it can be used once the transaction that adds it is over
-    UNHOOK = 1  # what hangs on something else is dropped first, what others hang on last
+    UNHOOK = 1  # dependent objects are dropped first; the objects that others depend on, last
     SCHEMA = 2
     TYPE = 3
     SEQUENCE = 4
@@ -44,10 +44,10 @@ class Unwritten(Exception):
 
 @dataclass(frozen=True)
 class Statement:
-    """SQL that settles some facts, and does nothing where they are settled.
+    """SQL that makes some facts true, and does nothing where they are true already.
 
-    otherwise: what to run where `sql` is refused. loses: what a database that has it gives up, in
-    words; empty where no row is touched. note: what it makes otherwise.
+    otherwise: SQL to run where Postgres refuses `sql`. loses: the data that the database loses, in
+    words; empty where no row is touched. note: what it changes, in words.
     """
 
     sql: str
@@ -60,9 +60,9 @@ class Statement:
 
 @dataclass(frozen=True)
 class Live:
-    """All facts after the change. owner: who owns what no fact names an owner of.
+    """All facts after the change. owner: the owner of objects for which no fact names one.
 
-    readers: column → the views to be taken off while it changes, the nearest first; identities.
+    readers: column → the views to drop while it changes, the nearest first, as identities.
     """
 
     facts: Snapshot
@@ -100,7 +100,7 @@ class Live:
         return catalog.definition(self.facts.get(identity, "{}"))
 
     def relation_kind(self, name: str) -> str:
-        """`table`, `view`, …, `composite type`, `domain`; what is no fact is a table of others."""
+        """`table`, `view`, …, `composite type`, `domain`; `table` for others' tables, no facts."""
         kinds = (*catalog.RELATION_KINDS, "composite type", "domain")
         return next((kind for kind in kinds if f"{kind} {name}" in self.facts), "table")
 
@@ -110,7 +110,7 @@ class Live:
 
 @dataclass(frozen=True)
 class Edit:
-    """A change taken apart. name: what follows the kind in its identity."""
+    """A change in parts. name: what follows the kind in its identity."""
 
     change: Change
     kind: str
@@ -133,7 +133,7 @@ class Edit:
 
     @property
     def table(self) -> str:
-        """What a part of a table, view or domain stands on."""
+        """The table, view or domain that the object is a part of."""
         return str(catalog.relation(self.identity))
 
     @property

@@ -29,13 +29,13 @@ def extension(edit: Edit) -> Iterator[Statement]:
 
 
 def function(edit: Edit) -> Iterator[Statement]:
-    """Functions and procedures."""
+    """Statements for functions and procedures."""
     if edit.after is None:
         yield edit.write(f"drop {edit.kind} if exists {edit.name};", Rank.DROP)
         return
     words = str(edit.after["definition"])
     create = words.rstrip("\n") + ";"
-    # What `or replace` refuses: another result, other names or defaults of the arguments.
+    # `or replace` refuses another result, and other names or defaults of the arguments.
     found = f"to_regprocedure({literal(edit.name)})"
     arguments, result = _signature(words, edit.name)
     is_other = (
@@ -114,7 +114,7 @@ def enum(edit: Edit) -> Iterator[Statement]:
         pairs = [pair for pair in zip(old, new, strict=True) if pair[0] != pair[1]]
         steps = [_renamed(edit.name, *pair) for pair in pairs]
         yield edit.write("\n".join(steps), Rank.TYPE)
-    else:  # a value goes with its type alone, which Postgres refuses while a column has it
+    else:  # only dropping the type drops a value; Postgres refuses that while a column has it
         held = (
             "array(select enumlabel::text from pg_enum "
             f"where enumtypid = to_regtype({literal(edit.name)}) order by enumsortorder)"
@@ -195,7 +195,7 @@ def composite(edit: Edit) -> Iterator[Statement]:
     facts = list(edit.live.parts_of(edit.name, "column"))
     if edit.before is None:
         yield edit.write(unless_there(create), Rank.TYPE, facts=facts)
-    elif set(new) == set(old):  # an attribute that came or went is a fact of its own
+    elif set(new) == set(old):  # an added or dropped attribute is a fact of its own
         held = (
             "array(select attname::text from pg_attribute "
             f"where attrelid = to_regclass({literal(edit.name)}) "

@@ -1,4 +1,4 @@
-"""Statements for what stands on tables: constraints, indexes, triggers, rules, policies. Pure."""
+"""Statements for parts of tables: constraints, indexes, triggers, rules, policies. Pure."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def index(edit: Edit) -> Iterator[Statement]:
         yield edit.write(drop, Rank.UNHOOK, otherwise="\n".join(_of_index(edit, "")))
         return
     words = str(edit.after["definition"])
-    if not edit.after.get("invalid"):  # a partitioned table's that all partitions have
+    if not edit.after.get("invalid"):  # of a partitioned table, and on all partitions
         words = words.replace(" ON ONLY ", " ON ", 1)
     elif " ON ONLY " not in words:
         raise Unwritten("it is unfinished: drop it, or build it again with reindex")
@@ -74,7 +74,7 @@ def index(edit: Edit) -> Iterator[Statement]:
 
 
 def _of_index(edit: Edit, prefix: str) -> Iterator[str]:
-    """What is said of an index beside its definition; a key's index bears the key's name."""
+    """Statements for an index's other properties; a key's index has the key's name."""
     name = f"{_schema(edit)}.{edit.own}"
     old, new = edit.old, edit.new
     table = f"{edit.live.relation_kind(edit.table)} {edit.table}"

@@ -1,8 +1,8 @@
 """Statements for the kinds that are seldom made: event triggers, operators, casts, text search,
 collations, foreign servers. Pure.
 
-None of them holds rows. What changed of one is dropped and made again; where something hangs on it
-Postgres refuses.
+None of them holds rows. A changed object is dropped and made again; Postgres refuses that while
+other objects depend on it.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def text_search_dictionary(edit: Edit) -> Iterator[Statement]:
 
 
 def _dictionary_options(target: str, old: Parts, new: Parts) -> str:
-    """`alter … (a = 'b', c)`: an option without a value is taken back."""
+    """`alter … (a = 'b', c)`: an option without a value is removed."""
     given = str(new.get("options", ""))
     names = re.findall(r'("(?:[^"]|"")*"|\w+) = ', str(old.get("options", "")))
     gone = [name for name in names if f"{name} = " not in given]
@@ -139,7 +139,7 @@ def text_search_configuration(edit: Edit) -> Iterator[Statement]:
 
 
 def _mappings(parts: Parts) -> dict[int, list[str]]:
-    """Number of a token's type → its dictionaries, in the order in which they are asked."""
+    """Number of a token's type → its dictionaries, in the order in which Postgres asks them."""
     found: dict[int, list[str]] = {}
     for number, dictionary in list_of(parts, "mappings"):
         found.setdefault(number, []).append(dictionary)

@@ -11,7 +11,7 @@ from .fact_sql_edit import Edit, Parts, Rank, Statement, Unwritten
 from .fact_sql_words import foreign_options, list_of, options, set_options, texts, unlike, when
 from .sql_text import ident, literal
 
-# What can stand among a table's columns; the rest follows in statements of its own.
+# A constraint with only these parts goes inside `create table`; the others follow separately.
 _INLINE = {"type", "columns", "definition"}
 
 
@@ -77,7 +77,7 @@ def _storage(parts: Parts) -> str:
 
 
 def _inside(edit: Edit) -> tuple[str, list[str], list[str]]:
-    """The lines between the brackets, the facts that they make, statements for what they can't."""
+    """The lines between the brackets, the facts that they make, and statements for the rest."""
     if edit.new.keys() & {"of_type", "bound"}:
         return "", [], []
     constraints = {
@@ -142,7 +142,7 @@ def _changed_table(edit: Edit) -> Iterator[str]:
 
 
 def tablespace(target: str, relation: str, parts: Parts) -> str:
-    """Moves a table, view or index, whose data are copied, where it is elsewhere."""
+    """SQL that moves a table, view or index from another tablespace; Postgres copies the data."""
     name = parts.get("tablespace", parts.get("index_tablespace", "pg_default"))
     held = (
         "(select coalesce(spcname, 'pg_default') from pg_class c "
@@ -158,7 +158,7 @@ def _replica_identity(edit: Edit) -> str:
 
 
 def _bound(edit: Edit) -> str:
-    """A partition is taken off and put on again; its rows are read, none is moved."""
+    """SQL that detaches a partition and attaches it again; its rows are read, none is moved."""
     at = f"where oid = {literal(edit.name)}::regclass"
     held = f"(select pg_get_expr(relpartbound, oid) from pg_class {at})"
     steps = []
@@ -173,7 +173,10 @@ def _bound(edit: Edit) -> str:
 
 
 def _parents(edit: Edit) -> str:
-    """What stays is left alone: parents stand in the order in which they were given."""
+    """SQL that changes a table's parents, which Postgres keeps in the order they were added in.
+
+    It leaves alone the parents that keep their places.
+    """
     old, new = list_of(edit.old, "inherits"), list_of(edit.new, "inherits")
     rest = iter(old)
     kept = list(takewhile(lambda parent: parent in rest, new))
@@ -201,7 +204,7 @@ def view(edit: Edit) -> Iterator[Statement]:
     inside = f" with ({options(held)})" if held else ""
     create = f"create or replace view {edit.name}{inside} as\n{words}"
     printed = f"pg_get_viewdef(to_regclass({literal(edit.name)}))"
-    # Columns that go, change or are renamed: only another view has them.
+    # `or replace` can't drop, change or rename columns; only a new view can have these.
     drop = when(unlike(printed, literal(words)), f"drop view if exists {edit.name};")
     yield edit.write(create, Rank.VIEW, otherwise=f"{drop}\n{create}" if edit.before else "")
 

@@ -11,7 +11,7 @@ from .fact_sql_edit import Edit, Parts, Rank, Statement, kind_of
 from .fact_sql_words import BY_DEFAULT, idents, list_of, unless_there, when
 from .sql_text import literal
 
-# What GRANT and COMMENT call a kind of fact, where it is another word.
+# The words of GRANT and COMMENT for a kind of fact, where they differ from the kind.
 _GRANT_ON = {
     **dict.fromkeys(RELATION_KINDS, "table"),
     **dict.fromkeys(("enum", "domain", "composite type", "range type", "type"), "type"),
@@ -24,15 +24,15 @@ _COMMENT_ON = {
     "foreign-data wrapper": "foreign data wrapper",
     "statistics object": "statistics",
 }
-# What may be granted to others by default, when it is new.
+# New objects of these kinds may be granted to others by default.
 _GRANTED = (*RELATION_KINDS, "sequence", "function", "procedure", "aggregate")
 _TYPES = ("enum", "domain", "composite type", "range type")
 
 
 def of_new(edit: Edit) -> Iterator[Statement]:
-    """Who may use a new object, whatever the database's default privileges are.
+    """Grants on a new object, whatever the database's default privileges are.
 
-    Of types everybody may make use, which is seldom otherwise; then nothing is said of it.
+    Everybody may use a new type. Where the facts say the same, the statement is empty.
     """
     held = edit.live.grants_on(edit.identity)
     is_usual = list(held) == ["public"] and held["public"] == {"privileges": ["ALL"]}
@@ -54,7 +54,7 @@ def _target(identity: str) -> str:
 
 
 def _granted(target: str, held: Mapping[str, Parts], columns: str = "") -> Iterator[str]:
-    """`grant …`, one for all roles that hold the same."""
+    """`grant …`, one statement for all roles that hold the same privileges."""
 
     def same(role: str) -> str:
         return catalog.as_text(held[role])
@@ -71,7 +71,7 @@ def _granted(target: str, held: Mapping[str, Parts], columns: str = "") -> Itera
 
 
 def grant(edit: Edit) -> Iterator[Statement]:
-    """What one role holds on an object that is there already."""
+    """Statements for one role's privileges on an object that exists already."""
     about = str(catalog.about(edit.identity))
     role = edit.identity.removeprefix(f"grant {about} to ")
     if about.startswith("default privileges "):
@@ -95,7 +95,7 @@ def grant(edit: Edit) -> Iterator[Statement]:
 
 
 def _columns_again(edit: Edit, about: str, role: str) -> Iterator[str]:
-    """What is taken back on a table is taken back on its columns, too."""
+    """Grants on a table's columns again: a revoke on the table revokes them, too."""
     name = about.removeprefix(f"{kind_of(about)} ")
     for column in edit.live.parts_of(name, "column"):
         if parts := edit.live.parts(f"grant {column} to {role}"):
@@ -104,14 +104,14 @@ def _columns_again(edit: Edit, about: str, role: str) -> Iterator[str]:
 
 
 def default_privileges(edit: Edit) -> Iterator[Statement]:
-    """The entry itself; what it grants is in facts about it."""
+    """The statement for an entry; facts about the entry hold what it grants."""
     yield _default_privileges(edit, edit.identity, None)
 
 
 def _default_privileges(edit: Edit, entry: str, role: str | None) -> Statement:
-    """All that an entry says: who is granted what on what the role makes from now on.
+    """The statement for a whole entry: who gets which privileges on the role's future objects.
 
-    role: one that may hold nothing any more.
+    role: a grantee that may hold nothing any more.
     """
     head, _, what = entry.removeprefix("default privileges ").rpartition(" on ")
     alter = f"alter default privileges {head.replace('for ', 'for role ', 1)}"
@@ -231,6 +231,6 @@ def publication_schema(edit: Edit) -> Iterator[Statement]:
 
 
 def publication_and_schema(name: str) -> tuple[str, str]:
-    """A publication and a schema, each quoted where it must be, with a space between them."""
+    """The publication and the schema in `name`: quoted where necessary, with a space between."""
     first, _, second = name.rpartition(' "') if name.endswith('"') else name.rpartition(" ")
     return (first, f'"{second}') if name.endswith('"') else (first, second)

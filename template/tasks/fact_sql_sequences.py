@@ -1,4 +1,4 @@
-"""Statements for sequences, and the options that those of identity columns have, too. Pure."""
+"""Statements for sequences, and options that sequences of identity columns have, too. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MAX = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 
 
 def sequence_options(new: Parts, old: Parts) -> list[str]:
-    """What differs from `old`, or from what a new sequence has by itself."""
+    """The options that differ from `old`, or from a new sequence's defaults."""
     default = {
         "start": 1, "increment": 1, "min": 1, "cache": 1, "max": _MAX.get(str(new.get("type")))
     }  # fmt: skip
@@ -20,7 +20,7 @@ def sequence_options(new: Parts, old: Parts) -> list[str]:
         "increment": "increment by", "min": "minvalue", "max": "maxvalue", "start": "start with",
         "cache": "cache",
     }  # fmt: skip
-    # The bounds of a descending sequence begin elsewhere.
+    # A descending sequence has other default bounds.
     everything = not old and int(new.get("increment", 1)) < 0
     found = [
         f"{word} {new[name]}"

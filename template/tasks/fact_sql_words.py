@@ -1,4 +1,4 @@
-"""SQL in which the writers of `fact_sql` speak: guards, options, quoting. Pure."""
+"""SQL fragments for the writers of `fact_sql`: guards, options, quoting. Pure."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 from .fact_sql_edit import Parts
 from .sql_text import ident, literal
 
-# To whom Supabase's default privileges may grant something on a new object.
+# The roles to which Supabase's default privileges may grant something on a new object.
 BY_DEFAULT = "public, anon, authenticated, service_role"
 _THERE = "duplicate_object or duplicate_function"
 
 
 def unlike(printed: str, words: str) -> str:
-    """A condition: Postgres prints something otherwise. Both with nothing in the search path."""
+    """A condition: what Postgres prints differs from `words`, both with an empty search path."""
     return f"{printed} is distinct from {words}"
 
 
 def compares(statement: str) -> bool:
-    """Whether a condition of the statement is one of `unlike`'s."""
+    """Whether the statement contains a condition from `unlike`."""
     return " is distinct from " in statement
 
 
@@ -35,13 +35,13 @@ def when(condition: str, *statements: str) -> str:
 
 
 def unless_there(create: str) -> str:
-    """A block that makes what has no `if not exists`."""
+    """A block that runs a `create` without `if not exists`, and ignores that the object exists."""
     tag = dollar(create)
     return f"do {tag}\nbegin\n  {create}\nexception\n  when {_THERE} then null;\nend {tag};"
 
 
 def dollar(text: str) -> str:
-    """Dollar quotes that the text does not hold."""
+    """A dollar quote that the text does not contain."""
     tags = ("$$", "$do$", *(f"$do_{number}$" for number in range(len(text))))
     return next(tag for tag in tags if tag not in text)
 
@@ -62,7 +62,7 @@ def options(values: Sequence[str], prefix: str = "") -> str:
 
 
 def set_options(target: str, old: Sequence[str], new: Sequence[str], prefix: str = "") -> list[str]:
-    """Statements that bring storage options about: `ALTER … target SET (…)` and `RESET (…)`."""
+    """Statements that change storage options: `ALTER … target SET (…)` and `RESET (…)`."""
     kept = {value.partition("=")[0] for value in new}
     gone = [name for name in (v.partition("=")[0] for v in old) if name not in kept]
     found = [value for value in new if value not in old]
@@ -73,7 +73,7 @@ def set_options(target: str, old: Sequence[str], new: Sequence[str], prefix: str
 
 
 def foreign_options(old: Sequence[str], new: Sequence[str]) -> str:
-    """What turns options of a foreign table or column into others: `add a '1', drop b`."""
+    """The changes from old to new options of a foreign table or column: `add a '1', drop b`."""
     before = {name: value for name, _, value in (each.partition("=") for each in old)}
     after = {name: value for name, _, value in (each.partition("=") for each in new)}
     steps = [f"drop {ident(name)}" for name in before if name not in after]
@@ -96,7 +96,7 @@ def routine(signature: str) -> str:
 
 
 def operator(signature: str) -> str:
-    """`<(integer,integer)` → `operator(pg_catalog.<)`, which no search path reads otherwise."""
+    """`<(integer,integer)` → `operator(pg_catalog.<)`, the same under every search path."""
     name = signature[: signature.rindex("(")]
     has_schema = re.match(r'(?:"[^"]*"|\w+)\.', name)
     return f"operator({'' if has_schema else 'pg_catalog.'}{name})"

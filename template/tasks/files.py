@@ -12,7 +12,7 @@ from .config import Config
 
 @contextmanager
 def alone(config: Config) -> Iterator[None]:
-    """Waits until no other command writes files of this checkout; a lock that dies with its owner.
+    """Waits until no other command writes files of this checkout. The lock ends with its process.
 
     Raises:
         OSError: there is no place to put the lock.
@@ -26,7 +26,7 @@ def alone(config: Config) -> Iterator[None]:
 
 
 def write(texts: Mapping[Path, str]) -> None:
-    """Writes the files beside their places, then renames them in this order. Call it `alone`.
+    """Writes the files beside their places, then renames them in this order. Call within `alone`.
 
     Raises:
         OSError: no space, no rights; unless the renaming itself fails, no file has changed.

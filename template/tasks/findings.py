@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from .errors import Failure
     from .guards import Refusal
 
-# INFO is the doctor's alone.
+# Only the doctor uses INFO.
 ERROR, WARNING, INFO = "error", "warning", "info"
-# Exit codes by what an error means; the least of those found is the command's.
+# Exit codes by what an error means; the command exits with the lowest of those found.
 BROKEN, REFUSED, DIFFERENT = console.ERROR, console.REFUSED, console.DIFFERENT
-# Whose findings may be switched off by name. What else is found has its own way of saying "meant".
+# Codes whose findings can be switched off by name. Others have their own way of saying "meant".
 IGNORABLE = ("G12", "G13", "G14")
 _DETAILS = 12
 
@@ -34,7 +34,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding. subject: the object or file that it is about; first: the way on.
+    """One finding. subject: the object or file that it is about; first: the next step.
 
     exit: the exit code that it stands for, if it is an error.
     """
@@ -76,7 +76,7 @@ class Result(Generic[Check]):
 
 
 def from_refusal(refusal: Refusal, subject: str, place: Place | None = None) -> Finding:
-    """What a guard refuses, found before it had to."""
+    """A finding on what a guard would refuse."""
     details = (*differences.flat(refusal.changes), *refusal.details)
     return Finding(
         refusal.name,
@@ -90,9 +90,9 @@ def from_refusal(refusal: Refusal, subject: str, place: Place | None = None) -> 
 
 
 def from_failure(failure: Failure, check: str, subject: str, folder: str = "") -> Finding:
-    """What doesn't run; its place is the first `file:line` in the message, if it names one.
+    """A finding on what doesn't run; its place is the message's first `file:line`, if it has one.
 
-    `folder` is the subject's, where messages name a file without it.
+    `folder` is the subject's folder, where messages name a file without it.
     """
     found = re.search(r"([\w./+-]+\.(?:py|sql)):(\d+)\b", failure.message)
     place = Place(f"{folder}{found[1]}", int(found[2])) if found else None
@@ -118,7 +118,7 @@ def exit_code(findings: Sequence[Finding]) -> int:
 def without_ignored(
     findings: Sequence[Finding], ignored: Sequence[str]
 ) -> tuple[list[Finding], list[str]]:
-    """The findings that no entry names, and the entries that name none.
+    """The findings that no entry names, and the entries that name no finding.
 
     An entry is a finding's key, in which `*` stands for any text: `G12:legacy.*`.
     """
@@ -165,7 +165,7 @@ def as_json(finding: Finding) -> dict[str, Any]:
 
 
 def lines(finding: Finding) -> list[str]:
-    """The finding for a person: place and message, some details, the way on."""
+    """The finding for a person: place and message, some details, the next step."""
     place = finding.place
     where = f"{place.file}{f':{place.line}' if place.line else ''}: " if place else ""
     shown = list(finding.details[:_DETAILS])

@@ -1,4 +1,4 @@
-"""One command on several targets: what each child is told, and what is said of all of them."""
+"""One command on several targets: the options of each child, and the report on all of them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Done:
-    """What became of it all. interrupted: whether somebody pressed Ctrl-C meanwhile."""
+    """The outcomes of all targets. interrupted: whether somebody pressed Ctrl-C meanwhile."""
 
     config: Config
     outcomes: Sequence[Outcome]
@@ -52,17 +52,17 @@ class Done:
 
     @property
     def code(self) -> int:
-        """The exit code of the whole."""
+        """The exit code of the whole command."""
         return console.INTERRUPTED if self.interrupted else fleet_report.exit_code(self.outcomes)
 
     def leave(self) -> None:
-        """Ends the command with that."""
+        """Ends the command with its exit code, unless that is 0."""
         if self.code:
             raise console.Exit(code=self.code)
 
 
 def status(ask: Ask, json: bool) -> None:
-    """Where each target stands; a protected one is looked at like any other."""
+    """Shows the status of each target; protected ones are shown like any other."""
     done = _run(replace(ask, carry_on=True), ["db.status", "--json"], reading=True)
     if json:
         console.print_json(fleet_report.status_json(done.outcomes))
@@ -74,7 +74,7 @@ def status(ask: Ask, json: bool) -> None:
 
 
 def sync_check(ask: Ask, json: bool) -> None:
-    """Whether each target is what the mirror says."""
+    """Checks whether each target matches the mirror."""
     words = ["db.sync", "--check", *_words(json=json)]
     done = _run(replace(ask, carry_on=True), words, reading=True)
     _report(done, json, aloud=[fleet_report.DIFFERENCE])
@@ -82,7 +82,7 @@ def sync_check(ask: Ask, json: bool) -> None:
 
 
 def apply(ask: Ask, files: Sequence[str]) -> None:
-    """Lane A on each target: the SQL files that are new or changed there, or those named."""
+    """Runs lane A on each target: the SQL files that are new or changed there, or those named."""
     done = _run(ask, ["db.apply", *_words(file=files)], replays=False)
     _report(done)
     if (applied := done.of(fleet_report.DONE)) and not done.code:
@@ -94,7 +94,7 @@ def apply(ask: Ask, files: Sequence[str]) -> None:
 def push(
     ask: Ask, dry_run: bool, allow: Sequence[str], to: str | None, json: bool, commit: bool
 ) -> None:
-    """Lane B on each target: the revisions that wait there."""
+    """Runs lane B on each target: the revisions that wait there."""
     words = _words(dry_run=dry_run, allow=allow, to=to, json=json or not dry_run)
     done = _run(ask, ["db.push", *words])
     _report(done, json, aloud=[fleet_report.PLANNED, fleet_report.NOTHING] if dry_run else [])
@@ -104,13 +104,13 @@ def push(
 
 
 def _titles(pushed: Iterable[Outcome]) -> list[str]:
-    """Of the revisions that were pushed anywhere; whoever had most to do has them in order."""
+    """Titles of the revisions pushed to any target, in the order of the target with the most."""
     parts = sorted((outcome.result["revisions"] for outcome in pushed), key=len, reverse=True)
     return list({revision["id"]: revision["title"] for part in parts for revision in part}.values())
 
 
 def _words(**options: bool | str | Sequence[str] | None) -> list[str]:
-    """Options as a child is given them: `--flag`, `--name=text`, or that once for each text."""
+    """Options as words for a child: `--flag`, `--name=text`, or the latter once for each text."""
     words: list[str] = []
     for name, value in options.items():
         word = f"--{name.replace('_', '-')}"
@@ -120,10 +120,10 @@ def _words(**options: bool | str | Sequence[str] | None) -> list[str]:
 
 
 def _run(ask: Ask, words: Sequence[str], reading: bool = False, replays: bool = True) -> Done:
-    """Runs the command on each target that is meant.
+    """Runs the command on each target that was chosen.
 
     Raises:
-        Failure: a target that isn't there, or a number of jobs that is none.
+        Failure: a target doesn't exist, or `jobs` is not a number from 1 on.
     """
     if not ask.jobs.isdecimal() or int(ask.jobs) < 1:
         raise Failure(f"--jobs takes a number from 1 on, not {ask.jobs!r}.", "Say --jobs 4")
@@ -156,20 +156,22 @@ def _run(ask: Ask, words: Sequence[str], reading: bool = False, replays: bool = 
 
 
 def _job(name: str, words: Sequence[str], is_confirmed: bool) -> Job:
-    """Only a target that was named in full is confirmed, and under no other name."""
+    """The job for a target. Only a target that was named in full is confirmed, by that name."""
     consent = [f"--confirm={name}"] if is_confirmed else []
     return Job(name, [*words, f"--target={name}", *consent])
 
 
 def _warm(settings: Config) -> None:
-    """Replays the repo's files once, so that the children find a finished shadow. What fails here
-    fails in each of them, and is told by each."""
+    """Replays the repo's files once, so that the children find a finished shadow.
+
+    It ignores a failure: each child fails in the same way, and reports it.
+    """
     with suppress(Failure):
         Replays(state.read_repo(settings), console.working).whole()
 
 
 def _report(done: Done, json: bool = False, aloud: Sequence[str] = ()) -> None:
-    """What failed in full, what is to be told `aloud` likewise, then a row a target."""
+    """Prints the full output of failures and of outcomes in `aloud`, then one row per target."""
     if json:
         console.print_json(fleet_report.as_json(done.outcomes))
         return

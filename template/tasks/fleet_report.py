@@ -1,4 +1,4 @@
-"""What became of a command on several targets: outcomes, the table, the exit code. Pure."""
+"""The results of a command on several targets: outcomes, the table, the exit code. Pure."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ NOT_STARTED, LEFT_OUT = "not started", "left out"
 FAILED = (REFUSAL, FAILURE)
 _OF_CODE = {0: DONE, REFUSED: REFUSAL, DIFFERENT: DIFFERENCE}
 _NOTHING = (NOTHING_TO_PUSH, NOTHING_TO_APPLY, NO_CHANGES)
-# The gravest of them is the exit code of the whole.
+# The most serious of them is the exit code of the whole command.
 _CODES = {FAILURE: ERROR, REFUSAL: REFUSED, DIFFERENCE: DIFFERENT}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One target's row. message: one line; output: all that was said; result: its JSON, if any."""
+    """One target's row. message: one line; output: all printed text; result: its JSON, if any."""
 
     target: str
     outcome: str
@@ -43,7 +43,7 @@ class Outcome:
 
 
 def read(end: Ended, dry_run: bool = False) -> Outcome:
-    """What became of one target, by exit code, its JSON where it printed that, and its words."""
+    """The outcome of one target: from its exit code, its JSON if it printed any, and its output."""
     if end.code is None:
         return Outcome(end.target, NOT_STARTED)
     result = _parse(end.out)
@@ -63,7 +63,7 @@ def read(end: Ended, dry_run: bool = False) -> Outcome:
 
 
 def _done(result: Any, output: str, dry_run: bool) -> tuple[str, str]:
-    """What was done, in a word and a line: by the JSON of `db.push`, else by what was printed."""
+    """What was done, as a word and a line: from the JSON of `db.push`, else from the output."""
     if isinstance(result, Mapping):
         ids = [revision["id"] for revision in result.get("revisions", ())]
         if not ids or not (result["applied"] or dry_run):  # another push was faster
@@ -85,13 +85,13 @@ def _parse(text: str) -> Any:
 
 
 def _last(output: str, mark: str) -> str:
-    """The last line that begins so, without the mark."""
+    """The last line that begins with the mark, without it."""
     lines = [line for line in output.splitlines() if line.startswith(mark)]
     return lines[-1].removeprefix(mark) if lines else ""
 
 
 def exit_code(outcomes: Iterable[Outcome]) -> int:
-    """0: all is done; else the gravest: an error, a refusal, a difference."""
+    """0: all is done; else the most serious: an error, a refusal, a difference."""
     found = {outcome.outcome for outcome in outcomes}
     return next((code for outcome, code in _CODES.items() if outcome in found), 0)
 
@@ -105,7 +105,7 @@ def alike(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
 
 
 def warnings(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
-    """What was warned of → the targets."""
+    """Warning → the targets that printed it."""
     groups: dict[str, list[str]] = {}
     for outcome in outcomes:
         for line in outcome.output.splitlines():
@@ -133,7 +133,7 @@ def brief(outcome: Outcome) -> str:
 
 
 def status_table(outcomes: Iterable[Outcome]) -> list[str]:
-    """A row a target: what waits in both lanes, and the command that leads on."""
+    """One row per target: what waits in both lanes, and the next command."""
     head = ("Target", "Postgres", "Revision", "Lane A", "Lane B", "Drift", "Next")
     return columns([head, *map(_status_row, outcomes)])
 
@@ -159,7 +159,7 @@ def _status_row(outcome: Outcome) -> Sequence[str]:
 
 
 def problems(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
-    """What stands in the way, as `db.status` says it → the targets."""
+    """Problem, in the words of `db.status` → the targets that have it."""
     groups: dict[str, list[str]] = {}
     for outcome in outcomes:
         if isinstance(outcome.result, Mapping) and outcome.result["problem"]:
@@ -168,25 +168,25 @@ def problems(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The rows as lines, each column as wide as its widest cell; a row's last cell runs free."""
+    """The rows as lines, each column as wide as its widest cell; a row's last cell may be wider."""
     clean = [[clean_line(cell) for cell in row] for row in rows]
     padded = zip_longest(*(row[:-1] for row in clean), fillvalue="")
     widths = [max(map(len, column)) for column in padded]
     return [
-        "  ".join([*map(str.ljust, row[:-1], widths), row[-1]]).rstrip()  # as many as there are
+        "  ".join([*map(str.ljust, row[:-1], widths), row[-1]]).rstrip()  # rows may be short
         for row in clean
     ]
 
 
 def as_json(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
     """`[{"target", "outcome", "message", "output", "result"}]`: result is what the command prints
-    with `--json` for one target, null where it came to nothing."""
+    with `--json` for one target, null where it printed none."""
     return [dict(vars(outcome)) for outcome in outcomes]
 
 
 def status_json(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
-    """The report of `db.status --json` for each target, and `error`: null, or the reason why there
-    is nothing but the target's name beside it."""
+    """The report of `db.status --json` for each target, and `error`: null, or the reason why the
+    target has no report but only its name."""
     return [
         {**outcome.result, "error": None}
         if isinstance(outcome.result, Mapping)

@@ -36,8 +36,8 @@ class Ended:
 
 @dataclass
 class Crew:
-    """Children at work in `root`, at most `bound` at a time. After the first that fails no other is
-    started, unless they `carry_on`; those at work finish."""
+    """Child processes that run in `root`, at most `bound` at a time. After the first failure no
+    other is started, unless `carry_on` is set; those that run finish."""
 
     root: Path
     bound: int
@@ -52,8 +52,8 @@ class Crew:
     def run(self, jobs: Sequence[Job]) -> list[Ended]:
         """Runs the jobs in their order; one `Ended` for each, in that order.
 
-        On Ctrl-C the children are interrupted, and awaited while they roll back; on the next one
-        they are killed. `signals` says how often that happened.
+        On Ctrl-C it interrupts the children and waits while they roll back; on the next Ctrl-C it
+        kills them. `signals` is the number of these signals.
         """
         todo, over = deque(jobs), dict[str, Ended]()
         with ThreadPoolExecutor(self.bound) as pool, self._hearing_signals():
@@ -63,7 +63,7 @@ class Crew:
                     self._start(pool, todo.popleft())
                 if not self._at_work:
                     break
-                # With no time limit, Windows would not hear a Ctrl-C before a child has ended.
+                # With no time limit, Windows would not notice a Ctrl-C before a child has ended.
                 for future in wait(self._at_work, timeout=1, return_when=FIRST_COMPLETED).done:
                     end = self._end(future)
                     over[end.target] = end
@@ -81,7 +81,7 @@ class Crew:
             stderr=subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
-            start_new_session=True,  # so that Ctrl-C comes from us, and once
+            start_new_session=True,  # so that only we send it Ctrl-C, once
         )
         self._at_work[pool.submit(process.communicate)] = (job, process)
         if self.signals:
@@ -94,8 +94,9 @@ class Crew:
 
     @contextmanager
     def _hearing_signals(self) -> Iterator[None]:
-        """Passes on what would end this process; a handler leaves no child unknown, as an exception
-        between two lines might. What is ignored (by nohup, say) stays so."""
+        """Passes signals that would end this process on to the children. It uses a handler: an
+        exception between two lines could leave a child unknown. Ignored signals (by nohup, say)
+        stay ignored."""
         names = ("SIGINT", "SIGTERM", "SIGHUP")
         numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
         before = {number: signal.getsignal(number) for number in numbers}
@@ -118,6 +119,6 @@ class Crew:
 
 
 def _interrupt(process: subprocess.Popen[str]) -> None:
-    """On Windows the console tells the children itself."""
+    """Interrupts the child; on Windows the console itself does so."""
     if os.name == "posix":
         process.send_signal(signal.SIGINT)

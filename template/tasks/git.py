@@ -1,4 +1,4 @@
-"""The little that twolane asks of git, which may be absent."""
+"""The few git commands that twolane uses; git may be absent."""
 
 from __future__ import annotations
 

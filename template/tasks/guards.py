@@ -1,4 +1,4 @@
-"""The guards: state → Refusal, or None. One function a row of the README's table.
+"""The guards: state → Refusal, or None. One function for each row of the README's table.
 
 They know nothing of Invoke, of printing or of connections. Commands call them in their bodies.
 """
@@ -22,7 +22,7 @@ RLS_TRIGGER = "enable_rls_on_new_tables"
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a step is refused, the facts or names concerned, and the one command that leads on."""
+    """Why a step is refused, the facts or names concerned, and the next command."""
 
     code: str
     name: str
@@ -35,8 +35,8 @@ class Refusal:
 def target(config: Config, target: Target, ledger: Ledger, confirm: str | None) -> Refusal | None:
     """G01: production is changed on purpose, or not at all.
 
-    A database is protected by `pyproject.toml`, or by the label it carries itself, so that its URL
-    under another name is still refused.
+    A database is protected by `pyproject.toml`, or by the label that it contains, so its URL is
+    also refused under another name.
     """
     name = ledger.protected_as or (target.name if target.protected else None)
     if name is None:
@@ -60,7 +60,7 @@ def target(config: Config, target: Target, ledger: Ledger, confirm: str | None) 
 
 
 def embedded_only(target: Target) -> Refusal | None:
-    """G01 for `db.reset`: a database with a URL is nobody's to drop."""
+    """G01 for `db.reset`: it never drops a database with a URL."""
     if target.variable is None:
         return None
     return Refusal(
@@ -74,7 +74,7 @@ def embedded_only(target: Target) -> Refusal | None:
 def one_lane_for_push(state: State) -> Refusal | None:
     """G02 for lane B: no push, no gen while SQL files wait. With work in both lanes, A goes first.
 
-    Files after the mark build on the migrations, so they let a waiting revision pass.
+    Files after the mark build on the migrations, so they don't block a waiting revision.
     """
     files = state.pending_before or (() if state.waiting else state.pending_after)
     if not files:
@@ -90,7 +90,7 @@ def one_lane_for_push(state: State) -> Refusal | None:
 
 
 def one_lane_for_gen(state: State) -> Refusal | None:
-    """G02 for `db.gen`: as for a push; files after the mark may be there before their table."""
+    """G02 for `db.gen`: as for a push, but files after the mark may exist before their table."""
     return one_lane_for_push(state) if state.pending_before else None
 
 
@@ -110,7 +110,7 @@ def one_lane_for_apply(repo: Repo, ledger: Ledger, names: Sequence[str]) -> Refu
 
 
 def stale_mirror(state: State) -> Refusal | None:
-    """G03: a push must meet the database that the mirror shows."""
+    """G03: at a push, the database must match the mirror."""
     if not state.drift:
         return None
     return Refusal(
@@ -149,7 +149,7 @@ def metadata(is_app_metadata: bool) -> Refusal | None:
 
 
 def baseline(plan: Plan) -> Refusal | None:
-    """G05: a migration leaves alone what lane B does not own, however it is written."""
+    """G05: a migration changes only what lane B owns, however it is written."""
     made = {c.identity for c in plan.changes if c.before is None}
     touched = [c for c in plan.changes if not _is_lane_b(c, plan, made)]
     lost = _lost_unseen(plan)
@@ -166,7 +166,10 @@ def baseline(plan: Plan) -> Refusal | None:
 
 
 def _lost_unseen(plan: Plan) -> list[str]:
-    """What lane B does not own and a migration empties: made anew alike, the facts are the same."""
+    """Objects that lane B does not own and whose data are lost without a change of their facts.
+
+    A migration may drop such an object and make it again, or rewrite it.
+    """
     lost = {*plan.effects.gone, *(f"table {table}" for table in plan.effects.rewritten)}
     return sorted(i for i in lost - plan.owned if i in plan.after)
 
@@ -195,7 +198,7 @@ def _is_left_open(table: str, plan: Plan) -> bool:
 
 
 def destructive(found: Sequence[Hazard], allowed: Sequence[str]) -> Refusal | None:
-    """G06: data are given up by name, or not at all."""
+    """G06: a plan that gives up data needs consent, by name."""
     unmet = hazards.unmet(found, allowed)
     if not unmet:
         return None
@@ -210,10 +213,10 @@ def destructive(found: Sequence[Hazard], allowed: Sequence[str]) -> Refusal | No
 
 
 def sql_only(plan: Plan) -> Refusal | None:
-    """G07: who may see what, extensions and vector indexes belong to lane A.
+    """G07: access rights, extensions and vector indexes belong to lane A.
 
-    What the database itself gives a new table, RLS by the event trigger and default privileges, is
-    not the migration's doing.
+    A new table's RLS by the event trigger and its default privileges come from the database, not
+    from the migration.
     """
     given = default_grants(plan.before)
     touched = [change for change in plan.changes if _is_sql_only(change, plan, given)]
@@ -253,7 +256,7 @@ def _is_sql_only(change: Change, plan: Plan, given: frozenset[tuple[str, str]]) 
 
 
 def order(repo: Repo) -> Refusal | None:
-    """G09: what is applied, and in which order, is written down."""
+    """G09: `bootstrap.txt` lists each SQL file once, in the order of application."""
     order = repo.order
     details = [
         *(f"{name}: in supabase/sql, not in bootstrap.txt" for name in order.unlisted),
@@ -272,7 +275,7 @@ def order(repo: Repo) -> Refusal | None:
 
 
 def app_drift(state: State) -> Refusal | None:
-    """G10: the app's tables change by revisions alone."""
+    """G10: only revisions change the app's tables."""
     if not state.app_drift:
         return None
     return Refusal(
@@ -285,7 +288,7 @@ def app_drift(state: State) -> Refusal | None:
 
 
 def session(plan: Plan) -> Refusal | None:
-    """G16: a push is one transaction, so what can't be in one is done by hand, over a session."""
+    """G16: a push is one transaction; a statement that can't be in one needs a session, by hand."""
     if not plan.needs_session:
         return None
     return Refusal(
@@ -314,9 +317,10 @@ def history(repo: Repo, ledger: Ledger) -> Refusal | None:
 
 
 def applied_history(repo: Repo, ledger: Ledger) -> Refusal | None:
-    """G11, the part that `db.sync` minds too: what is not replayed as it was would pass for SQL's.
+    """G11, the part for `db.sync`, too: the repo has each applied revision, unchanged.
 
-    Ownership comes from replay, so the tables of a revision that is gone would enter the mirror.
+    Ownership comes from replay, so the tables of a missing revision would count as lane A's and
+    enter the mirror.
     """
     if ledger.revision and all(r.id != ledger.revision for r in repo.revisions):
         return Refusal(

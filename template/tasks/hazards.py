@@ -1,4 +1,4 @@
-"""What could go wrong with a plan, hazard by hazard, each with the safe way and its consent."""
+"""The hazards of a plan, each with the safe way and the consent that it needs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .plan import Plan
 
 CONSENT = ("drop", "narrow", "rewrite")
 
-# From → to for which every value is kept (Postgres manual, chapter 8).
+# Type changes, from → to, that keep every value (Postgres manual, chapter 8).
 _WIDER = {
     ("smallint", "integer"),
     ("smallint", "bigint"),
@@ -27,7 +27,7 @@ _WIDER = {
     ("uuid", "text"),
     ("cidr", "inet"),
 }
-# Of these, a larger number in brackets takes every value of a smaller one; not so of `vector(3)`.
+# Here a larger number in brackets takes every value of a smaller one; not so for `vector(3)`.
 _GROWING = ("character varying", "bit varying", "time", "interval")
 _FILLED = {"default", "identity", "generated"}
 
@@ -89,7 +89,7 @@ def _column(identity: str, before: str, after: str | None) -> Iterator[Hazard]:
 
 
 def _added(change: Change) -> Iterator[Hazard]:
-    """To a table that was there before, and may be full."""
+    """Hazards of an addition to a table that existed before and may have rows."""
     name, parts = short(change.identity), catalog.definition(change.after or "{}")
     match catalog.kind(change.identity):
         case "column" if "not_null" in parts and not _FILLED & parts.keys():

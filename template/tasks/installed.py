@@ -1,4 +1,4 @@
-"""What pyproject.toml asks for, against what is installed here."""
+"""Compares what pyproject.toml requires with what is installed here."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def choose(repo: Repo, done: ledger.Ledger, names: Sequence[str]) -> tuple[SqlFile, ...]:
     """The files to run: those named, else those new or changed; in the order of `bootstrap.txt`.
 
-    While a revision waits, files that build on the migrations stay behind.
+    While a revision waits, files that build on the migrations are left out.
 
     Raises:
         Failure: a name that `bootstrap.txt` doesn't list.

@@ -26,7 +26,7 @@ from .state import Repo
 class Generated:
     """A new revision: its file, what it changes, and the pairs that may be meant as renames.
 
-    unseen: what `app.py` says and Alembic doesn't compare, so that the revision lacks it.
+    unseen: changes that `app.py` declares and Alembic doesn't compare, so the revision lacks them.
     """
 
     path: Path
@@ -39,8 +39,8 @@ class Generated:
 def generate(repo: Repo, title: str | None, empty: bool) -> Generated | None:
     """Compares the models with the shadow at head and writes a revision; None when they agree.
 
-    An `empty` revision is written whatever they say. The revision comes into `migrations/versions`
-    when it has been tried out; one that a guard refuses never does.
+    An `empty` revision is written in any case. A revision is written into `migrations/versions`
+    after a trial; one that a guard refuses never gets there.
 
     Raises:
         Failure: no title, or the models can't be imported or compared. Refused: G04 or G05.
@@ -72,7 +72,7 @@ def generate(repo: Repo, title: str | None, empty: bool) -> Generated | None:
 
 @contextmanager
 def _draft(repo: Repo) -> Iterator[Repo]:
-    """The repo with a copy of `migrations/` in its place, for a revision to be tried out in.
+    """The repo with a copy of `migrations/` in its place, in which to try out a revision.
 
     Raises:
         Failure: another `db.gen` wrote a revision since the repo was read.
@@ -80,7 +80,7 @@ def _draft(repo: Repo) -> Iterator[Repo]:
     if revisions.read(repo.config.migrations) != repo.revisions:
         raise Failure("The revisions changed meanwhile.", "Run the same command again.")
     folder = embedded.home(repo.config) / "draft"
-    shutil.rmtree(folder, ignore_errors=True)  # of a command that was killed
+    shutil.rmtree(folder, ignore_errors=True)  # left by a killed command
     shutil.copytree(repo.config.migrations, folder)
     try:
         yield replace(repo, config=replace(repo.config, migrations=folder))
@@ -93,14 +93,14 @@ def _draft(repo: Repo) -> Iterator[Repo]:
 
 
 def has_changes(repo: Repo) -> bool:
-    """Whether `app.py` says something that no revision does."""
+    """Whether `app.py` declares something that no revision makes."""
     return _compare(repo, None)[0]
 
 
 def _compare(repo: Repo, title: str | None) -> tuple[bool, Path | None]:
-    """Whether models and revisions differ, and the revision written if so and there is a title.
+    """Whether models and revisions differ; if so, and with a title, the path of the new revision.
 
-    Compared once for each state of the files.
+    It compares once for each state of the files.
     """
     seen = _look(repo)
     if seen.exists():
@@ -136,10 +136,10 @@ def _declared(repo: Repo) -> Snapshot:
 
 
 def unseen(declared: Snapshot, base: Snapshot, made: Snapshot) -> list[Change]:
-    """Where the app's tables, as migrations made them, are not what `app.py` declares.
+    """The changes from the app's tables as migrations made them to those that `app.py` declares.
 
-    declared and made both contain the facts of `base`. What models can't say (triggers, functions)
-    is the revisions' own.
+    declared and made both contain the facts of `base`. Only revisions make what models can't
+    express (triggers, functions); that is not compared.
     """
     kinds = ("column", "constraint", "index", "enum", "comment")
     wanted = {i: t for i, t in declared.items() if i not in base}
@@ -171,7 +171,7 @@ def _try_out(config: Config, path: Path) -> Generated:
 
 
 def _look(repo: Repo) -> Path:
-    """A mark that these very models, files and revisions were compared before, and agreed."""
+    """A mark that exists if exactly these models, files and revisions were compared and agreed."""
     code = repo.config.root / "src" / repo.config.package
     parts = [path.read_text(encoding="utf-8") for path in sorted(code.rglob("*.py"))]
     parts += [version(name) for name in ("alembic", "sqlalchemy")]
@@ -185,7 +185,7 @@ def _look(repo: Repo) -> Path:
 
 
 def _check_scope(repo: Repo, facts: Snapshot) -> None:
-    """G04, and foreign keys to what the shadow lacks."""
+    """Checks G04, and that no foreign key refers to a table that the shadow lacks."""
     schema = migrations.app_schema(repo.config)
     mirrored, made = relations(repo.lock), relations(facts)
     console.refuse(guards.scope(schema.tables, mirrored))
@@ -206,7 +206,7 @@ def relations(facts: Snapshot) -> frozenset[str]:
 
 
 def _format(path: Path) -> None:
-    """As the service's own linter would have it, where ruff is installed."""
+    """Formats the file as the service's own linter demands, where ruff is installed."""
     if find_spec("ruff"):
         for arguments in (("check", "--fix-only"), ("format",)):
             command = [sys.executable, "-m", "ruff", *arguments, "--quiet", str(path)]
@@ -214,7 +214,7 @@ def _format(path: Path) -> None:
 
 
 def renames(changes: Sequence[Change]) -> list[str]:
-    """What looks like a rename, said as what it is: a drop and an add."""
+    """Messages on what looks like a rename and is a drop and an add."""
     dropped = [change for change in changes if change.sign == "-"]
     added = [change for change in changes if change.sign == "+"]
     return [
@@ -226,7 +226,7 @@ def renames(changes: Sequence[Change]) -> list[str]:
 
 
 def _like_a_rename(old: Change, new: Change) -> bool:
-    """Tables, or columns of one table and of one type."""
+    """Whether both are tables, or columns of one table and of one type."""
     kinds = {catalog.kind(old.identity), catalog.kind(new.identity)}
     if kinds == {"table"}:
         return True

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 def push(connection: Connection[Any], state: State, plan: Plan) -> bool:
     """Applies the plan in one transaction, verified; False if another push has done it meanwhile.
 
-    Where the database has no event trigger that enables RLS on a new table, the push does it.
+    Where the database has no event trigger that enables RLS on a new table, the push enables it.
 
     Raises:
-        Failure: the database moved on meanwhile, or ends up otherwise than the shadow.
+        Failure: the database changed meanwhile, or the result differs from the shadow.
     """
     attempt = _Attempt(state, plan, git.commit_id(state.repo.config.root))
 
@@ -47,14 +47,14 @@ def push(connection: Connection[Any], state: State, plan: Plan) -> bool:
 
 
 def suggest(config: Config, titles: Sequence[str], commit: bool) -> None:
-    """The commit of the revisions of these titles, as a message or done."""
+    """Suggests the commit of the revisions with these titles; with `commit`, makes it."""
     paths = [config.migrations, config.schema / "app.py"]
     console.suggest(config.root, paths, console.feat(titles), commit)
 
 
 @dataclass
 class _Attempt:
-    """What happens at the two ends of the transaction."""
+    """The work at the start and at the end of the transaction."""
 
     state: State
     plan: Plan
@@ -95,7 +95,7 @@ class _Attempt:
 
 
 def _enable_rls(connection: Connection[Any], plan: Plan, after: Snapshot) -> bool:
-    """Does what the event trigger does on the shadow; whether there was anything to do."""
+    """Enables RLS as the event trigger does on the shadow; whether there was anything to do."""
     closed = [i for i in plan.app if catalog.kind(i) == "rls" and i not in after]
     for table in map(catalog.relation, closed):
         connection.execute(f"alter table {table} enable row level security".encode())
@@ -106,8 +106,8 @@ def _enable_rls(connection: Connection[Any], plan: Plan, after: Snapshot) -> boo
 def unexpected(state: State, plan: Plan, after: Snapshot) -> list[Change]:
     """Where the database differs from the shadow (app lane) or from before (all else).
 
-    Who owns what is new and what the database grants on it by itself is its own affair; both go
-    with what is dropped.
+    Owners and grants of the app's objects are not compared: the database itself chooses those of
+    new objects, and a drop removes them.
     """
     ours = plan.app.keys() | plan.owned
 

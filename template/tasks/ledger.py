@@ -1,7 +1,7 @@
 """What has been done to a database, recorded in its own private schema `twolane`.
 
-Outside Supabase's data API, beside Alembic's version table. Each row is written in the transaction
-of the work that it records.
+The schema is outside Supabase's data API and also has Alembic's version table. Each row is written
+in the transaction of the work that it records.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ create table if not exists twolane.label (
 
 @dataclass(frozen=True)
 class Ledger:
-    """The newest state of the ledger; empty for a database that was never worked on.
+    """The newest state of the ledger; empty for a database that twolane never changed.
 
     applied: SQL file → digest at its last run. pushed: revision → digest when it was pushed.
     revision: where Alembic stands. protected_as: the target's name if the database is protected.

@@ -1,13 +1,14 @@
 """G14: statements that are unsafe on a busy table, as squawk finds them.
 
-Linted are the SQL files as they are and the statements that each migration runs on the shadow. A
-table made in the same file or revision is empty, so what is done to it is safe. One made by `create
-table if not exists` may have been there, when the file is an edited one; so errors count there, and
-warnings don't. Left out is what has another keeper or needs none: timeouts (twolane sets them),
-`if not exists` (G08), drops and renames (G06), taste in types. What a DO block runs is not seen.
+It checks the SQL files as they are, and the statements that each migration runs on the shadow. A
+table made in the same file or revision is empty, so statements on it are safe. A table made by
+`create table if not exists` may exist already if the file was edited, so errors count there, and
+warnings don't. It leaves out what another check covers or nobody needs: timeouts (twolane sets
+them), `if not exists` (G08), drops and renames (G06), taste in types. It does not see what a DO
+block runs.
 
-An error is what keeps readers waiting for as long as the table is large, or fails on a table with
-rows; a warning is what only keeps writers waiting, or anybody for a moment.
+A statement is an error if readers wait for it in proportion to the table's size, or if it fails on
+a table with rows. It is a warning if only writers wait, or if anybody waits only for a moment.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ RULES = {
     "require-concurrent-partition-detach": (WARNING, _QUIET),
     "require-concurrent-reindex": (ERROR, "reindex concurrently, by hand (invoke db.psql -c)"),
 }
-# The general rule says once more what those of some constraints say.
+# The general rule repeats what the rules for some constraints say.
 _GENERAL = "constraint-missing-not-valid"
 _CONSTRAINTS = (
     "adding-foreign-key-constraint",
@@ -69,10 +70,10 @@ _CONSTRAINTS = (
 
 @dataclass(frozen=True)
 class Text:
-    """SQL to lint. file: where it stands; mark: how to say there that a statement is meant.
+    """SQL to lint. file: its file; mark: how to say there that a statement is meant.
 
-    parts: pieces of SQL, each with the line of `file` that it comes from; in the only piece of an
-    SQL file each line comes from its own.
+    parts: pieces of SQL, each with the line of `file` that it comes from. An SQL file is one piece
+    with the same lines.
     """
 
     file: str
@@ -92,10 +93,10 @@ class Text:
         return self.parts[max(0, bisect_right(begun, number) - 1)][0]
 
     def made(self) -> Iterator[tuple[range, str]]:
-        """The lines of each statement on a table that is made here, and the level it excuses.
+        """The lines of each statement on a table that the text makes, and the level it excuses.
 
-        Postgres's parser tells; a piece that it can't read (a migration's with parameters in it)
-        excuses nothing.
+        Postgres's parser finds them; a piece that it can't read (a migration's with parameters in
+        it) excuses nothing.
         """
         known: dict[str, bool] = {}
         for start, part in self._placed():
@@ -108,7 +109,7 @@ class Text:
                     yield lines, WARNING if known[name] else ERROR
 
     def _placed(self) -> Iterator[tuple[int, str]]:
-        """Each piece after the number of its first line in `sql`."""
+        """The number of each piece's first line in `sql`, and the piece."""
         start = 0
         for _, part in self.parts:
             yield start, part
@@ -128,7 +129,7 @@ def of_trip(trip: Trip) -> Text:
 
 
 def of_statements(statements: Sequence[str]) -> Text:
-    """What a plan would run."""
+    """The statements that a plan would run."""
     parts = [(n, f"{text.rstrip().rstrip(';')};") for n, text in enumerate(statements, 1)]
     return Text("", "", parts, is_file=False)
 
@@ -160,7 +161,7 @@ def find(root: Path, texts: Sequence[Text]) -> Iterator[Finding]:
 
 
 def _found(root: Path, texts: Sequence[Text]) -> Iterator[tuple[Text, str, int, str]]:
-    """Text, rule, line and what is wrong."""
+    """For each finding: text, rule, line and message."""
     with tempfile.TemporaryDirectory() as folder:
         paths = {f"{number}.sql": text for number, text in enumerate(texts)}
         for name, text in paths.items():
@@ -208,7 +209,7 @@ def _squawk(root: Path, paths: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _chosen(entries: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """The findings that count, a constraint's once."""
+    """The findings that count, only one for each constraint."""
     known = [entry for entry in entries if entry["rule_name"] in RULES]
     special = {(e["file"], e["line"]) for e in known if e["rule_name"] in _CONSTRAINTS}
     for entry in known:

@@ -1,10 +1,10 @@
-"""Whose a file of the service is: the template's, the owner's, or both's. Pure.
+"""Who a file of the service belongs to: the template, the owner, or both. Pure.
 
-- **Managed**: the template's, the same in every service. An update brings the new one.
-- **Own**: written once, then the owner's. An update neither merges nor restores it; copier.yml has
-  the same list.
-- The rest (SQL files, `bootstrap.txt`, `pyproject.toml`, the README, tests) is both's: an update
-  merges the template's changes into the owner's file.
+- **Managed**: belongs to the template, the same in every service. An update brings the new version.
+- **Own**: written once, then belongs to the owner. An update neither merges nor restores it;
+  copier.yml has the same list.
+- The rest (SQL files, `bootstrap.txt`, `pyproject.toml`, the README, tests) belongs to both: an
+  update merges the template's changes into the owner's file.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Files = Mapping[str, bytes]
 
 @dataclass(frozen=True)
 class Deviation:
-    """A managed file that is not what its version rendered. state: "changed" or "missing"."""
+    """A managed file that differs from what its version rendered. state: "changed" or "missing"."""
 
     file: str
     state: str
@@ -90,7 +90,7 @@ def is_rewritten(rendered: bytes, present: bytes) -> bool:
 
 
 def same(one: bytes, other: bytes | None) -> bool:
-    """Equal but for the ends of lines, which git may change on a checkout."""
+    """Whether both are equal except for line ends, which git may change on a checkout."""
     return other is not None and _plain(one) == _plain(other)
 
 

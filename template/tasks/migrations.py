@@ -41,11 +41,11 @@ class Comparison:
 
 
 class NeedsSession(Failure):
-    """A statement that no transaction may hold, like `create index concurrently`."""
+    """A statement that can't run in a transaction, like `create index concurrently`."""
 
 
 class TransactionEnded(Failure):
-    """What came before the end is in the database, for good."""
+    """A migration ended the transaction; what it did before stays in the database."""
 
 
 def upgrade(
@@ -97,7 +97,7 @@ def _transaction_id(connection: Connection[Any]) -> object:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What a migration ran and did, before all of it was taken back."""
+    """What a migration ran and did, before all of it was rolled back."""
 
     statements: Sequence[str]
     facts: Snapshot
@@ -105,7 +105,7 @@ class Rehearsal:
 
 
 def rehearse(connection: Connection[Any], config: Config, revision: str) -> Rehearsal:
-    """Upgrades, sees what it did, rolls everything back."""
+    """Upgrades, records what that did, rolls everything back."""
     from psycopg import Rollback
 
     before: effects.Layout = {}
@@ -142,7 +142,7 @@ def generate(
     seen: list[Comparison] = []
 
     def keep(context: Any, _: Any, scripts: list[MigrationScript]) -> None:
-        """Alembic shows what it found; a script taken out of the list is not written."""
+        """Records what Alembic found; it does not write a script that is removed from the list."""
         operations = scripts[0].upgrade_ops
         found = Comparison(
             differs=operations is not None and not operations.is_empty(),
@@ -172,7 +172,7 @@ def write_empty(config: Config, title: str) -> Path:
 
 
 def declared(connection: Connection[Any], config: Config) -> Snapshot:
-    """The facts of a database in which SQLAlchemy has made every table of `app.py`; it is undone.
+    """The facts after SQLAlchemy made every table of `app.py` in a database; it is rolled back.
 
     Raises:
         Failure: Postgres refuses what `app.py` declares.
@@ -217,7 +217,7 @@ def _app_metadata(config: Config) -> Any:
 
 
 def _full_name(table: Any) -> str:
-    """`schema.table`; what has no schema in SQLAlchemy is in `public`."""
+    """`schema.table`; a table without a schema in SQLAlchemy is in `public`."""
     return f"{table.schema or 'public'}.{table.name}"
 
 
@@ -260,7 +260,7 @@ def _session(connection: Connection[Any]) -> Iterator[tuple[Any, list[str]]]:
         yield alchemy, statements
 
 
-# Savepoints, Alembic's version table, and its look whether that exists.
+# Savepoints, Alembic's version table, and the check whether that table exists.
 _OWN_STATEMENT = re.compile(
     r"(RELEASE |ROLLBACK TO )?SAVEPOINT |SELECT pg_catalog\.pg_class\.relname"
     r"|(SELECT|UPDATE|INSERT INTO|DELETE FROM|CREATE TABLE)\b[^;]*\btwolane\.alembic_version\b"
@@ -317,10 +317,10 @@ def _statement_failure(config: Config, error: Any, cause: Any) -> Failure:
 
 @contextmanager
 def _importable(config: Config) -> Iterator[None]:
-    """The service's own folders first on the module path, whether or not it is installed.
+    """Puts the service's own folders first on the module path, whether or not it is installed.
 
-    Invoke's loader puts the folder `tasks` itself there, whose modules would pass for others of the
-    same name (`import migrations`).
+    Invoke's loader puts the folder `tasks` itself there; its modules would be imported instead of
+    others of the same name (`import migrations`).
     """
     before = sys.path[:]
     tasks = str(Path(__file__).parent)

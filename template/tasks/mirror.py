@@ -1,4 +1,4 @@
-"""The mirror: `introspected.py` and the lock, what the live SQL lane was at the last sync."""
+"""The mirror: `introspected.py` and the lock, the state of the live SQL lane at the last sync."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .state import State
 
 @dataclass(frozen=True)
 class Mirror:
-    """What a sync would write, by file; the files that are otherwise; the facts that differ."""
+    """What a sync would write, by file; the files that differ from it; the facts that differ."""
 
     state: State
     texts: dict[Path, str]
@@ -40,7 +40,7 @@ def expect_something(state: State) -> None:
 
 
 def read(state: State) -> Mirror:
-    """The mirror of the live database, held against the files; the lock comes last."""
+    """The mirror of the live database, compared with the files; the lock comes last."""
     config = state.repo.config
     lock = {config.lock: catalog.dump_lock(state.sql_lane)}
     if not _stale(lock) and _is_rendered(config):
@@ -61,7 +61,7 @@ def _stale(texts: dict[Path, str]) -> list[Path]:
 
 
 def _is_rendered(config: Config) -> bool:
-    """Whether the models were seen before to be what this very code renders from this very lock."""
+    """Whether an earlier run found that this code renders these models from this lock."""
     mark = _mark(config)
     return mark.exists() and mark.read_text(encoding="utf-8") == _digest(config)
 
@@ -96,7 +96,7 @@ def write(mirror: Mirror) -> None:
 
 
 def show(mirror: Mirror) -> None:
-    """What changed fact by fact, and what a sync does not settle, each with its way on."""
+    """Prints what changed fact by fact, and what a sync does not resolve, with the next steps."""
     state = mirror.state
     if mirror.changes:
         console.say(f"The live database against the mirror, {differences.count(mirror.changes)}:")

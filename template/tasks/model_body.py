@@ -114,7 +114,7 @@ def _column(relation: Relation, name: str) -> Assignment:
         arguments.append(_identity(parts))
     if name in relation.key:
         arguments.append("primary_key=True")
-    elif type_.annotation == "Any":  # says nothing on NULL
+    elif type_.annotation == "Any":  # does not say whether NULL is allowed
         arguments.append(f"nullable={'not_null' not in parts}")
     if "default" in parts:
         arguments.append(py.keyword_argument("server_default", _expression(parts["default"])))
@@ -132,7 +132,7 @@ def _relationship(relationship: Relationship) -> Assignment:
 
 
 def _expression(text: str) -> py.Node:
-    """An SQL expression, in which `text()` would take a lone colon for a parameter."""
+    """An SQL expression; `text()` would take a colon that stands alone for a parameter."""
     has_lone_colon = re.search(r"(?<!:):(?!:)", text)
     return py.call("sa.literal_column" if has_lone_colon else "sa.text", py.literal(text))
 

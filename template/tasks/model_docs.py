@@ -81,7 +81,7 @@ def _policy(name: str, parts: dict[str, Any]) -> str:
 
 
 def _index(relation: Relation, name: str, parts: dict[str, Any]) -> str:
-    """The definition from the method on: what stands before is the names of index and table."""
+    """The definition from the method on: before it are only the names of index and table."""
     text, unique = parts["definition"], "unique " if "unique" in parts else ""
     for spelled in (name, quote(name)):
         for only in ("", "ONLY "):

@@ -15,7 +15,7 @@ from .model_types import Type
 
 @dataclass(frozen=True)
 class ForeignKey:
-    """A `foreign key` constraint fact. `tail` is what its definition says behind the columns."""
+    """A `foreign key` constraint fact. `tail` is the part of its definition after the columns."""
 
     name: str
     columns: tuple[str, ...]
@@ -36,7 +36,7 @@ class Relationship:
 
 @dataclass
 class Relation:
-    """A table or view, the facts that are about it, and what they come to in Python."""
+    """A table or view, the facts about it, and their counterparts in Python."""
 
     identity: str
     kind: str
@@ -85,7 +85,7 @@ def table_name(identity: str) -> str:
 
 
 def plainest_first(identity: str) -> tuple[bool, bool, str]:
-    """Of two that want one name, the one in `public`, then the one that needs no quotes gets it."""
+    """A sort key; the first of two with one name keeps it: `public` first, then unquoted."""
     return not identity.startswith("public."), '"' in identity, identity
 
 
@@ -164,7 +164,7 @@ def _indexed_columns(text: str) -> tuple[str, ...] | None:
 
 
 def substitute_key(relation: Relation) -> tuple[str, ...]:
-    """What tells rows apart where there is no primary key.
+    """The columns that tell rows apart where there is no primary key.
 
     Columns that are unique and not null; else all that can be compared; else, in a table, the
     place of the row. `ctid` changes when the row does, so it serves to read, not to update.

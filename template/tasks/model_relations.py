@@ -58,9 +58,9 @@ def read_relations(snapshot: Snapshot) -> tuple[list[Relation], Types, list[str]
 
 
 def _with_a_key_of_their_own(relations: dict[str, Relation]) -> dict[str, Relation]:
-    """The relations that can be mapped: rows can be told apart, and SQLAlchemy the tables.
+    """The relations that can be mapped: each has a key, and a name of its own in SQLAlchemy.
 
-    To SQLAlchemy `public."a.b"` and `a.b` are one table.
+    For SQLAlchemy `public."a.b"` and `a.b` are one table.
     """
     mapped = {}
     seen = set()
@@ -73,7 +73,7 @@ def _with_a_key_of_their_own(relations: dict[str, Relation]) -> dict[str, Relati
 
 
 def _read_foreign_keys(relation: Relation, mapped: dict[str, Relation]) -> None:
-    """The foreign keys that the mapping can express; of the others, what to tell the reader."""
+    """Stores the foreign keys that the mapping can express; the others, as text for the reader."""
     seen = set()
     for name, parts in relation.constraints("foreign key"):
         columns, target = tuple(parts["columns"]), parts["references"]
@@ -91,7 +91,7 @@ def _read_foreign_keys(relation: Relation, mapped: dict[str, Relation]) -> None:
 
 
 def _is_expressible(key: ForeignKey, mapped: dict[str, Relation]) -> bool:
-    """SQLAlchemy splits `schema.table.column` at the dots, so no name may hold one."""
+    """Whether the mapping can express it: SQLAlchemy splits `schema.table.column` at the dots."""
     if key.target == "auth.users":
         return key.target_columns == ("id",)
     if key.target not in mapped or not mapped[key.target].columns.keys() >= {*key.target_columns}:
@@ -107,7 +107,7 @@ def _behind_columns(text: str) -> str:
 
 
 def _name_columns(relation: Relation) -> None:
-    """An attribute for each column; those that can keep their names come first."""
+    """Names an attribute for each column; columns that can keep their names come first."""
     taken = relation.taken.union(_RESERVED, *(type_.names for type_ in relation.types.values()))
     for name in sorted(relation.columns, key=lambda n: (py.attribute_name(n, taken) != n, n)):
         relation.attributes[name] = py.attribute_name(name, taken)
@@ -118,7 +118,7 @@ def _name_columns(relation: Relation) -> None:
 
 
 def columns_in_order(relation: Relation) -> list[str]:
-    """The names of the columns, as the class has them."""
+    """The names of the columns, in the order of the class."""
     return sorted(relation.columns, key=lambda name: _column_order(name, relation.row_key))
 
 

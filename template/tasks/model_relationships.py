@@ -1,4 +1,4 @@
-"""Foreign keys → relationships, there and back, and what they are called."""
+"""Foreign keys → relationships in both directions, and their names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .model_types import plain_name
 
 @dataclass(frozen=True)
 class Link:
-    """A foreign key from one class to another, and what it is called there and back.
+    """A foreign key from one class to another, and its names in both directions.
 
     view_only: another relationship writes one of its columns.
     """
@@ -29,7 +29,7 @@ class Link:
 
 
 def relate(mapped: dict[str, Relation]) -> None:
-    """Give every foreign key between two classes its relationship, there and back."""
+    """Gives every foreign key between two classes its relationships, in both directions."""
     for link in _links(mapped):
         link.relation.references.append(_forward(link))
         link.target.referenced_by.append(_backward(link))
@@ -44,7 +44,7 @@ def _links(mapped: dict[str, Relation]) -> Iterator[Link]:
                 wanted = [stem, f"{stem}_{_singular(mapped[key.target].name)}"]
                 named.append((relation, key, stem, _relationship_name(relation, wanted)))
     written: dict[str, set[str]] = defaultdict(set)
-    # Of two foreign keys with a column in common, the one with more columns says more.
+    # Of two foreign keys that share a column, the one with more columns is more specific.
     for relation, key, stem, name in sorted(named, key=lambda each: -len(each[1].columns)):
         target = mapped[key.target]
         back = py.snake_case(plain_name(relation.identity)) or "rows"
@@ -67,8 +67,8 @@ def _relationship_name(relation: Relation, wanted: list[str]) -> str:
 def _stem(relation: Relation, key: ForeignKey) -> str:
     """What a foreign key calls its target: `author` for the column `author_id`.
 
-    Of several columns the one that speaks of the target; else what the constraint's name adds to
-    the table's.
+    Of several columns the one that names the target; else what the constraint's name adds to the
+    table's name.
     """
     stems = [re.sub(r"(?<=[^_])_id$", "", py.snake_case(column)) for column in key.columns]
     target = unquote(split_name(key.target)[1])
@@ -81,7 +81,7 @@ def _stem(relation: Relation, key: ForeignKey) -> str:
 
 
 def _singular(name: str) -> str:
-    """A table's name in the singular, near enough: it only ever tells relationships apart."""
+    """A table's name in the singular, roughly: it only serves to tell relationships apart."""
     word = py.snake_case(name)
     for ending, instead in (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("s", "")):
         if word.endswith(ending) and not word.endswith("ss") and len(word) > len(ending) + 1:
@@ -90,7 +90,7 @@ def _singular(name: str) -> str:
 
 
 def _forward(link: Link) -> Relationship:
-    """From the referencing row to the one that it references."""
+    """The relationship from the referencing row to the row that it references."""
     relation, key, target = link.relation, link.key, link.target
     options = [_attributes("foreign_keys", relation, key.columns)]
     if target is relation:
@@ -102,9 +102,10 @@ def _forward(link: Link) -> Relationship:
 
 
 def _backward(link: Link) -> Relationship:
-    """From the referenced row to those that reference it; one at most if their columns are unique.
+    """The relationship from the referenced row to the rows that reference it.
 
-    What becomes of them when it is deleted is the database's to decide (ON DELETE).
+    At most one if their columns are unique. The database decides what happens to them when the
+    referenced row is deleted (ON DELETE).
     """
     relation, key = link.relation, link.key
     attributes = [f"{relation.class_name}.{relation.attributes[name]}" for name in key.columns]
@@ -120,7 +121,7 @@ def _backward(link: Link) -> Relationship:
 
 
 def _how_written(link: Link) -> list[py.Node]:
-    """Of two new rows that need each other, one is inserted first and updated afterwards."""
+    """Write options: of two new rows that need each other, one is inserted, and updated later."""
     if link.view_only:
         return ["viewonly=True"]
     relation, target = link.relation, link.target

@@ -1,4 +1,4 @@
-"""Types: what Postgres calls them (`format_type`), as SQLAlchemy and Python annotations have them.
+"""Types: from their names in Postgres (`format_type`) to SQLAlchemy types and Python annotations.
 
 The annotation says what psycopg, helped by SQLAlchemy, gives back when a row is read.
 """
@@ -62,8 +62,8 @@ class DatabaseType(sa.types.UserDefinedType[Any]):
 class Type:
     """A column's type.
 
-    `native` types need nothing but psycopg to be read and written; the others need what SQLAlchemy
-    or pgvector do to the values, which a DOMAIN or an ARRAY of them would leave out.
+    `native` types need only psycopg to be read and written. SQLAlchemy or pgvector convert the
+    values of the others, but not inside a DOMAIN or an ARRAY of them.
     """
 
     expression: py.Node
@@ -197,7 +197,7 @@ class Types:
 
     def _user_defined(self, text: str) -> Type:
         found = _QUALIFIED.fullmatch(text)
-        if found is None:  # a type of Postgres itself, of which psycopg knows at least the text
+        if found is None:  # a type of Postgres itself, which psycopg reads at least as text
             return Type(_database_type(text), "str")
         if known := self._resolve(found[1]):
             return known
@@ -207,7 +207,7 @@ class Types:
         return _with_modifiers(extension, found[2])
 
     def _resolve(self, name: str) -> Type | None:
-        """The enum or domain of that name; a domain's own base comes first."""
+        """The enum or domain of that name; the base of a domain is resolved first."""
         if name not in self._types and name in self._domains:
             self._add_domain(name, self._domains[name])
         return self._types.get(name)

@@ -57,7 +57,7 @@ def _top(public: list[str], used: set[str], left_out: list[str]) -> Iterator[str
 
 
 def _imports(used: set[str]) -> Iterator[str]:
-    """The import statements for the names in use, one text a section."""
+    """The import statements for the names in use, one text per section."""
     if "DatabaseType" in used:
         used = used | {"sa", "Any"}
     for section in IMPORTS:
