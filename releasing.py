@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 from packaging.version import Version
 
-from template.tasks import changelog
+from twolane.template import changelog
 
 BRANCH = "main"
 # Keys of copier.yml that make `copier update` ask for --trust.

@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 
 MAJOR = 18
-PLATFORM = Path(__file__).parents[1] / "template/tasks/platform.sql"
+PLATFORM = Path(__file__).parents[1] / "twolane/postgres/platform.sql"
 
 
 @dataclass(frozen=True)

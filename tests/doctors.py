@@ -8,7 +8,7 @@ from typing import Any
 
 from service import Service
 
-from tasks.findings import Finding
+from twolane.guards.findings import Finding
 
 SECRET = "hunter2"
 

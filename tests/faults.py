@@ -20,7 +20,7 @@ from servers import Server, as_user, programs
 from service import DEV_MARKERS, Service
 from steps import add_sql
 
-from tasks import catalog
+from twolane.facts import catalog
 
 CACHES = {".git", ".postgres", "__pycache__", ".ruff_cache"}
 

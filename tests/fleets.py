@@ -15,7 +15,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from service import Service, clean_environment, hear_interrupts
 
-from tasks.transactions import ADVISORY_LOCK
+from twolane.postgres.transactions import ADVISORY_LOCK
 
 THREE, FIVE = [tuple(f"eu-{i}" for i in range(1, number + 1)) for number in (3, 5)]
 NOTHING = ["nothing to do"]

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from tasks import models
+from twolane.models import render as models
 
 
 def fact(**parts: Any) -> str:

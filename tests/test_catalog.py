@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks import catalog
+from twolane.facts import catalog, identities
+from twolane.facts.lock import dump_lock, load_lock
 
 parts = st.text(
     st.sampled_from("abcXYZ_09.\"' \té→"), min_size=1, max_size=8
@@ -18,13 +19,13 @@ identifiers = parts.map(lambda name: '"' + name.replace('"', '""') + '"')
 
 @given(st.lists(identifiers, min_size=1, max_size=4))
 def test_split_name_undoes_joining(names: list[str]) -> None:
-    assert catalog.split_name(".".join(names)) == names
+    assert identities.split_name(".".join(names)) == names
 
 
 @given(parts)
 def test_unquote_undoes_quoting(name: str) -> None:
-    assert catalog.unquote('"' + name.replace('"', '""') + '"') == name
-    assert catalog.unquote("plain_name") == "plain_name"
+    assert identities.unquote('"' + name.replace('"', '""') + '"') == name
+    assert identities.unquote("plain_name") == "plain_name"
 
 
 @given(identifiers, identifiers, identifiers)
@@ -46,7 +47,7 @@ def test_the_relation_of_a_fact_survives_hostile_names(schema: str, table: str, 
         f"security label table {name} for {part}",
         f"publication table {part} {name}",
     ):
-        assert catalog.relation(identity) == name, identity
+        assert identities.relation(identity) == name, identity
 
 
 @pytest.mark.parametrize(
@@ -89,9 +90,9 @@ def test_the_relation_of_a_fact_survives_hostile_names(schema: str, table: str, 
 def test_an_identity_says_what_and_where(
     identity: str, kind: str, about: str | None, relation: str | None
 ) -> None:
-    assert catalog.kind(identity) == kind
-    assert catalog.about(identity) == about
-    assert catalog.relation(identity) == relation
+    assert identities.kind(identity) == kind
+    assert identities.about(identity) == about
+    assert identities.relation(identity) == relation
 
 
 snapshots = st.dictionaries(
@@ -105,9 +106,9 @@ snapshots = st.dictionaries(
 
 @given(snapshots)
 def test_the_lock_file_gives_back_what_was_put_in(facts: dict[str, str]) -> None:
-    text = catalog.dump_lock(facts)
-    assert catalog.load_lock(text) == facts
-    assert catalog.dump_lock(catalog.load_lock(text)) == text
+    text = dump_lock(facts)
+    assert load_lock(text) == facts
+    assert dump_lock(load_lock(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_the_lock_file_gives_back_what_was_put_in(facts: dict[str, str]) -> None
 )
 def test_a_lock_that_is_none_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError):
-        catalog.load_lock(text)
+        load_lock(text)
 
 
 @given(snapshots, snapshots)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from conftest import FactsAfter
 
-from tasks import conventions
-from tasks.findings import ERROR, WARNING, Finding
+from twolane.guards import conventions
+from twolane.guards.findings import ERROR, WARNING, Finding
 
 Find = Callable[..., list[Finding]]
 

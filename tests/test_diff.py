@@ -11,7 +11,8 @@ from psycopg.conninfo import conninfo_to_dict
 from servers import Server
 from service import Service
 
-from tasks import catalog
+from twolane.facts import catalog
+from twolane.facts.lock import dump_lock, load_lock
 
 # Debian's 15 has no pgvector.
 WITHOUT_VECTOR = [name for name in BOOTSTRAP if name != "01_extensions_and_vector.sql"]
@@ -110,7 +111,7 @@ def test_the_nine_files_give_the_same_facts_on_every_major(
     run_files(two, *names)
     result = service.invoke("db.diff", "--source", one, "--target", two)
     assert result.out == "✓ No schema changes.\n"
-    assert catalog.dump_lock(facts_of(one)) == catalog.dump_lock(facts_of(two))
+    assert dump_lock(facts_of(one)) == dump_lock(facts_of(two))
 
 
 def test_a_snapshot_is_a_fact_a_line(service: Service) -> None:
@@ -124,7 +125,7 @@ def test_a_snapshot_is_a_fact_a_line(service: Service) -> None:
 def test_a_snapshot_in_json_has_the_form_of_the_lock(service: Service) -> None:
     text = service.invoke("db.snapshot", "--json").out
     assert text == service.read("supabase/schema.lock.json"), "no table of lane B yet"
-    assert catalog.load_lock(text) == facts_of(service.env["DATABASE_URL"])
+    assert load_lock(text) == facts_of(service.env["DATABASE_URL"])
 
 
 def test_a_snapshot_has_the_same_bytes_whoever_asks_and_however(service: Service) -> None:

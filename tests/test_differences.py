@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks import differences
-from tasks.catalog import Change
+from twolane.facts import differences
+from twolane.facts.catalog import Change
 
 
 def added(identity: str, **parts: Any) -> Change:

@@ -12,10 +12,11 @@ import pytest
 from doctors import SECRET, doctor, levels, status, subjects
 from service import ROOT, Service
 
-from tasks import doctor_environment, doctor_server
-from tasks.config import load
-from tasks.doctor_environment import Disk, Embedded
-from tasks.doctor_server import Clock
+from twolane.config import load
+from twolane.doctor import environment
+from twolane.doctor import server as doctor_server
+from twolane.doctor.environment import Disk, Embedded
+from twolane.doctor.server import Clock
 
 # Variables, settings, git
 
@@ -27,9 +28,9 @@ def test_an_unset_variable_is_found(stranded: Service) -> None:
     )
     assert subjects(doctor(stranded), "variables") == [("warning", "STAGING_URL")]
     config = replace(load(stranded.folder), environment={})
-    assert levels(doctor_environment.variables(config)) == ["info", "warning"]
+    assert levels(environment.variables(config)) == ["info", "warning"]
     config = replace(config, environment={"DATABASE_URL": "x", "STAGING_URL": "y"})
-    assert levels(doctor_environment.variables(config)) == []
+    assert levels(environment.variables(config)) == []
 
 
 def test_a_target_that_is_not_there_leaves_the_rest_to_look_at(stranded: Service) -> None:
@@ -51,7 +52,7 @@ def test_unknown_keys_of_the_settings_are_found(stranded: Service) -> None:
         + "[tool.twolane.check]\nignor = []\n",
     )
     config = load(stranded.folder)
-    said = [f"{f.message} {f.first}" for f in doctor_environment.settings(config)]
+    said = [f"{f.message} {f.first}" for f in environment.settings(config)]
     assert len(said) == 2
     for key, like in (
         ("tenant_colum", "tenant_column"),
@@ -62,9 +63,9 @@ def test_unknown_keys_of_the_settings_are_found(stranded: Service) -> None:
 
 def test_every_setting_that_is_read_is_known() -> None:
     """The constant keys with which config.py looks into its tables."""
-    tree = ast.parse((ROOT / "template/tasks/config.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "twolane/config.py").read_text(encoding="utf-8"))
     functions = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}
-    assert keys(functions["load"]) == {*doctor_environment.SETTINGS, *doctor_environment.OF_CHECK}
+    assert keys(functions["load"]) == {*environment.SETTINGS, *environment.OF_CHECK}
 
 
 def keys(function: ast.FunctionDef) -> set[str]:
@@ -94,8 +95,8 @@ def test_the_environment_goes_before_dotenv(stranded: Service) -> None:
 
 
 def secrets(service: Service) -> list[tuple[str, str]]:
-    git = doctor_environment.git(service.folder)
-    return [(f.level, f.subject) for f in doctor_environment.secrets(git)]
+    git = environment.git(service.folder)
+    return [(f.level, f.subject) for f in environment.secrets(git)]
 
 
 def test_a_committed_env_with_a_password_is_an_error(stranded: Service) -> None:
@@ -127,7 +128,7 @@ def test_an_env_that_git_would_take_is_found(stranded: Service) -> None:
 
 
 def history(folder: Path) -> list[str]:
-    return [f.message for f in doctor_environment.history(doctor_environment.git(folder))]
+    return [f.message for f in environment.history(environment.git(folder))]
 
 
 def test_git_that_records_no_commit_is_explained(
@@ -154,27 +155,27 @@ def test_git_that_records_no_commit_is_explained(
 
 def test_a_full_disk_is_found() -> None:
     mebibyte = 1024**2
-    assert levels(doctor_environment.space(Disk(100 * mebibyte, 10**12))) == ["error"]
-    assert levels(doctor_environment.space(Disk(1000 * mebibyte, 10**12))) == ["warning"]
-    assert levels(doctor_environment.space(Disk(5000 * mebibyte, 10**12))) == []
+    assert levels(environment.space(Disk(100 * mebibyte, 10**12))) == ["error"]
+    assert levels(environment.space(Disk(1000 * mebibyte, 10**12))) == ["warning"]
+    assert levels(environment.space(Disk(5000 * mebibyte, 10**12))) == []
 
 
 def test_the_disk_is_the_one_of_the_services_folder(stranded: Service) -> None:
     usage = shutil.disk_usage(stranded.folder)
-    found = doctor_environment.disk(load(stranded.folder))
+    found = environment.disk(load(stranded.folder))
     assert found.total == usage.total and 0 < found.free <= usage.total
 
 
 def test_what_lies_in_the_embedded_servers_folder(tmp_path: Path) -> None:
     home = tmp_path / ".postgres"
     well = Embedded(home / "18", home / "18", True, [])
-    assert levels(doctor_environment.leftovers(None)) == []
-    assert levels(doctor_environment.leftovers(well)) == []
-    assert levels(doctor_environment.leftovers(replace(well, owner=None, running=False))) == []
-    assert levels(doctor_environment.leftovers(replace(well, running=False))) == ["info"]
-    assert levels(doctor_environment.leftovers(replace(well, others=["16"]))) == ["info"]
+    assert levels(environment.leftovers(None)) == []
+    assert levels(environment.leftovers(well)) == []
+    assert levels(environment.leftovers(replace(well, owner=None, running=False))) == []
+    assert levels(environment.leftovers(replace(well, running=False))) == ["info"]
+    assert levels(environment.leftovers(replace(well, others=["16"]))) == ["info"]
     copied = replace(well, owner=tmp_path / "origin/.postgres/18")
-    assert levels(doctor_environment.leftovers(copied)) == ["error"]
+    assert levels(environment.leftovers(copied)) == ["error"]
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,11 @@ import pytest
 from doctors import doctor, levels, subjects
 from service import Service
 
-from tasks import catalog, doctor_files, repeatable
-from tasks.doctor_files import Models
-from tasks.sqlfiles import SqlFile
+from twolane.doctor import files as doctor_files
+from twolane.doctor import repeatable
+from twolane.doctor.files import Models
+from twolane.facts import catalog
+from twolane.repo.sqlfiles import SqlFile
 
 
 def once(text: str) -> list[str]:

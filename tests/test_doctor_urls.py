@@ -10,9 +10,9 @@ import pytest
 from doctors import SECRET, doctor, levels, message, status, subjects
 from service import Service
 
-from tasks import doctor_urls
-from tasks.config import load
-from tasks.doctor_urls import Route, Url
+from twolane.config import load
+from twolane.doctor import urls
+from twolane.doctor.urls import Route, Url
 
 POOLER = "aws-0-eu-central-1.pooler.supabase.com"
 DIRECT = "db.abcdefghij.supabase.co"
@@ -20,7 +20,7 @@ TLS = "?sslmode=require"
 
 
 def url(text: str, variable: str = "DATABASE_URL") -> Url:
-    return doctor_urls.read(variable, text)
+    return urls.read(variable, text)
 
 
 def at(host: str, port: int = 5432, user: str = "postgres", rest: str = TLS) -> Url:
@@ -45,13 +45,13 @@ def at(host: str, port: int = 5432, user: str = "postgres", rest: str = TLS) -> 
     ],
 )
 def test_a_url_that_is_misread_is_an_error(text: str) -> None:
-    assert levels(doctor_urls.written([url(text)])) == ["error"]
+    assert levels(urls.written([url(text)])) == ["error"]
 
 
 @pytest.mark.parametrize("letter", ["#", "?", "[", "]", "|"])
 def test_a_letter_that_programs_read_differently_is_a_warning(letter: str) -> None:
     text = f"postgresql://u:{SECRET}{letter}x@h/postgres"
-    assert levels(doctor_urls.written([url(text)])) == ["warning"]
+    assert levels(urls.written([url(text)])) == ["warning"]
 
 
 @pytest.mark.parametrize(
@@ -65,14 +65,14 @@ def test_a_letter_that_programs_read_differently_is_a_warning(letter: str) -> No
     ],
 )
 def test_a_url_that_is_well_written_is_none(text: str) -> None:
-    assert levels(doctor_urls.written([url(text)])) == []
+    assert levels(urls.written([url(text)])) == []
 
 
 # Host, port and user
 
 
 def test_the_transaction_pooler_is_fine_but_for_a_session() -> None:
-    said = message(doctor_urls.ports([at(POOLER, 6543, "postgres.abc")]))
+    said = message(urls.ports([at(POOLER, 6543, "postgres.abc")]))
     assert "fine for every command" in said and "create index concurrently" in said
     assert "5432" in said
 
@@ -92,7 +92,7 @@ def test_the_transaction_pooler_is_fine_but_for_a_session() -> None:
     ],
 )
 def test_a_port_is_held_against_its_host(host: str, port: int, expected: list[str]) -> None:
-    assert levels(doctor_urls.ports([at(host, port)])) == expected
+    assert levels(urls.ports([at(host, port)])) == expected
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_port_is_held_against_its_host(host: str, port: int, expected: list[st
 def test_the_poolers_user_names_the_project(
     host: str, user: str, rest: str, expected: list[str]
 ) -> None:
-    assert levels(doctor_urls.users([at(host, user=user, rest=rest)])) == expected
+    assert levels(urls.users([at(host, user=user, rest=rest)])) == expected
 
 
 @pytest.mark.parametrize(
@@ -129,21 +129,21 @@ def test_the_poolers_user_names_the_project(
     ],
 )
 def test_a_remote_host_wants_sslmode(host: str, rest: str, expected: list[str]) -> None:
-    assert levels(doctor_urls.encrypted([at(host, rest=rest)])) == expected
+    assert levels(urls.encrypted([at(host, rest=rest)])) == expected
 
 
 def test_sslmode_may_come_from_the_environment_and_a_socket_needs_none() -> None:
-    assert levels(doctor_urls.encrypted([at(POOLER, rest="")], "require")) == []
-    assert levels(doctor_urls.encrypted([url("postgresql:///postgres?host=/tmp")])) == []
+    assert levels(urls.encrypted([at(POOLER, rest="")], "require")) == []
+    assert levels(urls.encrypted([url("postgresql:///postgres?host=/tmp")])) == []
 
 
 def test_the_shadow_has_a_server_of_its_own() -> None:
     shadow = replace(at(POOLER), variable="SHADOW_DATABASE_URL")
-    assert levels(doctor_urls.separate([at(POOLER), shadow])) == ["warning"]
-    assert levels(doctor_urls.separate([at(POOLER), replace(at(POOLER), variable="STAGING")])) == []
-    assert levels(doctor_urls.separate([at(DIRECT), shadow])) == []
+    assert levels(urls.separate([at(POOLER), shadow])) == ["warning"]
+    assert levels(urls.separate([at(POOLER), replace(at(POOLER), variable="STAGING")])) == []
+    assert levels(urls.separate([at(DIRECT), shadow])) == []
     local = [at("localhost"), replace(at("localhost"), variable="SHADOW_DATABASE_URL")]
-    assert levels(doctor_urls.separate(local)) == []
+    assert levels(urls.separate(local)) == []
 
 
 def route(host: str, addressed: Sequence[int], routed: Sequence[int]) -> Route:
@@ -165,12 +165,12 @@ def route(host: str, addressed: Sequence[int], routed: Sequence[int]) -> Route:
 def test_ipv6_alone_needs_ipv6_here(
     host: str, addressed: list[int], routed: list[int], expected: list[str]
 ) -> None:
-    assert levels(doctor_urls.reachable([route(host, addressed, routed)])) == expected
+    assert levels(urls.reachable([route(host, addressed, routed)])) == expected
 
 
 def test_the_way_on_from_ipv6_is_the_pooler() -> None:
-    assert "pooler's host" in message(doctor_urls.reachable([route(DIRECT, [6], [])]))
-    assert "paused" in message(doctor_urls.reachable([route(DIRECT, [], [])]))
+    assert "pooler's host" in message(urls.reachable([route(DIRECT, [6], [])]))
+    assert "paused" in message(urls.reachable([route(DIRECT, [], [])]))
 
 
 def test_addresses_and_routes_are_this_machines(stranded: Service) -> None:
@@ -178,9 +178,7 @@ def test_addresses_and_routes_are_this_machines(stranded: Service) -> None:
 
     def routes(host: str) -> tuple[set[int], bool]:
         environment = {"DATABASE_URL": f"postgresql://u:{SECRET}@{host}/x"}
-        (found,) = doctor_urls.routes(
-            replace(config, environment=environment), config.targets["default"]
-        )
+        (found,) = urls.routes(replace(config, environment=environment), config.targets["default"])
         return set(found.addressed), found.addressed <= found.routed
 
     assert routes("127.0.0.1") == ({4}, True)

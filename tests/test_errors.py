@@ -9,8 +9,8 @@ from failing import SECRET, fails
 from service import Service
 from steps import GUARDRAILS
 
-from tasks.config import load
-from tasks.errors import Failure, from_user_code
+from twolane.config import load
+from twolane.errors import Failure, from_user_code
 
 # Configuration
 

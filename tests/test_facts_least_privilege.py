@@ -13,7 +13,8 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from service import Service
 
-from tasks import catalog
+from twolane.facts import catalog
+from twolane.facts.lock import dump_lock
 
 PRIVATE = """
 create schema {role}; create schema closed;
@@ -70,7 +71,7 @@ def test_a_role_that_owns_little_reads_every_fact(database: str, role: str) -> N
 
 def test_no_secret_is_read_by_anybody(database: str, role: str) -> None:
     for url in (database, as_role(database, role)):
-        assert "hush" not in catalog.dump_lock(facts_of(url))
+        assert "hush" not in dump_lock(facts_of(url))
 
 
 @pytest.mark.parametrize("table", ["pg_proc", "pg_policy", "pg_trigger", "pg_attribute"])

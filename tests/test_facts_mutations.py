@@ -18,8 +18,9 @@ from mutations import ON_GROUND
 from mutations.ground import BY_HAND, facts_of, run
 from servers import running
 
-from tasks import catalog
-from tasks.catalog import Change
+from twolane.facts import catalog, identities
+from twolane.facts.catalog import Change
+from twolane.facts.lock import dump_lock, load_lock
 
 NO_CHANGE = {
     "rows": "insert into public.t (a) values (1)",
@@ -146,7 +147,7 @@ def test_an_invalid_index_is_seen(database: str) -> None:
 
 def test_a_user_mappings_password_is_in_no_fact(database: str) -> None:
     run(database, "create user mapping for anon server elsewhere options (password 'hush')")
-    assert "hush" not in catalog.dump_lock(facts_of(database))
+    assert "hush" not in dump_lock(facts_of(database))
 
 
 def test_every_option_of_a_subscription_is_seen(
@@ -198,14 +199,14 @@ def test_collations_of_icu_are_seen() -> None:
 def test_every_relation_in_a_database_is_recognised(shared: str) -> None:
     """No kind of fact, however named, throws the functions over identities off."""
     for identity in facts_of(shared):
-        relation = catalog.relation(identity)
-        assert relation is None or len(catalog.split_name(relation)) == 2, identity
-        assert identity.startswith(catalog.kind(identity)), identity
+        relation = identities.relation(identity)
+        assert relation is None or len(identities.split_name(relation)) == 2, identity
+        assert identity.startswith(identities.kind(identity)), identity
 
 
 def test_the_lock_file_of_a_real_database_round_trips(shared: str) -> None:
     facts = facts_of(shared)
-    text = catalog.dump_lock(facts)
-    assert catalog.load_lock(text) == facts
-    assert catalog.dump_lock(catalog.load_lock(text)) == text
+    text = dump_lock(facts)
+    assert load_lock(text) == facts
+    assert dump_lock(load_lock(text)) == text
     assert len(text.splitlines()) == len(facts) + 5, "one fact a line"

@@ -12,7 +12,8 @@ from conftest import NewDatabase
 from mutations import MUTATIONS
 from mutations.ground import facts_of, run
 
-from tasks import catalog
+from twolane.facts import catalog
+from twolane.facts.lock import dump_lock
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +108,7 @@ def test_the_order_of_creation_does_not_show(new_database: NewDatabase, platform
     one, two = new_database(platform), new_database(platform)
     run(one, ";".join(needed + free))
     run(two, "create table public.gone (); drop table public.gone;" + ";".join(needed + free[::-1]))
-    assert catalog.dump_lock(facts_of(one)) == catalog.dump_lock(facts_of(two))
+    assert dump_lock(facts_of(one)) == dump_lock(facts_of(two))
 
 
 def test_a_dump_restored_elsewhere_has_the_same_facts(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tasks import findings
-from tasks.errors import Failure
-from tasks.findings import BROKEN, DIFFERENT, ERROR, WARNING, Finding, Place
+from twolane.errors import Failure
+from twolane.guards import findings
+from twolane.guards.findings import BROKEN, DIFFERENT, ERROR, WARNING, Finding
+from twolane.repo.locations import Place
 
 ONE = Finding("exposed", "public.notes", "The table is open.", "invoke db.rls notes", "G13")
 

@@ -6,8 +6,8 @@ import pytest
 from service import DEV_MARKERS, Service
 from steps import ORDER, SQL, add_sql, mirror, pushes, tables
 
-from tasks import databases
-from tasks.config import Config, Target
+from twolane.config import Config, Target
+from twolane.postgres import reach
 
 ENV = "migrations/env.py"
 PRODUCTION = """
@@ -211,7 +211,7 @@ def test_g01_knows_a_protected_project_by_its_url(one: str, other: str, same: bo
     staging = Target("staging", "S")
     targets = {"production": production, "staging": staging}
     settings = Config(Path(), Path(), "crm", 18, targets, {"P": one, "S": other})
-    found = databases.protected_twin(settings, staging)
+    found = reach.protected_twin(settings, staging)
     assert (found.protected, found.name) == ((True, "production") if same else (False, "staging"))
     assert found.variable == "S"
 

@@ -9,7 +9,8 @@ import pytest
 from conftest import NewDatabase
 from service import Service
 
-from tasks import effects, hazards
+from twolane.migrations import effects
+from twolane.state import hazards
 
 TABLES = """
 create table public.notes (

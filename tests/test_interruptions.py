@@ -15,8 +15,8 @@ from psycopg.conninfo import conninfo_to_dict
 from service import Service
 from steps import GUARDRAILS, start
 
-from tasks import transactions
-from tasks.errors import Failure
+from twolane.errors import Failure
+from twolane.postgres import transactions
 
 # Interruptions
 
@@ -106,7 +106,7 @@ def test_a_lock_held_by_another_is_waited_for_and_then_reported(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transactions, "LOCK_TIMEOUT", "50ms")
-    monkeypatch.setattr("tasks.transactions.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("twolane.postgres.transactions.time.sleep", lambda seconds: None)
     url = service.env["DATABASE_URL"]
     told: list[str] = []
     attempts = 0

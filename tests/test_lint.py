@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from tasks import lint
-from tasks.errors import Failure
-from tasks.findings import ERROR, WARNING, Finding
-from tasks.lint import Text
-from tasks.reversible import Statement, Trip
-from tasks.revisions import Revision
-from tasks.sqlfiles import SqlFile
+from twolane.check.reversible import Statement, Trip
+from twolane.errors import Failure
+from twolane.guards import locks
+from twolane.guards.findings import ERROR, WARNING, Finding
+from twolane.guards.locks import Text
+from twolane.repo.revisions import Revision
+from twolane.repo.sqlfiles import SqlFile
 
 
 def of(sql: str, root: Path = Path("/")) -> list[Finding]:
     file = SqlFile("10_a.sql", sql, sha256(sql.encode()).hexdigest())
-    return list(lint.find(root, [lint.of_file(file)]))
+    return list(locks.find(root, [locks.of_file(file)]))
 
 
 ERRORS = {
@@ -53,12 +53,12 @@ def test_g14_finds(sql: str) -> None:
 
 
 def test_every_rule_is_found_by_a_test() -> None:
-    assert {*ERRORS.values(), *WARNINGS.values()} == lint.RULES.keys()
+    assert {*ERRORS.values(), *WARNINGS.values()} == locks.RULES.keys()
 
 
-@pytest.mark.parametrize("rule", lint.RULES)
+@pytest.mark.parametrize("rule", locks.RULES)
 def test_squawk_knows_every_rule_by_its_name(rule: str) -> None:
-    program = lint.program()
+    program = locks.program()
     assert program
     command = [program, "--exclude", rule]
     done = subprocess.run(command, input="select 1;", capture_output=True, text=True)
@@ -105,15 +105,15 @@ def test_a_finding_in_a_migration_stands_at_the_line_that_runs_the_statement() -
         Statement("alter table t\n  add column b int,\n  alter column a type bigint", 30),
     ]
     trip = Trip(Revision("a", (), "a", path, ""), statements)
-    (found,) = lint.find(Path("/"), [lint.of_trip(trip)])
+    (found,) = locks.find(Path("/"), [locks.of_trip(trip)])
     assert found.place and (found.place.file, found.place.line) == (path.as_posix(), 30)
     assert found.first.endswith('add "G14:2026_a.py" to [tool.twolane.check] ignore')
 
 
 def test_a_revision_that_runs_nothing_is_fine() -> None:
     trip = Trip(Revision("a", (), "a", Path("a.py"), ""), [])
-    assert list(lint.find(Path("/"), [lint.of_trip(trip)])) == []
-    assert list(lint.find(Path("/"), [])) == []
+    assert list(locks.find(Path("/"), [locks.of_trip(trip)])) == []
+    assert list(locks.find(Path("/"), [])) == []
 
 
 def test_the_services_own_settings_of_squawk_count(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_findings_of_several_texts_keep_to_their_own() -> None:
     before = "select 1;\n"
     sql = [f"{before * n}reindex table t;" for n in range(3)]
     texts = [Text(f"{n}.sql", "{rule}", [(1, sql[n])], is_file=True) for n in range(3)]
-    places = [finding.place for finding in lint.find(Path("/"), texts)]
+    places = [finding.place for finding in locks.find(Path("/"), texts)]
     assert sorted((place.file, place.line) for place in places if place) == [
         ("0.sql", 1),
         ("1.sql", 2),

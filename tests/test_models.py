@@ -6,7 +6,7 @@ import json
 import pytest
 from models_text import classes, fact, foreign_key, is_formatted, lint, quoted, render, table
 
-from tasks import python_text as py
+from twolane.models import python
 
 HOSTILE = [
     '"""',
@@ -85,7 +85,7 @@ def test_schema_is_part_of_the_name_outside_public() -> None:
 )
 def test_a_class_never_takes_a_name_in_use(name: str) -> None:
     [found] = set(classes(render(table(f"public.{name}")))) - {"DatabaseType"}
-    assert found.startswith(py.class_name(name)) and found != py.class_name(name)
+    assert found.startswith(python.class_name(name)) and found != python.class_name(name)
 
 
 def test_an_unrelated_table_renames_nothing() -> None:
@@ -215,7 +215,7 @@ def test_rows_without_a_key() -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_literal_is_the_text(text: str) -> None:
-    source = py.literal(text)
+    source = python.literal(text)
     assert ast.literal_eval(source) == text
     assert is_formatted(f"x = {source}\n")
 
@@ -249,7 +249,7 @@ def test_order_of_all_is_ruffs() -> None:
     names = ["A1", "A10", "A2", "A01", "A010", "AbcDef", "ABC_DEF", "Abc", "ABC", "É", "Zed", "B"]
     names += ["T2024", "T02", "T2", "Äb", "名前", "T2a", "T10a"]
     assignments = "".join(f"{name} = 0\n" for name in names)
-    in_order = json.dumps(py.sorted_for_all(names), ensure_ascii=False)
+    in_order = json.dumps(python.sorted_for_all(names), ensure_ascii=False)
     assert not lint(f"{assignments}__all__ = {in_order}\n")
 
 

@@ -20,7 +20,8 @@ from pgvector import SparseVector
 from sample_values import VALUES
 from sqlalchemy.orm import DeclarativeBase, Session, configure_mappers, selectinload
 
-from tasks import catalog, models
+from twolane.facts import catalog, identities
+from twolane.models import render
 
 NewDatabase = Callable[..., str]
 
@@ -49,7 +50,7 @@ class Loaded:
         (package / "__init__.py").touch()
         (package / "base.py").write_text(BASE.read_text())
         self.file = package / "introspected.py"
-        self.file.write_text(models.render_models(self.snapshot), encoding="utf-8")
+        self.file.write_text(render.render_models(self.snapshot), encoding="utf-8")
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             self.module: ModuleType = importlib.import_module(f"{package.name}.introspected")
@@ -111,7 +112,7 @@ def session(loaded: Any) -> Iterator[Session]:
 def test_every_class_can_be_selected(schema: Loaded) -> None:
     no_server = {i.removeprefix("foreign table public.") for i in schema.snapshot}
     with Session(schema.engine) as session:
-        for view in (i for i in schema.snapshot if catalog.kind(i) == "materialized view"):
+        for view in (i for i in schema.snapshot if identities.kind(i) == "materialized view"):
             session.execute(sa.text(f"refresh {view}"))
         for cls in schema.classes:
             if getattr(cls, "__tablename__", "") in no_server:
@@ -120,7 +121,7 @@ def test_every_class_can_be_selected(schema: Loaded) -> None:
 
 
 def test_every_relation_has_a_class(schema: Loaded) -> None:
-    relations = [i for i in schema.snapshot if catalog.kind(i) in catalog.RELATION_KINDS]
+    relations = [i for i in schema.snapshot if identities.kind(i) in identities.RELATION_KINDS]
     left_out = schema.file.read_text().count("# Not mapped")
     classes = [cls for cls in schema.classes if hasattr(cls, "__tablename__")]
     assert len(classes) == len(relations) - left_out
@@ -136,7 +137,7 @@ def test_columns_are_as_the_facts_say(schema: Loaded) -> None:
     }
     by_table: dict[tuple[str, str], dict[str, Any]] = {}
     for name, parts in facts.items():
-        in_schema, of, column_name = map(catalog.unquote, catalog.split_name(name))
+        in_schema, of, column_name = map(identities.unquote, identities.split_name(name))
         by_table.setdefault((in_schema, of), {})[column_name] = parts
     for cls in schema.classes:
         table = sa.inspect(cls).local_table
@@ -163,7 +164,7 @@ def test_the_tables_can_be_made_from_the_classes(loaded: Any, new_database: NewD
     assert [
         change
         for change in catalog.diff(original.snapshot, copy)
-        if catalog.kind(change.identity) in ("table", "column", "constraint")
+        if identities.kind(change.identity) in ("table", "column", "constraint")
     ] == []
 
 
@@ -197,7 +198,7 @@ def test_an_unrelated_table_changes_no_other_line(schema: Loaded) -> None:
         "table public.zzz_unrelated": "{}",
         "column public.zzz_unrelated.x": '{"type":"integer","not_null":true}',
     }
-    after = set(models.render_models({**schema.snapshot, **new}).splitlines())
+    after = set(render.render_models({**schema.snapshot, **new}).splitlines())
     assert [x for x in before if x not in after and not x.startswith("__all__")] == []
 
 

@@ -9,8 +9,8 @@ from proofs import OMNICRM, hint, proven, report, verdicts
 from service import Service, render
 from steps import add_sql
 
-from tasks import prove
-from tasks.prove import Attempt, Outcome
+from twolane.prove import attempts
+from twolane.prove.attempts import Attempt, Outcome
 
 
 def test_the_tables_of_omnicrm_hold(service: Service) -> None:
@@ -180,13 +180,13 @@ def test_a_live_database_is_never_written_to(service: Service) -> None:
 def test_a_verdict_says_what_came_of_a_statement(
     outcome: Outcome, whose: str, expected: str
 ) -> None:
-    assert prove.verdict(outcome, whose) == expected
+    assert attempts.verdict(outcome, whose) == expected
 
 
 def test_of_several_attempts_the_one_that_went_furthest_counts() -> None:
     def tried(verdict: str) -> Attempt:
         return Attempt("public.a", "table", "user A", "other's", "update", verdict, "", "")
 
-    (cell,) = prove.merged([tried("denied"), tried("allowed"), tried("filtered")]).values()
+    (cell,) = attempts.merged([tried("denied"), tried("allowed"), tried("filtered")]).values()
     assert cell.verdict == "allowed"
-    assert prove.findings([cell], shared=["public.a"]) == [cell], "shared is to be read alone"
+    assert attempts.findings([cell], shared=["public.a"]) == [cell], "shared is to be read alone"

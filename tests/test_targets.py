@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tasks import fleet_report, targets
-from tasks.config import Config, Target
-from tasks.errors import Failure
-from tasks.fleet_report import Outcome
-from tasks.fleet_run import Ended
+from twolane.config import Config, Target
+from twolane.errors import Failure
+from twolane.fleet import outcomes as fleet_report
+from twolane.fleet.children import Ended
+from twolane.fleet.outcomes import Outcome
+from twolane.postgres import targets
 
 URL = "postgresql://postgres@127.0.0.1/{}"
 

@@ -11,8 +11,9 @@ from service import APP, ROOT, Service, clean_environment
 from steps import MIRROR, ORDER, SQL
 from template_repo import FIRST, LAST, LOOSE, RLS, STRICT, Template
 
-from tasks import managed, origin, updating
-from tasks.errors import Failure
+from twolane.errors import Failure
+from twolane.template import managed, origin
+from twolane.template import update as updating
 
 WORKFLOW = ".github/workflows/db.yml"
 DEPENDENCY = '    "python-dotenv>=1.2,<2",\n'

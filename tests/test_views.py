@@ -16,7 +16,7 @@ from servers import Server
 from service import DEV_MARKERS, Service
 from steps import add_sql
 
-from tasks import catalog, views
+from twolane.facts import catalog, views
 
 TABLES = """
 create table public.a (id int primary key, x text, at timestamptz, n numeric);

@@ -15,17 +15,19 @@ from psycopg.errors import InsufficientPrivilege, ObjectNotInPrerequisiteState
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from tasks import config, shadow, state
+from twolane import config
+from twolane.repo import contents
+from twolane.shadow import shadow
 
 
 @pytest.fixture(scope="session")
-def repo() -> state.Repo:
+def repo() -> contents.Repo:
     """The repo's files: SQL in its order, revisions, lock."""
-    return state.read_repo(config.load(Path(__file__).parents[1]))
+    return contents.read_repo(config.load(Path(__file__).parents[1]))
 
 
 @pytest.fixture(scope="session")
-def head(repo: state.Repo) -> shadow.Replay:
+def head(repo: contents.Repo) -> shadow.Replay:
     """The whole repo replayed from nothing: SQL files, migrations, the SQL files after them."""
     steps = [
         shadow.files_step(repo.order.before),
@@ -36,13 +38,15 @@ def head(repo: state.Repo) -> shadow.Replay:
 
 
 @pytest.fixture(scope="session")
-def session_module(repo: state.Repo) -> ModuleType:
+def session_module(repo: contents.Repo) -> ModuleType:
     """The service's `<package>.db.session`."""
     return importlib.import_module(f"{repo.config.package}.db.session")
 
 
 @pytest.fixture(scope="module")
-def engine(repo: state.Repo, head: shadow.Replay, session_module: ModuleType) -> Iterator[Engine]:
+def engine(
+    repo: contents.Repo, head: shadow.Replay, session_module: ModuleType
+) -> Iterator[Engine]:
     """An engine on a copy of `head`, as its superuser; each test module has a copy of its own."""
     with shadow.clone(repo.config, head.database) as parameters:
         engine: Engine = session_module.make_engine("postgresql://", connect_args=parameters)

@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 from conftest import NewDatabase, database_name
 
-from tasks import catalog
+from twolane.facts import catalog
 
 GROUND = "".join(Path(__file__).with_name(name).read_text() for name in ("ground.sql", "raw.sql"))
 

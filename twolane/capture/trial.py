@@ -1,0 +1,171 @@
+"""Tries SQL made from facts on a database: finds an order that runs, and what remains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from twolane.ddl import render
+from twolane.ddl.render import Rank, Statement
+from twolane.facts import catalog, identities
+from twolane.facts.catalog import Change, Snapshot
+from twolane.postgres.transactions import transaction
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+# The next round corrects the side effects of a round, such as default grants.
+ROUNDS = 4
+
+# As in the files: a function's body may name later objects, and names are qualified.
+_SETTINGS = "set local check_function_bodies = off; set local search_path = ''"
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A statement that the database refuses, and the error message."""
+
+    statement: Statement
+    message: str
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """Statements in an order that runs, and statements that run in no order."""
+
+    ran: tuple[Statement, ...]
+    refused: tuple[Refused, ...]
+
+
+_READERS = """
+with recursive reader (oid, attnum, depth) as (
+    select attrelid, attnum, 0 from pg_attribute
+    where attrelid = to_regclass(%s) and attname = %s
+    union all
+    select w.ev_class, null, r.depth + 1
+    from reader r
+    join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = r.oid
+        and d.refobjsubid = coalesce(r.attnum, d.refobjsubid)
+    join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
+    where w.ev_class <> r.oid and r.depth < 100
+)
+select case relkind when 'v' then 'view ' else 'materialized view ' end
+    || quote_ident(nspname) || '.' || quote_ident(relname)
+from reader r
+join pg_class c on c.oid = r.oid and relkind in ('v', 'm')
+join pg_namespace n on n.oid = relnamespace
+group by relkind, nspname, relname
+order by max(depth), relname
+"""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Statements that made the changes, in order. reasons: identity → why a fact remains."""
+
+    ran: tuple[Statement, ...]
+    reasons: Mapping[str, str]
+
+
+def bring_about(
+    connection: Connection[Any],
+    changes: Callable[[Snapshot], Sequence[Change]],
+    live: Snapshot,
+    owner: str,
+) -> Trial:
+    """Renders the changes as SQL and runs it, until no change is left or no statement runs.
+
+    changes: the database's current facts → the changes to make. live, owner: see
+    `fact_sql.render`.
+    """
+    ran: list[Statement] = []
+    reasons: dict[str, str] = {}
+    readers: dict[str, Sequence[str]] = {}
+    for _ in range(ROUNDS):
+        rendered = render.render(changes(catalog.read(connection)), live, owner, readers)
+        known = {statement.sql for statement in ran}
+        done = order(
+            connection, [s for s in rendered.statements if not known & {s.sql, s.otherwise}]
+        )
+        reasons = {left.change.identity: left.reason for left in rendered.left}
+        for refused in done.refused:
+            reasons |= dict.fromkeys(refused.statement.facts, f"Postgres: {refused.message}")
+        ran += done.ran
+        found = _readers(connection, done.refused)
+        if not done.ran and readers.keys() >= found.keys():
+            break
+        # A view that a later statement drops need not be made before.
+        off = {view for column in found.keys() - readers.keys() for view in found[column]}
+        ran = [statement for statement in ran if statement.facts[0] not in off]
+        readers |= found
+    return Trial(tuple(ran), reasons)
+
+
+def _readers(connection: Connection[Any], refused: Sequence[Refused]) -> dict[str, Sequence[str]]:
+    """Column that could not change → the views that read it."""
+    found = {}
+    for identity in (fact for each in refused for fact in each.statement.facts):
+        if identities.kind(identity) == "column":
+            *_, own = identities.split_name(identity)
+            place = (identities.relation(identity), identities.unquote(own))
+            found[identity] = [name for (name,) in connection.execute(_READERS, place)]
+    return {column: views for column, views in found.items() if views}
+
+
+def order(connection: Connection[Any], statements: Sequence[Statement]) -> Ordered:
+    """Runs the statements, each in a savepoint; retries refused ones after the others.
+
+    What ran stays, in separate transactions or in the open one. New enum values run first: they can
+    be used only after their transaction. A statement that ran in its other form is returned in that
+    form.
+    """
+    values = [each for each in statements if each.rank is Rank.VALUE]
+    rest = [each for each in statements if each.rank is not Rank.VALUE]
+    first, then = _order(connection, values), _order(connection, rest)
+    return Ordered(first.ran + then.ran, first.refused + then.refused)
+
+
+def _order(connection: Connection[Any], statements: Sequence[Statement]) -> Ordered:
+    ran: list[Statement] = []
+    waiting = list(statements)
+    if not waiting:
+        return Ordered((), ())
+    with transaction(connection):
+        connection.execute(_SETTINGS)
+        while True:
+            refused: list[Refused] = []
+            for statement in waiting:
+                if message := _try(connection, statement.sql):
+                    refused.append(Refused(statement, message))
+                else:
+                    ran.append(statement)
+            if len(refused) == len(waiting) and not (other := _otherwise(connection, refused)):
+                return Ordered(tuple(ran), tuple(refused))
+            if len(refused) == len(waiting):
+                ran += other.values()
+                refused = [each for each in refused if each.statement not in other]
+            waiting = [each.statement for each in refused]
+
+
+def _otherwise(
+    connection: Connection[Any], refused: Sequence[Refused]
+) -> dict[Statement, Statement]:
+    """The statements that run in their other form → that form."""
+    found = {}
+    for statement in (each.statement for each in refused):
+        if statement.otherwise and not _try(connection, statement.otherwise):
+            found[statement] = replace(statement, sql=statement.otherwise, otherwise="")
+    return found
+
+
+def _try(connection: Connection[Any], sql: str) -> str:
+    """Runs the SQL in a savepoint; the database's error message, empty if it ran."""
+    import psycopg
+
+    try:
+        with connection.transaction():
+            connection.execute(sql.encode())
+    except psycopg.Error as error:
+        return error.diag.message_primary or str(error)
+    return ""

@@ -1,0 +1,187 @@
+"""What the repo's files make on the shadow, and the checks of the files themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from twolane import guards
+from twolane.check import reversible
+from twolane.errors import Failure
+from twolane.facts import catalog, differences, identities
+from twolane.facts.catalog import Snapshot
+from twolane.guards.findings import Finding, from_failure, from_refusal
+from twolane.migrations import effects
+from twolane.postgres import transactions
+from twolane.repo import sqlfiles
+from twolane.repo.contents import Repo
+from twolane.repo.ledger import Ledger
+from twolane.repo.locations import FOLDER, Place, in_folder, line_of, of_files
+from twolane.repo.sqlfiles import FileFailure, SqlFile
+from twolane.shadow import shadow
+from twolane.shadow.shadow import Replay
+from twolane.shadow.stages import Replays
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The repo, and what its files make; each part is computed on first use.
+
+    Every part that replays raises `Failure` if a file or a migration doesn't run.
+    """
+
+    repo: Repo
+    working: Callable[[str], Any]
+
+    @cached_property
+    def replays(self) -> Replays:
+        return Replays(self.repo, self.working)
+
+    @cached_property
+    def whole(self) -> Replay:
+        """The replay of everything in the repo, from an empty database."""
+        return self.replays.whole()
+
+    @cached_property
+    def app(self) -> Snapshot:
+        """The facts that the migrations add."""
+        return self.replays.app(self.repo.revisions)
+
+    @cached_property
+    def trips(self) -> tuple[reversible.Trip, ...]:
+        """Every revision, up and down and up again."""
+        return tuple(reversible.trips(self.repo.config, self.repo.revisions, self.replays.at))
+
+    @cached_property
+    def places(self) -> Mapping[str, Place]:
+        """Where tables, views, functions and types are made, by plain name."""
+        found = dict(of_files(self.repo.order.files))
+        for trip in self.trips:
+            for identity in trip.added:
+                if name := identities.relation(identity):
+                    plain = identities.plain(name)
+                    found.setdefault(plain, reversible.place_of(trip, plain))
+        return found
+
+
+def order(ground: Ground) -> Iterator[Finding]:
+    """Guard G09: `bootstrap.txt` and the folder agree."""
+    if refusal := guards.order(ground.repo):
+        place = Place("supabase/bootstrap.txt")
+        yield from_refusal(refusal, "bootstrap.txt", place)
+
+
+def history(ground: Ground) -> Iterator[Finding]:
+    """Guard G11, as far as files show it: several heads."""
+    if refusal := guards.history(ground.repo, Ledger()):
+        last = ground.repo.revisions[-1]
+        yield from_refusal(refusal, last.path.name, Place(in_folder(last)))
+
+
+def replay(ground: Ground) -> Iterator[Finding]:
+    """Every file that Postgres's parser refuses; without one, the first that doesn't run."""
+    broken = False
+    for file in ground.repo.order.files:
+        try:
+            sqlfiles.check(file)
+        except Failure as failure:
+            broken = True
+            yield from_failure(failure, "replay", file.name, FOLDER)
+    if broken:
+        return
+    try:
+        _ = ground.whole
+    except FileFailure as failure:
+        yield from_failure(failure, "replay", failure.file.name, FOLDER)
+    except Failure as failure:
+        yield from_failure(failure, "replay", "migrations")
+
+
+def idempotent(ground: Ground) -> Iterator[Finding]:
+    """Guard G08: every file can run again, and changes nothing then.
+
+    Each runs in the state that all files and migrations make, in its own transaction, which is
+    rolled back. `db.apply` runs an edited file again in the same state: what it undoes of a later
+    file then stays undone, because the later file does not run.
+    """
+    with shadow.connect(ground.repo.config, ground.whole.database) as connection:
+        for file in ground.repo.order.files:
+            try:
+                yield from _again(ground, connection, file)
+            except FileFailure as failure:
+                found = from_failure(failure, "idempotent", file.name, FOLDER)
+                yield _not_idempotent(
+                    file, f"Run again, it fails: {found.message}", found.details, found.place
+                )
+
+
+def _again(ground: Ground, connection: Connection[Any], file: SqlFile) -> Iterator[Finding]:
+    from psycopg import Rollback
+
+    with transactions.transaction(connection):
+        before = effects.layout(connection)
+        sqlfiles.run(connection, file)
+        done = effects.compare(before, effects.layout(connection), {})
+        changes = catalog.diff(ground.whole.facts, catalog.read(connection))
+        raise Rollback
+    lost = sorted({*done.gone, *(f"table {name}" for name in done.rewritten)})
+    place = _place(ground, file, [change.identity for change in changes] or lost)
+    if changes:
+        message = "Run again, it changes the schema:"
+        yield _not_idempotent(file, message, differences.flat(changes), place)
+    elif lost:
+        yield _not_idempotent(file, "Run again, it loses rows or writes them anew:", lost, place)
+
+
+def _place(ground: Ground, file: SqlFile, made: Sequence[str]) -> Place | None:
+    """The place where the file makes one of these objects: the first that it makes, if any."""
+    names = (identities.relation(i) or i.partition(" ")[2].partition("(")[0] for i in made)
+    found = (ground.places.get(identities.plain(name)) for name in names)
+    path = f"{FOLDER}{file.name}"
+    return next((place for place in found if place and place.file == path), None)
+
+
+def _not_idempotent(
+    file: SqlFile, message: str, details: Sequence[str], place: Place | None = None
+) -> Finding:
+    return Finding(
+        "idempotent",
+        file.name,
+        message,
+        "write it so that it may run twice: if not exists, create or replace, drop … if exists",
+        "G08",
+        place=place or Place(f"{FOLDER}{file.name}"),
+        details=tuple(details),
+    )
+
+
+def baseline(ground: Ground) -> Iterator[Finding]:
+    """Guard G05, revision by revision."""
+    return _refused(ground, "G05")
+
+
+def sql_only(ground: Ground) -> Iterator[Finding]:
+    """Guard G07, revision by revision."""
+    return _refused(ground, "G07")
+
+
+def _refused(ground: Ground, code: str) -> Iterator[Finding]:
+    for trip in ground.trips:
+        path = trip.revision.path
+        line = line_of(path, "def upgrade")
+        for refusal in trip.refusals:
+            if refusal.code == code:
+                place = Place(in_folder(trip.revision), line)
+                yield from_refusal(refusal, path.name, place)
+
+
+def undone(ground: Ground) -> Iterator[Finding]:
+    """Every revision can be reverted, or says why not."""
+    for trip in ground.trips:
+        if trip.finding:
+            yield trip.finding

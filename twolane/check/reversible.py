@@ -1,0 +1,173 @@
+"""Tests that migrations are reversible: each goes up, down and up again, on a shadow copy."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twolane import guards
+from twolane.config import Config
+from twolane.errors import Failure
+from twolane.facts import catalog, differences
+from twolane.facts.catalog import Snapshot
+from twolane.guards.findings import Finding
+from twolane.guards.refusal import Refusal
+from twolane.migrations import effects, runner
+from twolane.postgres import connections
+from twolane.repo.locations import Place, in_folder, line_of
+from twolane.repo.revisions import Revision
+from twolane.shadow import shadow
+from twolane.state.plan import Plan
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+_NOT_UNDONE = 'write downgrade(), or say in it why not: raise NotImplementedError("…")'
+
+
+@dataclass(frozen=True)
+class Statement:
+    """An SQL statement of a revision, and the line of the file that runs it."""
+
+    text: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Trip:
+    """A revision, its statements, the facts it adds, and the findings of guards and downgrade.
+
+    refusals: G05 and G07. is_spoilt: whether the database after the downgrade test differs from the
+    state that the revision makes.
+    """
+
+    revision: Revision
+    statements: Sequence[Statement]
+    added: frozenset[str] = frozenset()
+    refusals: Sequence[Refusal] = ()
+    finding: Finding | None = None
+    is_spoilt: bool = False
+
+
+def trips(
+    config: Config,
+    revisions: Sequence[Revision],
+    replay: Callable[[Sequence[Revision]], shadow.Replay],
+) -> Iterator[Trip]:
+    """Tries each revision, oldest first. `replay` gives the shadow at the end of a history.
+
+    Each step has its own transaction, as in a push. A revision that is one of several on the same
+    parent, or that merges two, is only upgraded: Alembic has no single downgrade path from there.
+
+    Raises:
+        Failure: an upgrade fails; replay it first.
+    """
+    done, lane_a = 0, frozenset(replay(()).facts)
+    while done < len(revisions):
+        start = replay(revisions[:done])
+        facts = start.facts
+        with (
+            shadow.clone(config, start.database) as parameters,
+            connections.open_connection(parameters, "Connecting to the shadow") as connection,
+        ):
+            for revision in revisions[done:]:
+                layout = effects.layout(connection)
+                with _statements_of(revision.path) as statements:
+                    runner.upgrade(connection, config, revision.id)
+                before, facts = facts, catalog.read(connection)
+                done_to = effects.compare(layout, effects.layout(connection), {})
+                finding, is_spoilt = None, False
+                if _has_one_way_back(revision, revisions):
+                    finding, is_spoilt = _back_and_forth(
+                        connection, config, revision, before, facts
+                    )
+                texts = tuple(statement.text for statement in statements)
+                owned = frozenset(before.keys() - lane_a)
+                plan = Plan((revision,), texts, before, facts, owned, done_to)
+                yield Trip(
+                    revision,
+                    statements,
+                    frozenset(facts.keys() - before.keys()),
+                    [r for r in (guards.baseline(plan), guards.sql_only(plan)) if r],
+                    finding,
+                    is_spoilt,
+                )
+                done += 1
+                if is_spoilt:
+                    break
+
+
+def _has_one_way_back(revision: Revision, revisions: Sequence[Revision]) -> bool:
+    beside = [other for other in revisions if other.down == revision.down]
+    return len(beside) == 1 and len(revision.down) < 2
+
+
+def _back_and_forth(
+    connection: Connection[Any],
+    config: Config,
+    revision: Revision,
+    before: Snapshot,
+    after: Snapshot,
+) -> tuple[Finding | None, bool]:
+    """The problem of the downgrade, if any, and whether the database is unusable after it."""
+    try:
+        runner.downgrade(connection, config, revision.down[0] if revision.down else "base")
+    except Failure as failure:
+        cause = failure.__cause__
+        if not isinstance(cause, NotImplementedError):
+            return _finding(revision, "Its downgrade() fails:", failure.message.splitlines()), False
+        reason = "Its downgrade() says that it can't be undone, and not why."
+        return None if str(cause).strip() else _finding(revision, reason), False
+    if left := catalog.diff(before, catalog.read(connection)):
+        message = "Up and down again, it leaves the schema otherwise than before:"
+        return _finding(revision, message, differences.flat(left)), True
+    try:
+        runner.upgrade(connection, config, revision.id)
+    except Failure as failure:
+        message = "After its downgrade() it doesn't go up again:"
+        return _finding(revision, message, failure.message.splitlines()), True
+    if left := catalog.diff(after, catalog.read(connection)):
+        message = "Up, down and up again, it makes something else than the first time:"
+        return _finding(revision, message, differences.flat(left)), True
+    return None, False
+
+
+def _finding(revision: Revision, message: str, details: Sequence[str] = ()) -> Finding:
+    place = Place(in_folder(revision), line_of(revision.path, "def downgrade"))
+    return Finding(
+        "reversible", revision.path.name, message, _NOT_UNDONE, place=place, details=tuple(details)
+    )
+
+
+def place_of(trip: Trip, name: str) -> Place:
+    """The line where the revision first names a table (as `public.notes`), or its upgrade()."""
+    table = re.compile(rf"\b{re.escape(name.rpartition('.')[2])}\b")
+    lines = (s.line for s in trip.statements if table.search(s.text))
+    line = next(lines, None) or line_of(trip.revision.path, "def upgrade")
+    return Place(in_folder(trip.revision), line)
+
+
+@contextmanager
+def _statements_of(path: Path) -> Iterator[list[Statement]]:
+    """Records the statements that code in this file runs, without Alembic's own bookkeeping."""
+    from sqlalchemy import Engine, event
+
+    statements: list[Statement] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, _p: Any, _context: Any, _many: bool) -> None:
+        frame = sys._getframe()
+        while frame.f_back and Path(frame.f_code.co_filename).name != path.name:
+            frame = frame.f_back
+        if frame.f_back:
+            statements.append(Statement(statement.strip(), frame.f_lineno))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)

@@ -1,0 +1,272 @@
+"""Finds the service and reads its settings: `[tool.twolane]`, the environment, `.env`.
+
+Read with `tomllib`, never from Invoke's own configuration, which any `INVOKE_*` variable overrides.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from twolane.errors import Failure
+
+SERVICE_VARIABLE = "TWOLANE_SERVICE"
+LOCAL = "local"
+DEFAULT = "default"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A database by name. `variable` holds its URL; None is the embedded server."""
+
+    name: str
+    variable: str | None
+    protected: bool = False
+
+
+@dataclass(frozen=True)
+class Prove:
+    """Settings that `db.prove` can't find out by itself: `[tool.twolane.prove]`.
+
+    shared: objects that everybody may read. tenants: table → the column that names a row's tenant.
+    rows: table → column → an SQL expression for new rows.
+    """
+
+    shared: Sequence[str] = ()
+    tenants: Mapping[str, str] = field(default_factory=dict)
+    rows: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Config:
+    """One service: its folder, its names, its targets, the findings that `db.check` leaves out.
+
+    migrations: Alembic's folder, environment and revisions.
+    """
+
+    root: Path
+    migrations: Path
+    package: str
+    postgres: int | Path
+    targets: Mapping[str, Target]
+    environment: Mapping[str, str]
+    ignore: tuple[str, ...] = ()
+    tenant_column: str = "user_id"
+    prove: Prove = Prove()
+
+    @property
+    def sql(self) -> Path:
+        return self.root / "supabase" / "sql"
+
+    @property
+    def order_file(self) -> Path:
+        return self.root / "supabase" / "bootstrap.txt"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "supabase" / "schema.lock.json"
+
+    @property
+    def schema(self) -> Path:
+        return self.root / "src" / self.package / "db" / "schema"
+
+    @property
+    def introspected(self) -> Path:
+        return self.schema / "introspected.py"
+
+    @property
+    def in_ci(self) -> bool:
+        return self.environment.get("CI", "").lower() not in ("", "0", "false")
+
+    def target(self, name: str | None) -> Target:
+        """The target of that name; without one, `DATABASE_URL` if set, else the embedded server.
+
+        Raises:
+            Failure: no such target, or its variable is not set.
+        """
+        target = self.known(name or (DEFAULT if self.environment.get("DATABASE_URL") else LOCAL))
+        if target.variable and not self.environment.get(target.variable):
+            raise Failure(
+                f"Target {target.name} takes its URL from {target.variable}, which is not set.",
+                f"Set {target.variable} in the environment or in .env.",
+            )
+        return target
+
+    def known(self, name: str) -> Target:
+        """The target of that name, whether or not its variable is set.
+
+        Raises:
+            Failure: no such target.
+        """
+        target = self.targets.get(name)
+        if target is None and "://" in name:
+            raise Failure(
+                "A target is a name, not a URL, which would end up in the shell's history.",
+                "Put the URL into a variable, and name that in [tool.twolane.targets].",
+            )
+        if target is None and is_many(name):
+            raise Failure(
+                f"This works on one database, and {name!r} may mean several.",
+                "Name one; invoke db.targets lists them.",
+            )
+        if target is None:
+            raise Failure(
+                f"There is no target {name!r}; there are: {', '.join(sorted(self.targets))}.",
+                f'Add it to pyproject.toml: [tool.twolane.targets.{name}] env = "…_DATABASE_URL"',
+            )
+        return target
+
+
+def load(start: Path | None = None) -> Config:
+    """The service around `start` (by default the working folder, or what TWOLANE_SERVICE names).
+
+    Raises:
+        Failure: no service there, or its files can't be read.
+    """
+    root = _find_root(start)
+    try:
+        table = _table(_tool_tables(root)["twolane"], "tool.twolane")
+        return Config(
+            root=root,
+            migrations=root / "migrations",
+            package=_text(table, "package"),
+            postgres=_postgres(table.get("postgres", 18), root),
+            targets=_targets(_table(table.get("targets", {}), "targets")),
+            environment=_environment(root),
+            ignore=_texts(_table(table.get("check", {}), "check"), "ignore"),
+            tenant_column=_text({"tenant_column": "user_id"} | dict(table), "tenant_column"),
+            prove=_prove(_table(table.get("prove", {}), "prove")),
+        )
+    except TypeError as error:
+        raise Failure(
+            f"pyproject.toml, [tool.twolane]: {error.args[0]}",
+            "Compare it with the README's example.",
+        ) from error
+
+
+def _find_root(start: Path | None) -> Path:
+    named = None if start else os.environ.get(SERVICE_VARIABLE)
+    if named and "twolane" not in _tool_tables(Path(named)):
+        raise Failure(
+            f"{SERVICE_VARIABLE} points to {named}, which holds no service.",
+            "Scaffold one first: invoke demo (in the template's repo), or copier copy.",
+        )
+    origin = Path(named) if named else (start or Path.cwd())
+    for folder in (origin.resolve(), *origin.resolve().parents):
+        if "twolane" in _tool_tables(folder):
+            return folder
+    raise Failure(
+        f"{origin} is in no twolane service: no pyproject.toml with [tool.twolane] here or above.",
+        "Change into the service's folder.",
+    )
+
+
+def _tool_tables(folder: Path) -> Mapping[str, Any]:
+    path = folder / "pyproject.toml"
+    try:
+        tool: Mapping[str, Any] = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError) as error:
+        raise Failure(
+            f"{path} can't be read: {error}", "Correct it, then run the same command again."
+        ) from error
+    return tool if isinstance(tool, dict) else {}
+
+
+def _text(table: Mapping[str, Any], key: str) -> str:
+    value = table.get(key)
+    if not isinstance(value, str):
+        raise TypeError(f"`{key}` must be a string")
+    return value
+
+
+def _texts(table: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    values = table.get(key, [])
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TypeError(f"`check.{key}` must be a list of strings")
+    return tuple(values)
+
+
+def _table(value: object, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"`{name}` must be a table")
+    return value
+
+
+def _postgres(value: object, root: Path) -> int | Path:
+    if isinstance(value, int) and value in (16, 18):
+        return value
+    if isinstance(value, str):
+        return root / Path(value).expanduser()
+    raise TypeError(
+        "`postgres` must be 16 or 18 (embedded), or the path of a Postgres `bin` folder"
+    )
+
+
+def _targets(tables: Mapping[str, Any]) -> Mapping[str, Target]:
+    targets = {LOCAL: Target(LOCAL, None), DEFAULT: Target(DEFAULT, "DATABASE_URL")}
+    for name, value in tables.items():
+        if name == LOCAL:
+            raise TypeError("the target `local` is always the embedded server")
+        if is_many(name) or name != name.strip() or not name:
+            raise TypeError(f"`targets.{name}`: a name has no commas, wildcards or outer spaces")
+        table = _table(value, f"targets.{name}")
+        if unknown := table.keys() - {"env", "protected"}:
+            raise TypeError(f"`targets.{name}.{min(unknown)}` is no setting: env, protected are")
+        protected = table.get("protected", False)
+        if not isinstance(protected, bool):
+            raise TypeError(f"`targets.{name}.protected` must be true or false, without quotes")
+        targets[name] = Target(name, _text(table, "env"), protected)
+    return targets
+
+
+def _prove(table: Mapping[str, Any]) -> Prove:
+    if unknown := table.keys() - {"shared", "tenants", "rows"}:
+        raise TypeError(f"`prove.{min(unknown)}` is no setting: shared, tenants, rows are")
+    rows = {
+        name: _expressions(row, f"prove.rows.{name}")
+        for name, row in _table(table.get("rows", {}), "prove.rows").items()
+    }
+    shared = table.get("shared", [])
+    if not isinstance(shared, list) or not all(isinstance(name, str) for name in shared):
+        raise TypeError("`prove.shared` must be a list of strings")
+    return Prove(shared, _expressions(table.get("tenants", {}), "prove.tenants"), rows)
+
+
+def _expressions(value: object, name: str) -> Mapping[str, str]:
+    """A table of strings; a key with a dot in it must be quoted, or TOML splits it in two."""
+    table = _table(value, name)
+    return {key: _text(table, key) for key in table}
+
+
+def _environment(root: Path) -> Mapping[str, str]:
+    """The environment's variables, and those of `.env` that it does not set."""
+    path = root / ".env"
+    try:
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failure(
+            f"{path.name} can't be read: {error}",
+            "Make it a readable UTF-8 file of lines NAME=value.",
+        ) from error
+    if not text:
+        return dict(os.environ)
+    from dotenv import dotenv_values
+
+    values = dotenv_values(stream=io.StringIO(text))
+    return {name: value for name, value in values.items() if value is not None} | dict(os.environ)
+
+
+SEVERAL = ","
+_WILDCARDS = "*?["  # the wildcards of the module `fnmatch`
+
+
+def is_many(name: str | None) -> TypeGuard[str]:
+    """Whether `--target` has several names or a pattern; `targets.select` resolves them."""
+    return bool(name) and "://" not in str(name) and bool({*str(name)} & {SEVERAL, *_WILDCARDS})

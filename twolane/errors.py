@@ -1,0 +1,119 @@
+"""Errors that are no fault of the code: each has one message, with the next step in it."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psycopg
+
+
+class Failure(Exception):
+    """An error that the user can mend: one message, and what to do first. Exit code 1."""
+
+    def __init__(self, message: str, first: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.first = first
+
+
+class Unreachable(Failure):
+    """The database can't be connected to."""
+
+
+_STUB = "On a plain Postgres, load the stub once: invoke db.psql --file tasks/platform.sql"
+# SQLSTATEs for a missing schema, table, function, role; and the names that Supabase provides.
+_MISSING = ("3F000", "42P01", "42883", "42704")
+_OF_SUPABASE = re.compile(
+    r'["\s](auth|extensions|realtime|storage)[".]|role "(anon|authenticated|service_role)"'
+)
+_CORRECT = "Correct it, then run the same command again."
+_BY_ATTRIBUTE = (
+    "In app.py, write a key to a table of the other lane as an attribute: ForeignKey(Contacts.id)."
+)
+_NEXT_STEPS = {
+    "08001": "Compare sslmode and sslrootcert in the URL with what the server offers.",
+    "25001": "It can't be part of a transaction: run it by hand with `invoke db.psql -c`.",
+    "25006": "The server is read-only (a replica, or a full disk): use the primary's URL.",
+    "28P01": "Check user and password in the URL (special characters must be percent-encoded).",
+    "28000": "Check user and password in the URL, and that this role may connect.",
+    "3D000": "Check the database's name at the end of the URL; on Supabase it is `postgres`.",
+    "42501": "Connect as the role that owns the objects; on Supabase that is `postgres`.",
+    "53100": "Free disk space on the server, then run the same command again.",
+    "53300": "Too many connections: close some, or use the pooler's URL.",
+    "55P03": "Somebody holds the lock: wait for them, then run the same command again.",
+    "57P01": "The server cut the connection: run the same command again.",
+    "57P02": "The server broke off: run the same command again when it is back.",
+    "57P03": "The server is starting or stopping: run the same command again in a moment.",
+    "57014": "It ran into statement_timeout: run the same command again when the server is calmer.",
+}
+
+
+def from_postgres(error: psycopg.Error, doing: str) -> Failure:
+    """A database error in the user's words.
+
+    `doing` names the work that failed ("Connecting to target local"). psycopg's messages name host
+    and database, never the password; SQLSTATE codes are those of the manual, appendix A.
+    """
+    state = error.sqlstate or _guess(str(error))
+    message = error.diag.message_primary or str(error).strip() or type(error).__name__
+    if error.diag.message_detail:
+        message += f"\n  {error.diag.message_detail}"
+    first = error.diag.message_hint or _NEXT_STEPS.get(state, "")
+    if state in _MISSING and _OF_SUPABASE.search(message):
+        first = _STUB
+    if not error.sqlstate and not first:
+        first = "Check that the server runs and that host and port in the URL are right."
+    return Failure(f"{doing}: {message}", first)
+
+
+def _guess(message: str) -> str:
+    """The SQLSTATE of a failed connection attempt, for which psycopg reports none."""
+    for text, state in (
+        ("password authentication failed", "28P01"),
+        ("no password supplied", "28P01"),
+        ('role "', "28000"),
+        ("does not exist", "3D000"),
+        ("no pg_hba.conf entry", "28000"),
+        ("SSL", "08001"),
+        ("certificate", "08001"),
+        ("too many clients", "53300"),
+    ):
+        if text in message:
+            return state
+    return ""
+
+
+def from_user_code(error: BaseException, root: Path) -> Failure:
+    """An exception out of the service's own code: `file:line: what happened`, and that line."""
+    if isinstance(error, SyntaxError):
+        return Failure(
+            f"{_relative(error.filename or '?', root)}:{error.lineno}: {error.msg}\n"
+            f"    {(error.text or '').rstrip()}\n    {' ' * ((error.offset or 1) - 1)}^",
+            _CORRECT,
+        )
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).is_relative_to(root)
+        and Path(frame.filename) != root / "tasks.py"
+        and "site-packages" not in frame.filename
+    ]
+    what = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    if type(error).__name__ == "NoReferencedTableError":
+        return Failure(what, _BY_ATTRIBUTE)
+    if not frames:
+        return Failure(what, _CORRECT)
+    own = [frame for frame in frames if Path(frame.filename).name != "env.py"] or frames
+    return Failure(
+        f"{_relative(own[-1].filename, root)}:{own[-1].lineno}: {what}\n    {own[-1].line or ''}",
+        _CORRECT,
+    )
+
+
+def _relative(filename: str, root: Path) -> str:
+    path = Path(filename)
+    return str(path.relative_to(root)) if path.is_relative_to(root) else filename

@@ -1,0 +1,85 @@
+"""What the identity of a fact says: its kind, its object, the parts of its name. Pure."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+RELATION_KINDS = ("table", "foreign table", "view", "materialized view")
+_PARTS_OF_A_RELATION = ("column", "constraint", "index", "trigger", "rule", "policy")
+_ABOUT_ANOTHER = ("comment ", "owner ", "grant ", "security label ")
+_OF_TWO_WORDS = (
+    "foreign table ",
+    "materialized view ",
+    "composite type ",
+    "range type ",
+    "event trigger ",
+    "publication table ",
+    "publication schema ",
+    "default privileges ",
+    "function of access method ",
+)
+_PREFIXES = (*_ABOUT_ANOTHER, *_OF_TWO_WORDS)
+
+
+def kind(identity: str) -> str:
+    """`foreign table public.a` → `foreign table`; `grant table public.a to b` → `grant`."""
+    if identity.startswith(_PREFIXES):
+        return next(words for words in _PREFIXES if identity.startswith(words)).strip()
+    return identity.partition(" ")[0]
+
+
+def about(identity: str) -> str | None:
+    """The fact that an owner, grant, comment or label is about; None for other kinds of fact."""
+    for prefix in _ABOUT_ANOTHER:
+        if identity.startswith(prefix):
+            inner = identity.removeprefix(prefix)
+            separator = {"grant ": " to ", "security label ": " for "}.get(prefix)
+            return inner[: _unquoted(inner).rfind(separator)] if separator else inner
+    return None
+
+
+def relation(identity: str) -> str | None:
+    """The table or view that a fact is about, as `schema.name`, or None.
+
+    `column public.a.b`, `grant column public.a.b to c` and `rls public.a` are all about `public.a`.
+    """
+    if inner := about(identity):
+        return relation(inner)
+    what = kind(identity)
+    name = identity.removeprefix(what + " ")
+    if what in _PARTS_OF_A_RELATION:
+        return ".".join(split_name(name)[:-1])
+    if what == "publication table":
+        return name[_unquoted(name).index(" ") + 1 :]
+    return name if what in RELATION_KINDS or what == "rls" else None
+
+
+def split_name(name: str) -> list[str]:
+    """The parts of a dotted name, each still quoted: `public."a.b"` → `['public', '"a.b"']`."""
+    if '"' not in name:
+        return name.split(".")
+    dots = [-1, *(i for i, letter in enumerate(_unquoted(name)) if letter == "."), len(name)]
+    return [name[start + 1 : end] for start, end in pairwise(dots)]
+
+
+def _unquoted(text: str) -> str:
+    """The text with `_` for every letter of a quoted identifier: all positions stay the same."""
+    if '"' not in text:
+        return text
+    return re.sub('"[^"]*"', lambda quoted: "_" * len(quoted[0]), text)
+
+
+def unquote(part: str) -> str:
+    """An identifier as the catalog stores it, its quotes and doubled quotes taken off."""
+    return part[1:-1].replace('""', '"') if part.startswith('"') else part
+
+
+def plain(name: str) -> str:
+    """A dotted name without its quotes, as SQLAlchemy and people write it."""
+    return ".".join(map(unquote, split_name(name)))
+
+
+def grantee(identity: str) -> str:
+    """The role of a grant; if a quoted role contains ` to `, only the part after it."""
+    return identity.rpartition(" to ")[2]

@@ -1,0 +1,43 @@
+"""The service's own files: written whole or not at all, by one command at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from twolane.config import Config
+from twolane.postgres import embedded
+
+
+@contextmanager
+def alone(config: Config) -> Iterator[None]:
+    """Waits until no other command writes files of this checkout. The lock ends with its process.
+
+    Raises:
+        OSError: there is no place to put the lock.
+    """
+    from fasteners import InterProcessLock  # type: ignore[import-untyped]
+
+    folder = embedded.home(config)
+    folder.mkdir(exist_ok=True)
+    with InterProcessLock(folder / "files.lock"):
+        yield
+
+
+def write(texts: Mapping[Path, str]) -> None:
+    """Writes the files beside their places, then renames them in this order. Call within `alone`.
+
+    Raises:
+        OSError: no space, no rights; unless the renaming itself fails, no file has changed.
+    """
+    drafts = {path: path.with_name(f".{path.name}.draft") for path in texts}
+    try:
+        for path, draft in drafts.items():
+            draft.write_bytes(texts[path].encode())
+        for path, draft in drafts.items():
+            draft.replace(path)
+    except BaseException:
+        for draft in drafts.values():
+            draft.unlink(missing_ok=True)
+        raise

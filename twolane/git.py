@@ -1,0 +1,67 @@
+"""The few git commands that twolane uses; git may be absent."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from twolane.errors import Failure
+
+
+def commit_id(root: Path) -> str | None:
+    """The commit that is checked out; None outside a repo or without git."""
+    try:
+        found = _git(root, "rev-parse", "HEAD")
+    except OSError:
+        return None
+    return found.stdout.strip() if found.returncode == 0 else None
+
+
+def commit(root: Path, paths: Sequence[Path], message: str) -> str:
+    """Commits these paths and nothing else; returns git's own summary line.
+
+    Raises:
+        Failure: git is missing, or refuses.
+    """
+    names = [str(path) for path in paths]
+    try:
+        changed = _git(root, "status", "--porcelain", "--", *names)
+        if changed.returncode == 0 and not changed.stdout.strip():
+            return "Nothing left to commit."
+        for arguments in (("add", "--", *names), ("commit", "--message", message, "--", *names)):
+            done = _git(root, *arguments)
+            if done.returncode != 0:
+                raise Failure(
+                    f"git {arguments[0]}: {(done.stderr or done.stdout).strip()}",
+                    f'The work itself is done; commit by hand: git commit -m "{message}"',
+                )
+    except OSError as error:
+        raise Failure(
+            f"git can't be run: {error}", "Install git, or commit by other means."
+        ) from error
+    return done.stdout.strip().splitlines()[0]
+
+
+def run(root: Path, *arguments: str, text: bytes | None = None) -> bytes:
+    """What git prints.
+
+    Raises:
+        Failure: git is missing, or refuses.
+    """
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=root, input=text, capture_output=True, check=False
+        )
+    except OSError as error:
+        raise Failure(f"git can't be run: {error}", "Install git.") from error
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).decode(errors="replace").strip()
+        raise Failure(f"git: {said}")
+    return done.stdout
+
+
+def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["git", *arguments], cwd=root, capture_output=True, text=True, check=False
+    )

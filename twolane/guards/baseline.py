@@ -1,0 +1,51 @@
+"""TODO"""
+
+from __future__ import annotations
+
+from twolane.facts import identities
+from twolane.facts.catalog import Change
+from twolane.guards.refusal import Refusal
+from twolane.state.plan import Plan
+
+
+def baseline(plan: Plan) -> Refusal | None:
+    """G05: a migration changes only what lane B owns, however it is written."""
+    made = {c.identity for c in plan.changes if c.before is None}
+    touched = [c for c in plan.changes if not _is_lane_b(c, plan, made)]
+    lost = _lost_unseen(plan)
+    if not touched and not lost:
+        return None
+    return Refusal(
+        "G05",
+        "baseline",
+        "Run on the shadow, the waiting migrations change what they do not own:",
+        f"take it out of {plan.revisions[-1].path.name}; such changes go into supabase/sql/",
+        touched,
+        [f"{identity}   its data are lost or written anew" for identity in lost],
+    )
+
+
+def _lost_unseen(plan: Plan) -> list[str]:
+    """Objects that lane B does not own and whose data are lost without a change of their facts.
+
+    A migration may drop such an object and make it again, or rewrite it.
+    """
+    lost = {*plan.effects.gone, *(f"table {table}" for table in plan.effects.rewritten)}
+    return sorted(i for i in lost - plan.owned if i in plan.after)
+
+
+def _is_lane_b(change: Change, plan: Plan, made: set[str]) -> bool:
+    if change.after is None and identities.relation(change.identity) in plan.dropped:
+        return True
+    if change.before is not None:
+        return change.identity in plan.owned
+    about = identities.about(change.identity)
+    if about in plan.before:
+        return about in plan.owned
+    table = identities.relation(change.identity)
+    hosts = (
+        [f"{kind} {table}" for kind in (*identities.RELATION_KINDS, "domain", "composite type")]
+        if table
+        else []
+    )
+    return not hosts or any(host in plan.owned or host in made for host in hosts)

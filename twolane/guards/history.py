@@ -1,0 +1,52 @@
+"""TODO"""
+
+from __future__ import annotations
+
+from twolane.guards.refusal import Refusal
+from twolane.repo.contents import Repo
+from twolane.repo.ledger import Ledger
+from twolane.repo.revisions import heads, up_to
+
+
+def history(repo: Repo, ledger: Ledger) -> Refusal | None:
+    """G11: one straight history, known in full, unchanged once applied."""
+    several = heads(repo.revisions)
+    if len(several) < 2:
+        return applied_history(repo, ledger)
+    return Refusal(
+        "G11",
+        "history",
+        "The revisions have several heads:",
+        "set down_revision of the one that is not pushed yet to the other's id",
+        details=several,
+    )
+
+
+def applied_history(repo: Repo, ledger: Ledger) -> Refusal | None:
+    """G11, the part for `db.sync`, too: the repo has each applied revision, unchanged.
+
+    Ownership comes from replay, so the tables of a missing revision would count as lane A's and
+    enter the mirror.
+    """
+    if ledger.revision and all(r.id != ledger.revision for r in repo.revisions):
+        return Refusal(
+            "G11",
+            "history",
+            "The database is at a revision that the repo does not have:",
+            "check out the branch that has it: git log --all -- migrations/versions",
+            details=[ledger.revision],
+        )
+    edited = [
+        r
+        for r in up_to(repo.revisions, ledger.revision)
+        if ledger.pushed.get(r.id, r.digest) != r.digest
+    ]
+    if not edited:
+        return None
+    return Refusal(
+        "G11",
+        "history",
+        "These revisions were edited after they had been pushed:",
+        f"restore {edited[0].path.name} (git checkout), and put the change into a new revision",
+        details=[f"{r.id}  {r.title}" for r in edited],
+    )

@@ -1,0 +1,60 @@
+"""TODO"""
+
+from __future__ import annotations
+
+from twolane.facts import catalog, identities
+from twolane.facts.catalog import Change, default_grants
+from twolane.facts.identities import grantee
+from twolane.guards.refusal import Refusal
+from twolane.state.plan import Plan
+
+RLS_TRIGGER = "enable_rls_on_new_tables"
+
+
+def _is_left_open(table: str, plan: Plan) -> bool:
+    """Whether a new table lacks the RLS that the event trigger of `05_guardrails.sql` gave it."""
+    is_given = f"event trigger {RLS_TRIGGER}" in plan.before and table.startswith("public.")
+    return is_given and f"rls {table}" not in plan.after
+
+
+def sql_only(plan: Plan) -> Refusal | None:
+    """G07: access rights, extensions and vector indexes belong to lane A.
+
+    A new table's RLS by the event trigger and its default privileges come from the database, not
+    from the migration.
+    """
+    given = default_grants(plan.before)
+    touched = [change for change in plan.changes if _is_sql_only(change, plan, given)]
+    if not touched:
+        return None
+    return Refusal(
+        "G07",
+        "sql-only",
+        "Run on the shadow, the waiting migrations do what belongs to SQL files:",
+        f"take it out of {plan.revisions[-1].path.name}, and write it into a file under "
+        "supabase/sql/, listed after @migrations in bootstrap.txt",
+        touched,
+    )
+
+
+def _is_sql_only(change: Change, plan: Plan, given: frozenset[tuple[str, str]]) -> bool:
+    kind, table = identities.kind(change.identity), identities.relation(change.identity)
+    if table in plan.dropped or (change.sign == "-" and table is None and kind == "grant"):
+        return False
+    is_new = f"table {table}" not in plan.before
+    match kind:
+        case "table" if change.sign == "+" and change.identity not in plan.effects.renamed.values():
+            return _is_left_open(str(table), plan)
+        case "policy" | "extension" | "default privileges":
+            return True
+        case "rls":
+            return not is_new or "forced" in catalog.definition(change.after or "{}")
+        case "index":
+            method = str(catalog.definition(change.after or "{}").get("definition", ""))
+            return any(f" USING {name} " in method for name in ("hnsw", "ivfflat"))
+        case "grant":
+            about, role = str(identities.about(change.identity)), grantee(change.identity)
+            # Postgres itself lets everybody use new types and run new functions.
+            by_itself = role == "public" and table is None
+            return about in plan.before or not (by_itself or (role, change.after) in given)
+    return False

@@ -1,0 +1,75 @@
+"""Lane A: SQL files into the database."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from twolane.config import Target
+from twolane.errors import Failure
+from twolane.postgres import transactions
+from twolane.repo import ledger, sqlfiles
+from twolane.repo.contents import Repo, pending, waiting
+from twolane.repo.sqlfiles import SqlFile
+from twolane.tasks import console
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+
+def choose(repo: Repo, done: ledger.Ledger, names: Sequence[str]) -> tuple[SqlFile, ...]:
+    """The files to run: those named, else those new or changed; in the order of `bootstrap.txt`.
+
+    While a revision waits, files that build on the migrations are left out.
+
+    Raises:
+        Failure: a name that `bootstrap.txt` doesn't list.
+    """
+    wanted = set(names)
+    known = {file.name for file in repo.order.files}
+    if unknown := sorted(wanted - known):
+        raise Failure(
+            f"bootstrap.txt lists no {', '.join(unknown)}; it lists: {', '.join(sorted(known))}.",
+            "Write the file's name as it stands in supabase/sql/.",
+        )
+    if wanted:
+        return tuple(file for file in repo.order.files if file.name in wanted)
+    return pending(repo.order.before if waiting(repo, done) else repo.order.files, done)
+
+
+def apply(
+    connection: Connection[Any], target: Target, files: Sequence[SqlFile], again: bool
+) -> list[SqlFile]:
+    """Runs the files, each in one transaction with its row in the ledger; returns those run.
+
+    A file that another command ran meanwhile is skipped, unless it is to run `again`.
+    """
+    for file in files:
+        sqlfiles.check(file)
+    return [file for file in files if _apply_one(connection, target, file, again)]
+
+
+def _apply_one(connection: Connection[Any], target: Target, file: SqlFile, again: bool) -> bool:
+    def work() -> bool:
+        with transactions.transaction(connection):
+            transactions.exclusive(connection, console.note)
+            ledger.prepare(connection)
+            if not again and ledger.read(connection).applied.get(file.name) == file.digest:
+                return False
+            start = time.monotonic()
+            sqlfiles.run(connection, file)
+            ledger.record_file(connection, file, round(1000 * (time.monotonic() - start)))
+            if target.protected:
+                ledger.label(connection, target.name)
+            return True
+
+    def tell(text: str) -> None:
+        console.warn(f"{file.name}: {text}")
+
+    with console.working(file.name), sqlfiles.messages(connection, tell):
+        start = time.monotonic()
+        ran = transactions.retry_locks(work, connection, console.note)
+    if ran:
+        console.say(f"  {file.name}  {round(1000 * (time.monotonic() - start))} ms")
+    return ran

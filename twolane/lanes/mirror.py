@@ -1,0 +1,139 @@
+"""The mirror: `introspected.py` and the lock, the state of the live SQL lane at the last sync."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from twolane import files
+from twolane.config import Config
+from twolane.errors import Failure
+from twolane.facts import catalog, differences, identities
+from twolane.facts.catalog import Change
+from twolane.facts.lock import dump_lock
+from twolane.models import render
+from twolane.postgres import embedded
+from twolane.state.state import State
+from twolane.tasks import console, screens
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """What a sync would write, by file; the files that differ from it; the facts that differ."""
+
+    state: State
+    texts: dict[Path, str]
+    stale: Sequence[Path]
+    changes: Sequence[Change]
+
+    @property
+    def stale_names(self) -> list[str]:
+        return [path.relative_to(self.state.repo.config.root).as_posix() for path in self.stale]
+
+
+def expect_something(state: State) -> None:
+    """Raises a `Failure` for an empty database: its mirror would be empty, too."""
+    tables = [i for i in state.live if identities.kind(i) in identities.RELATION_KINDS]
+    if not tables and state.repo.lock and (state.pending_before or state.waiting):
+        raise Failure(
+            f"Target {state.target.name} is empty: there is nothing to mirror yet.",
+            "invoke db.bootstrap",
+        )
+
+
+def read(state: State) -> Mirror:
+    """The mirror of the live database, compared with the files; the lock comes last."""
+    config = state.repo.config
+    lock = {config.lock: dump_lock(state.sql_lane)}
+    if not _stale(lock) and _is_rendered(config):
+        return Mirror(state, lock, [], [])
+    texts = {config.introspected: render.render_models(state.sql_lane), **lock}
+    stale = _stale(texts)
+    if not stale:
+        _mark(config).write_text(_digest(config), encoding="utf-8")
+    return Mirror(state, texts, stale, catalog.diff(state.repo.lock, state.sql_lane))
+
+
+def _stale(texts: dict[Path, str]) -> list[Path]:
+    return [
+        path
+        for path, text in texts.items()
+        if not path.exists() or path.read_bytes() != text.encode()
+    ]
+
+
+def _is_rendered(config: Config) -> bool:
+    """Whether an earlier run found that this code renders these models from this lock."""
+    mark = _mark(config)
+    return mark.exists() and mark.read_text(encoding="utf-8") == _digest(config)
+
+
+def _mark(config: Config) -> Path:
+    return embedded.home(config) / "rendered"
+
+
+def _digest(config: Config) -> str:
+    code = sorted(Path(__file__).parents[1].rglob("*.py"))
+    digest = sha256()
+    for path in (config.lock, config.introspected, *code):
+        digest.update(path.read_bytes() if path.exists() else b"")
+    return digest.hexdigest()
+
+
+def write(mirror: Mirror) -> None:
+    """Writes what is stale; the lock last, so that a sync cut short is seen as unfinished.
+
+    Raises:
+        Failure: the package has no folder for the models.
+    """
+    for path in mirror.stale:
+        if not path.parent.is_dir():
+            raise Failure(
+                f"There is no folder {path.parent} to write {path.name} into.",
+                "Check `package` in [tool.twolane] of pyproject.toml.",
+            )
+    if mirror.stale:
+        with files.alone(mirror.state.repo.config):
+            files.write({path: mirror.texts[path] for path in mirror.stale})
+
+
+def show(mirror: Mirror) -> None:
+    """Prints what changed fact by fact, and what a sync does not resolve, with the next steps."""
+    state = mirror.state
+    if mirror.changes:
+        console.say(f"The live database against the mirror, {differences.count(mirror.changes)}:")
+        screens.show_objects(mirror.changes)
+    if state.replay_error:
+        console.warn(f"The repo's files don't run on the shadow: {state.replay_error.message}")
+    if extra := [change for change in state.unmade if change.sign == "+"]:
+        console.warn("No SQL file makes this; invoke db.capture writes one that does, or undo it:")
+        screens.show_changes(extra, limit=12)
+    if otherwise := [change for change in state.unmade if change.sign != "+"]:
+        console.warn(
+            "The SQL files make this otherwise; invoke db.capture writes what was changed by"
+        )
+        console.say("  hand; what a file should change needs statements that work on what exists:")
+        screens.show_changes(otherwise, limit=12)
+        say_way_back(otherwise)
+    if state.app_drift:
+        console.warn("The app's tables are not what their revisions make (G10), and left out:")
+        screens.show_changes(state.app_drift, limit=12)
+
+
+def say_way_back(changes: Sequence[Change]) -> None:
+    """Says how to undo a drop by hand, if there is one among the changes."""
+    if any(change.sign == "-" for change in changes):
+        console.say("  To have back what is gone, run what makes it: invoke db.apply --file NAME")
+
+
+def as_json(mirror: Mirror, written: bool) -> dict[str, Any]:
+    """`{"changes", "no_sql_file_makes", "files", "written"}`; changes as in `db.diff --json`."""
+    return {
+        "changes": differences.as_json(mirror.changes),
+        "no_sql_file_makes": differences.as_json(mirror.state.unmade),
+        "files": mirror.stale_names,
+        "written": written and bool(mirror.stale),
+    }

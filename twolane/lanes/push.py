@@ -1,0 +1,128 @@
+"""Lane B's second half: the waiting revisions into the database, in one verified transaction."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from psycopg import Rollback
+
+from twolane import git
+from twolane.config import Config
+from twolane.errors import Failure
+from twolane.facts import catalog, identities, views
+from twolane.facts.catalog import Change, Snapshot, structure
+from twolane.migrations import runner
+from twolane.postgres import transactions
+from twolane.repo import ledger
+from twolane.state.plan import Plan
+from twolane.state.state import State
+from twolane.tasks import console, screens
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+
+def push(connection: Connection[Any], state: State, plan: Plan) -> bool:
+    """Applies the plan in one transaction, verified; False if another push has done it meanwhile.
+
+    Where the database has no event trigger that enables RLS on a new table, the push enables it.
+
+    Raises:
+        Failure: the database changed meanwhile, or the result differs from the shadow.
+    """
+    attempt = _Attempt(state, plan, git.commit_id(state.repo.config.root))
+
+    def work() -> None:
+        runner.upgrade(
+            connection,
+            state.repo.config,
+            plan.revisions[-1].id,
+            attempt.prepare,
+            attempt.finish,
+        )
+
+    with console.working("applying"):
+        transactions.retry_locks(work, connection, console.note)
+    return attempt.is_mine
+
+
+def suggest(config: Config, titles: Sequence[str], commit: bool) -> None:
+    """Suggests the commit of the revisions with these titles; with `commit`, makes it."""
+    paths = [config.migrations, config.schema / "app.py"]
+    console.suggest(config.root, paths, console.feat(titles), commit)
+
+
+@dataclass
+class _Attempt:
+    """The work at the start and at the end of the transaction."""
+
+    state: State
+    plan: Plan
+    commit: str | None
+    begun: float = field(default_factory=time.monotonic)
+    is_mine: bool = True
+
+    def prepare(self, connection: Connection[Any]) -> None:
+        """Takes the lock; leaves the transaction if another push was faster."""
+        transactions.exclusive(connection, console.note)
+        ledger.prepare(connection)
+        now, then = ledger.read(connection), self.state.ledger
+        self.is_mine = now.revision == then.revision
+        if now.revision == self.plan.revisions[-1].id:
+            raise Rollback
+        if not self.is_mine or now.applied != then.applied:
+            raise Failure(
+                "Another command changed the database meanwhile.", "Run the same command again."
+            )
+
+    def finish(self, connection: Connection[Any]) -> None:
+        """Verifies the outcome against the shadow, and records it."""
+        after = catalog.read(connection)
+        if _enable_rls(connection, self.plan, after):
+            after = catalog.read(connection)
+        after = views.settle(after, self.plan.app, lambda: nullcontext(connection))
+        if wrong := unexpected(self.state, self.plan, after):
+            lines = "\n".join(f"    {line}" for line in screens.change_lines(wrong, sys.stderr, 12))
+            raise Failure(
+                f"The database would end up otherwise than the shadow; nothing applied:\n{lines}",
+                "Run invoke db.status; with a fresh mirror, it is this server that acts otherwise.",
+            )
+        spent = round(1000 * (time.monotonic() - self.begun))
+        for revision in self.plan.revisions:
+            ledger.record_push(connection, revision, self.commit, spent)
+        if self.state.target.protected:
+            ledger.label(connection, self.state.target.name)
+
+
+def _enable_rls(connection: Connection[Any], plan: Plan, after: Snapshot) -> bool:
+    """Enables RLS as the event trigger does on the shadow; whether there was anything to do."""
+    closed = [i for i in plan.app if identities.kind(i) == "rls" and i not in after]
+    for table in map(identities.relation, closed):
+        connection.execute(f"alter table {table} enable row level security".encode())
+        console.note(f"enabled RLS on {table}: this database has no event trigger that does")
+    return bool(closed)
+
+
+def unexpected(state: State, plan: Plan, after: Snapshot) -> list[Change]:
+    """Where the database differs from the shadow (app lane) or from before (all else).
+
+    Owners and grants of the app's objects are not compared: the database itself chooses those of
+    new objects, and a drop removes them.
+    """
+    ours = plan.app.keys() | plan.owned
+
+    def is_ours(identity: str) -> bool:
+        by_itself = identities.kind(identity) in ("owner", "grant")
+        if identity in ours or (by_itself and identities.about(identity) in ours):
+            return True
+        return identities.relation(identity) in plan.dropped
+
+    made = structure({i: t for i, t in after.items() if i in plan.app})
+    others = {i: t for i, t in state.printed.items() if not is_ours(i)}
+    rest = {i: t for i, t in after.items() if not is_ours(i)}
+    return catalog.diff(structure(plan.app), made) + catalog.diff(others, rest)

@@ -1,0 +1,160 @@
+"""The report of `db.status`: its findings, and how it shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from twolane.errors import Failure
+from twolane.facts import differences
+from twolane.facts.catalog import Change
+from twolane.facts.identities import RELATION_KINDS, kind
+from twolane.guards.refusal import Refusal, Refused
+from twolane.lanes import generate
+from twolane.state.state import State
+from twolane.tasks import console, screens
+
+NOTHING = "nothing to do"
+ADOPT = "invoke db.adopt"
+CAPTURE = "invoke db.capture"
+
+
+@dataclass(frozen=True)
+class Report:
+    """The state of one target. Files and revisions by name; changes as facts.
+
+    ungenerated: whether `app.py` has changes that no revision makes; None if a problem hides it.
+    """
+
+    target: str
+    postgres: str
+    protected: bool
+    bootstrapped: bool
+    revision: str | None
+    pending_files: Sequence[str]
+    late_files: Sequence[str]
+    drift: Sequence[Change]
+    unmade: Sequence[Change]
+    waiting: Sequence[str]
+    ungenerated: bool | None
+    app_drift: Sequence[Change]
+    problem: str | None
+    next: str
+
+
+def read(state: State, server_version: int, blocked: Refusal | None) -> Report:
+    """The findings; compares the models with the shadow if nothing else is wrong."""
+    problem = _words(blocked) if blocked else None
+    ungenerated, way_on = None, ""
+    if state.replay_error:
+        problem, way_on = state.replay_error.message, state.replay_error.first
+    if not blocked:
+        try:
+            ungenerated = generate.has_changes(state.repo)
+        except Failure as failure:
+            problem, way_on = failure.message, failure.first
+        except Refused as refused:
+            problem, way_on = _words(refused.refusal), refused.refusal.first
+    step = blocked.first if blocked else next_step(state, ungenerated)
+    return Report(
+        target=state.target.name,
+        postgres=f"{server_version // 10_000}.{server_version % 10_000}",
+        protected=bool(state.target.protected or state.ledger.protected_as),
+        bootstrapped=bool(state.ledger.applied),
+        revision=state.ledger.revision,
+        pending_files=[file.name for file in state.pending_before],
+        late_files=[file.name for file in state.pending_after],
+        drift=state.drift,
+        unmade=state.unmade,
+        waiting=[f"{r.id}  {r.title}" for r in state.waiting],
+        ungenerated=ungenerated,
+        app_drift=state.app_drift,
+        problem=problem,
+        next=way_on if way_on and step == NOTHING else step,
+    )
+
+
+def _words(refusal: Refusal) -> str:
+    return "\n    ".join([refusal.reason, *refusal.details])
+
+
+def next_step(state: State, ungenerated: bool | None) -> str:
+    """The next command to run. Lane A goes first; files after the mark follow their revision."""
+    if state.pending_before and not state.ledger.applied:
+        return ADOPT if _is_older(state) else "invoke db.bootstrap"
+    if state.pending_before:
+        return "invoke db.apply"
+    if state.drift:
+        return "invoke db.sync"
+    if state.app_drift:
+        return "undo the change by hand of the app's tables: invoke db.psql"
+    if state.waiting:
+        return "invoke db.push"
+    if ungenerated:
+        return 'invoke db.gen -m "…"'
+    if state.pending_after:
+        return "invoke db.apply"
+    return CAPTURE if state.unmade else NOTHING
+
+
+def _is_older(state: State) -> bool:
+    """Whether the database is older: it has tables, and the service has no own SQL files yet."""
+    tables = [c for c in state.unmade if c.sign == "+" and kind(c.identity) in RELATION_KINDS]
+    if not tables or state.repo.revisions:
+        return False
+    from twolane.repo.starter import STARTER
+
+    return all(file.name in STARTER for file in state.repo.order.files)
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The report for scripts: its fields, changes in the form of `db.diff --json`."""
+    changes = ("drift", "unmade", "app_drift")
+    return {
+        name: differences.as_json(value) if name in changes else value
+        for name, value in vars(report).items()
+    }
+
+
+def show(report: Report) -> None:
+    mark = ", protected" if report.protected else ""
+    compared = "revisions" if report.ungenerated is None else "app.py, revisions"
+    console.say(f"Target   {report.target} (Postgres {report.postgres}{mark})")
+    _lane(
+        "Lane A",
+        [
+            *(f"{name}: not applied" for name in (*report.pending_files, *report.late_files)),
+        ],
+        "every SQL file is applied",
+    )
+    if report.bootstrapped or not report.pending_files:
+        _facts("Mirror", report.drift, "fresh: the lock is what the live database has", "stale")
+    else:
+        console.say("Mirror   not compared: this database was never bootstrapped")
+    if report.unmade:
+        way = ADOPT if report.next == ADOPT else CAPTURE
+        _facts("Unmade", report.unmade, "", f"not what the SQL files make; {way}")
+    _lane(
+        "Lane B",
+        [
+            *(f"{title}: waits to be pushed" for title in report.waiting),
+            *(["app.py has changes without a revision"] if report.ungenerated else []),
+        ],
+        f"{compared} and database agree ({report.revision or 'no revision yet'})",
+    )
+    if report.app_drift:
+        _facts("Drift", report.app_drift, "", "the app's tables were changed by hand")
+    if report.problem:
+        console.warn(report.problem)
+    console.say(f"Next     {report.next}")
+
+
+def _lane(title: str, lines: Sequence[str], otherwise: str) -> None:
+    for head, line in zip([title, *[""] * len(lines)], lines or [otherwise], strict=False):
+        console.say(f"{head:<9}{line}")
+
+
+def _facts(title: str, changes: Sequence[Change], fresh: str, otherwise: str) -> None:
+    console.say(f"{title:<9}{f'{otherwise}: {differences.count(changes)}' if changes else fresh}")
+    screens.show_changes(changes, limit=8)

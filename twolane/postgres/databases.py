@@ -1,0 +1,177 @@
+"""Connects to targets; makes, copies and drops databases of our own.
+
+Every command works through a transaction pooler: no prepared statements, no session state.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from twolane.config import Config
+from twolane.postgres import embedded
+from twolane.postgres.connections import open_connection
+from twolane.postgres.transactions import transaction
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+# The stub of what Supabase provides.
+PLATFORM = Path(__file__).with_name("platform.sql")
+
+
+def local_database(config: Config) -> dict[str, Any]:
+    """Parameters of the embedded database, made with the platform stub if it is new."""
+    server = embedded.server(config)
+    with open_connection(
+        server | {"dbname": "postgres"}, "Connecting to the embedded server"
+    ) as maintenance:
+        ensure_database(maintenance, server, embedded.LOCAL_DATABASE, [load_platform])
+    return server | {"dbname": embedded.LOCAL_DATABASE}
+
+
+def drop(maintenance: Connection[Any], name: str, force: bool = True) -> None:
+    """Drops a database if it exists; without force, it fails while somebody is connected."""
+    from psycopg import sql
+
+    statement = "drop database if exists {} with (force)" if force else "drop database if exists {}"
+    maintenance.execute(sql.SQL(statement).format(sql.Identifier(name)))
+
+
+def abandoned(maintenance: Connection[Any], prefix: str) -> list[str]:
+    """Drafts of databases whose process is gone: see `ensure_database`."""
+    return [
+        name
+        for (name,) in maintenance.execute(
+            """
+            select datname from pg_database
+            where starts_with(datname, %s) and datname ~ '_draft_[0-9]+$'
+                and substring(datname from '[0-9]+$')::int not in (select pid from pg_stat_activity)
+            """,
+            (prefix,),
+        )
+    ]
+
+
+@contextmanager
+def clone(server: dict[str, Any], database: str) -> Iterator[dict[str, Any]]:
+    """Connection parameters of a throw-away copy of a database on the embedded server."""
+    name = f"clone_{int(time.time())}_{uuid4().hex}"
+    opening = partial(
+        open_connection, {"dbname": "postgres"} | server, "Connecting to the embedded server"
+    )
+    with opening() as maintenance:
+        ensure_database(maintenance, server, name, [], database)
+    try:
+        yield server | {"dbname": name}
+    finally:
+        with opening() as maintenance:
+            drop(maintenance, name)
+
+
+def old_clones(maintenance: Connection[Any]) -> list[str]:
+    """Copies older than an hour: none is needed that long, so their process was killed."""
+    rows = maintenance.execute("select datname from pg_database where datname ~ '^clone_[0-9]+_'")
+    now = time.time()
+    return [name for (name,) in rows if int(name.split("_")[1]) < now - 3600]
+
+
+def drop_local(config: Config) -> None:
+    server = embedded.server(config)
+    with open_connection(
+        server | {"dbname": "postgres"}, "Connecting to the embedded server"
+    ) as maintenance:
+        drop(maintenance, embedded.LOCAL_DATABASE)
+
+
+def ensure_database(
+    maintenance: Connection[Any],
+    server: dict[str, Any],
+    name: str,
+    fills: Sequence[Callable[[Connection[Any]], None]],
+    template: str = "template0",
+) -> None:
+    """Makes a database that is complete or absent: filled under another name, then renamed.
+
+    Each of `fills` gets its own connection, so that it finds the settings (`search_path`) that the
+    previous one gave the database. If two run at once, the slower drops its own draft.
+    """
+    from psycopg import errors, sql
+
+    if _exists(maintenance, name):
+        return
+    draft = f"{name}_draft_{maintenance.info.backend_pid}"
+    drop(maintenance, draft)
+    copy = sql.SQL("create database {} template {}").format(
+        sql.Identifier(draft), sql.Identifier(template)
+    )
+    _patiently(lambda: maintenance.execute(copy))
+    try:
+        _copy_settings(maintenance, template, draft)
+        for fill in fills:
+            with open_connection(server | {"dbname": draft}, f"Making {name}") as connection:
+                fill(connection)
+        maintenance.execute(
+            sql.SQL("alter database {} rename to {}").format(
+                sql.Identifier(draft), sql.Identifier(name)
+            )
+        )
+    except (errors.DuplicateDatabase, errors.UniqueViolation):  # another command was faster
+        drop(maintenance, draft)
+        if not _exists(maintenance, name):
+            raise
+    except BaseException:
+        drop(maintenance, draft)
+        raise
+
+
+def _copy_settings(maintenance: Connection[Any], template: str, copy: str) -> None:
+    """Copies a database's settings (`search_path`): CREATE DATABASE … TEMPLATE does not."""
+    from psycopg import sql
+
+    settings = maintenance.execute(
+        """
+        select unnest(setconfig)
+        from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase
+        where d.datname = %s and s.setrole = 0
+        """,
+        (template,),
+    ).fetchall()
+    for (setting,) in settings:
+        name, _, value = setting.partition("=")
+        with maintenance.transaction():
+            maintenance.execute("select set_config(%s, %s, true)", (name, value))
+            maintenance.execute(
+                sql.SQL("alter database {} set {} from current").format(
+                    sql.Identifier(copy), sql.Identifier(*name.split("."))
+                )
+            )
+
+
+def _exists(maintenance: Connection[Any], name: str) -> bool:
+    found = maintenance.execute("select from pg_database where datname = %s", (name,))
+    return found.fetchone() is not None
+
+
+def _patiently(work: Callable[[], object]) -> None:
+    """Retries: a database can't be copied while somebody is connected to it, usually briefly."""
+    from psycopg.errors import ObjectInUse
+
+    for pause in (0.1, 0.2, 0.5, 1, 2, 5, 10):
+        try:
+            work()
+            return
+        except ObjectInUse:
+            time.sleep(pause)
+    work()
+
+
+def load_platform(connection: Connection[Any]) -> None:
+    """Runs the stub of what Supabase provides; only for databases that we made ourselves."""
+    with transaction(connection):
+        connection.execute(PLATFORM.read_bytes())

@@ -1,0 +1,124 @@
+"""Transactions: time limits, twolane's own lock, and retries for other locks.
+
+Settings and locks end with the transaction, as a transaction pooler requires.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from twolane.errors import Failure
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+Result = TypeVar("Result")
+
+LOCK_TIMEOUT = "5s"
+STATEMENT_TIMEOUT = "15min"
+LOCK_ATTEMPTS = 3
+# Resets the session settings of a user's SQL, so that a pooler's next client doesn't get them.
+RESET = b"reset role; reset session authorization; reset all"
+# Any constant works, if every version of twolane uses the same.
+ADVISORY_LOCK = 0x7477_6F6C_616E_6531
+
+
+@contextmanager
+def transaction(connection: Connection[Any]) -> Iterator[None]:
+    """A transaction with its own time limits; they override those of the role or the pooler."""
+    with connection.transaction():
+        connection.execute(
+            "select set_config('lock_timeout', %s, true), "
+            "set_config('statement_timeout', %s, true)",
+            (LOCK_TIMEOUT, STATEMENT_TIMEOUT),
+        )
+        yield
+
+
+def exclusive(connection: Connection[Any], waiting: Callable[[str], None]) -> None:
+    """Takes twolane's own lock until the transaction ends; tells `waiting` who holds it meanwhile.
+
+    Raises:
+        Failure: the lock did not become free within a minute.
+    """
+    deadline = time.monotonic() + 60
+    told = ""
+    attempt = "select pg_try_advisory_xact_lock(%s)"
+    while connection.execute(attempt, (ADVISORY_LOCK,)).fetchone() != (True,):
+        holder = _holder(connection)
+        if time.monotonic() > deadline:
+            raise Failure(
+                f"Another twolane command is at work on this database: {holder}.",
+                "Wait until it has finished, then run the same command again.",
+            )
+        if holder != told:
+            waiting(f"waiting for another twolane command: {holder}")
+            told = holder
+        time.sleep(0.1)
+
+
+def _holder(connection: Connection[Any]) -> str:
+    """Who holds twolane's lock. pg_locks has a bigint key as two halves (manual, pg_locks)."""
+    row = connection.execute(
+        """
+        select format('%%s, process %%s, since %%s', usename, pid, date_trunc('second', xact_start))
+        from pg_locks l join pg_stat_activity a using (pid)
+        where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+            and l.classid::bigint = %s and l.objid::bigint = %s
+        """,
+        (ADVISORY_LOCK >> 32, ADVISORY_LOCK & 0xFFFF_FFFF),
+    ).fetchone()
+    return str(row[0]) if row else "it has just finished"
+
+
+def retry_locks(
+    work: Callable[[], Result], connection: Connection[Any], waiting: Callable[[str], None]
+) -> Result:
+    """Runs `work`, one whole transaction; runs it again if it did not get a lock in time.
+
+    Other statements queue behind a statement that waits for a lock; a pause lets them run.
+
+    Raises:
+        Failure: no lock after three attempts; the message names the oldest open transaction.
+    """
+    from psycopg.errors import LockNotAvailable
+
+    for attempt in range(1, LOCK_ATTEMPTS + 1):
+        try:
+            return work()
+        except LockNotAvailable as error:
+            blocker = _oldest_transaction(connection)
+            if attempt == LOCK_ATTEMPTS:
+                raise Failure(
+                    f"{error.diag.message_primary}, {LOCK_ATTEMPTS} times.\n"
+                    f"  The oldest open transaction: {blocker}",
+                    "Let it finish (or end it), then run the same command again.",
+                ) from error
+            waiting(
+                f"no lock within {LOCK_TIMEOUT}, once more; the oldest open transaction: {blocker}"
+            )
+            time.sleep(attempt)
+    raise AssertionError("unreachable")
+
+
+def _oldest_transaction(connection: Connection[Any]) -> str:
+    """The oldest open transaction; prefers those that hold a lock on a user's table.
+
+    No built-in relation has an OID from 16384 on (FirstNormalObjectId,
+    src/include/access/transam.h).
+    """
+    row = connection.execute(
+        """
+        select format('%s, process %s, %s, since %s: %s', usename, pid, state,
+            date_trunc('second', xact_start), left(regexp_replace(query, '\\s+', ' ', 'g'), 80))
+        from pg_stat_activity a
+        where datname = current_database() and pid <> pg_backend_pid() and xact_start is not null
+        order by not exists (
+            select from pg_locks l where l.pid = a.pid and l.granted and l.relation >= 16384
+        ), xact_start limit 1
+        """
+    ).fetchone()
+    return str(row[0]) if row else "none any more"

@@ -1,0 +1,111 @@
+"""Calls functions that the data API's roles may call, with arguments from others' rows."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from twolane.prove import values as prove_values
+from twolane.prove.attempts import OTHER, Actor, Attempt, Outcome, Try, attempt
+from twolane.prove.schema import Argument, Function
+from twolane.prove.stage import Reading, Stage, changed, failed
+from twolane.sql import literal, quote
+
+VALUES, CALLS = 40, 48
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Calls every function as every actor who may call it; rolls back each call."""
+
+    stage: Stage
+
+    def run(self) -> Iterator[Attempt]:
+        for actor in self.stage.actors:
+            yield from self._calls(actor)
+
+    def _calls(self, actor: Actor) -> Iterator[Attempt]:
+        """Tries all calls of an actor: others' rows must not affect the answer, or be changed."""
+        todo = [
+            (function, call)
+            for function in self.stage.schema.functions
+            if actor.role in function.roles
+            for call in self._statements(function, actor)
+        ]
+        if not todo:
+            return
+        full = [self._call(actor, call) for _, call in todo]
+        again = [self._call(actor, call)[0] for _, call in todo]
+        with self.stage.without(self.stage.victims(actor)):
+            alone = [self.stage.read(actor, call) for _, call in todo]
+        for (function, call), (seen, effect), second, own in zip(
+            todo, full, again, alone, strict=True
+        ):
+            outcome = self.stage.compare(actor, seen, second, own, call)
+            if effect:
+                outcome = Outcome(effect=effect)
+            yield attempt(
+                function.signature, "function", actor, Try("call", OTHER, call, {}), outcome
+            )
+
+    def _call(self, actor: Actor, call: str) -> tuple[Reading, str]:
+        """The answer, and the effect of the call on rows of others."""
+        import psycopg
+
+        stage, others = self.stage, self.stage.victims(actor)
+        trial = Try("call", OTHER, call, {})
+        before, _ = stage.as_it_was(trial, stage.schema.tables, others)
+        with stage.rolled_back():
+            try:
+                done = stage.perform(actor, call)
+            except psycopg.Error as error:
+                return failed(error), ""
+            if not done.has_written:
+                return done.answer, ""
+            return done.answer, changed(before, stage.belongings(stage.schema.tables, others))
+
+    def _statements(self, function: Function, actor: Actor) -> list[str]:
+        """Calls with all arguments, and with only the required; none if a type has no value."""
+        required = [argument for argument in function.arguments if not argument.optional]
+        wanted = [function.arguments] + [required] * (required != list(function.arguments))
+        return [
+            _statement(function, arguments, values)
+            for arguments in wanted
+            for values in _combinations([self._values(argument, actor) for argument in arguments])
+        ]
+
+    def _values(self, argument: Argument, actor: Actor) -> list[str]:
+        """Values of the type: from others' rows, columns of that name first; then any value."""
+        rows, others = self.stage.rows, self.stage.victims(actor)
+        found: list[tuple[bool, str]] = []
+        if argument.type.base == "uuid" or argument.type.category == "S":
+            found += [("user" not in argument.name, rows.users[user]) for user in others]
+        name = argument.name.removeprefix("_").removeprefix("p_").removeprefix("in_")
+        for (table, owner), held in rows.held.items():
+            relation = self.stage.schema.relations[table]
+            for column in relation.columns if owner in others else ():
+                if column.type.base != argument.type.base:
+                    continue
+                short = relation.name.rpartition(".")[2].removesuffix("s")
+                alike = name in (column.name, f"{short}_{column.name}")
+                found += [(not alike, v) for _, row in held if (v := row[column.name]) is not None]
+        texts = [value for _, value in sorted(found, key=lambda pair: pair[0])]
+        texts = [*texts[:VALUES], *prove_values.literals(argument.type, 1)[:2]]
+        return [f"{literal(text)}::{argument.type.name}" for text in dict.fromkeys(texts)]
+
+
+def _combinations(values: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    """Combinations of the values, first values first; at most `CALLS` of them."""
+    short = values if len(values) == 1 else [options[:12] for options in values]
+    return list(itertools.islice(itertools.product(*short), CALLS))
+
+
+def _statement(function: Function, arguments: Sequence[Argument], values: Sequence[str]) -> str:
+    named = all(argument.name for argument in arguments)
+    given = ", ".join(
+        f"{quote(argument.name)} => {value}" if named else value
+        for argument, value in zip(arguments, values, strict=True)
+    )
+    call = f"{function.name}({given})"
+    return f"call {call}" if function.is_procedure else f"select {call}::text"

@@ -1,0 +1,72 @@
+"""The files of `db.rls`: reads the facts for them from the shadow, writes and registers them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twolane import files
+from twolane.config import Config
+from twolane.errors import Failure
+from twolane.facts.catalog import Snapshot
+from twolane.prove import schema as prove_schema
+from twolane.prove.owners import Owners
+from twolane.prove.policies import Surroundings
+from twolane.repo.order import MARK
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+
+def read(
+    config: Config, connection: Connection[Any], facts: Snapshot, app: frozenset[str]
+) -> Surroundings:
+    """The tables at head, with the facts that policies, grants and indexes need."""
+    schema = prove_schema.read(connection, facts)
+    owners = Owners(schema, config.tenant_column, config.prove.tenants)
+    names = [table.name for table in schema.tables]
+    sequences: dict[str, dict[str, bool]] = {name: {} for name in names}
+    query = """
+        select t.name, quote_ident(n.nspname) || '.' || quote_ident(s.relname), d.deptype = 'a'
+        from unnest(%s::text[]) t (name)
+        join pg_depend d on d.refobjid = t.name::regclass and d.deptype in ('a', 'i')
+        join pg_class s on s.oid = d.objid and s.relkind = 'S'
+        join pg_namespace n on n.oid = s.relnamespace
+        where d.classid = 'pg_class'::regclass and d.refobjsubid > 0
+        order by 2
+    """
+    for table, sequence, is_serial in connection.execute(query, (names,)):
+        sequences[table][sequence] = is_serial
+    query = """
+        select t.name, a.attname
+        from unnest(%s::text[]) t (name)
+        join pg_index i on i.indrelid = t.name::regclass and i.indpred is null
+        join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+    """
+    indexed = frozenset((t, c) for t, c in connection.execute(query, (names,)))
+    return Surroundings(schema, owners, app, sequences, indexed)
+
+
+def write(config: Config, texts: Mapping[str, str]) -> list[Path]:
+    """Writes new SQL files, and lists them in `bootstrap.txt` after the mark.
+
+    Raises:
+        Failure: one of them exists already; then no file is written.
+    """
+    paths = [config.sql / name for name in texts]
+    for path in paths:
+        if path.exists():
+            raise Failure(
+                f"{path.relative_to(config.root).as_posix()} exists already; it is yours.",
+                "Edit it, then: invoke db.apply. Or remove it and its line in bootstrap.txt.",
+            )
+    with files.alone(config):
+        order = config.order_file.read_text(encoding="utf-8")
+        lines = [line.partition("#")[0].strip() for line in order.splitlines()]
+        added = [*([] if MARK in lines else [MARK]), *(name for name in texts if name not in lines)]
+        separator = "" if order.endswith("\n") or not order else "\n"
+        listed = "".join(f"{name}\n" for name in added)
+        new = dict(zip(paths, texts.values(), strict=True))
+        files.write({**new, config.order_file: f"{order}{separator}{listed}"})
+    return paths

@@ -1,0 +1,211 @@
+"""The findings of `db.prove`: as a matrix, as JSON, as a refusal. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import groupby
+from typing import Any
+
+from twolane.guards.refusal import Refusal
+from twolane.prove import attempts as prove
+from twolane.prove.attempts import FAILED, OPERATIONS, OTHER, OWN, Attempt
+
+WIDTH = 10
+_POLICY = "new row violates row-level security policy"
+SHOWN = 30
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The outcome of all attempts.
+
+    database: "shadow" or "local"; the proof used a copy of it. closed: tables on which the data
+    API's roles have no rights. tenants: table → the column that identifies a row's owner, or None.
+    gaps: tables without an attempt → why. uncalled: functions without a successful call → why.
+    insertable: tables with a policy for inserts.
+    """
+
+    database: str
+    attempts: Sequence[Attempt]
+    shared: Sequence[str]
+    tenants: Mapping[str, str | None]
+    closed: Sequence[str]
+    gaps: Mapping[str, str]
+    uncalled: Mapping[str, str]
+    insertable: Collection[str]
+
+    @cached_property
+    def cells(self) -> Mapping[tuple[str, str, str, str], Attempt]:
+        """(object, who, whose, operation) → the attempt with the worst verdict."""
+        return prove.merged(self.attempts)
+
+    @cached_property
+    def findings(self) -> list[Attempt]:
+        return prove.findings(self.cells.values(), self.shared)
+
+    @cached_property
+    def undecided(self) -> list[Attempt]:
+        """Attempts that prove nothing: neither a grant nor a policy stopped them.
+
+        Or a policy stopped them for a reason other than the tenant: it refuses an own row, too.
+        """
+        return [
+            attempt
+            for attempt in self.cells.values()
+            if (attempt.verdict == FAILED and attempt.whose == OTHER)
+            or (attempt.detail.startswith(_POLICY) and self._is_own_insert(attempt))
+            if attempt.object not in self.uncalled
+        ]
+
+    def _is_own_insert(self, attempt: Attempt) -> bool:
+        own = (attempt.whose, attempt.operation) == (OWN, "insert")
+        return own and attempt.object in self.insertable
+
+
+def tenancy(proof: Proof) -> Refusal | None:
+    """G15: refuses if somebody sees or changes a row of another tenant, or a table is untried."""
+    findings = finding_lines(proof)
+    gaps = [f"{name}: {reason}" for name, reason in proof.gaps.items()]
+    if findings:
+        reason = "Rows can be seen or changed by another tenant, or by anon:"
+        first = "correct grants and policies in supabase/sql, then: invoke db.prove"
+    elif gaps:
+        reason = "No row could be made in these tables, so nothing is proven of them:"
+        name = next(iter(proof.gaps))
+        first = f"""say what a row needs, in pyproject.toml: [tool.twolane.prove.rows.'{name}']"""
+    else:
+        return None
+    return Refusal("G15", "tenancy", reason, first, details=_limited(findings or gaps))
+
+
+def finding_lines(proof: Proof) -> list[str]:
+    """`public.contacts · select · user A, user B: sees rows of another`; each finding once."""
+    return _lines(
+        replace(a, detail=a.detail + _NO_TENANT)
+        if a.operation == "select" and proof.tenants.get(a.object, "") is None
+        else a
+        for a in proof.findings
+    )
+
+
+def undecided_lines(proof: Proof) -> list[str]:
+    return _lines(proof.undecided)
+
+
+def _lines(attempts: Iterable[Attempt]) -> list[str]:
+    lines: dict[tuple[str, str, str], dict[str, None]] = {}
+    for a in attempts:
+        lines.setdefault((a.object, a.operation, a.detail), {})[a.who.partition(" (")[0]] = None
+    return [f"{name} · {op} · {', '.join(who)}: {what}" for (name, op, what), who in lines.items()]
+
+
+_NO_TENANT = '; it has no tenant column: if all may read it, list it under "shared"'
+
+
+def _limited(lines: Sequence[str]) -> list[str]:
+    more = len(lines) - SHOWN
+    return [
+        *lines[:SHOWN],
+        *([f"… and {more} more; all: invoke db.prove --json"] if more > 0 else []),
+    ]
+
+
+def matrix(proof: Proof) -> list[str]:
+    """Lines for each object: who, whose rows, and the verdict of each operation."""
+    blocks: list[tuple[str, list[tuple[str, Sequence[str]]]]] = []
+    cells = _short(proof)
+    by_name = sorted(cells, key=lambda key: key[0])
+    for name, group in groupby(by_name, key=lambda key: key[0]):
+        keys = list(group)
+        operations = [op for op in (*OPERATIONS, "call") if any(key[3] == op for key in keys)]
+        rows: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+        for who, whose in dict.fromkeys((who, whose) for _, who, whose, _ in keys):
+            row = tuple(_cell(cells.get((name, who, whose, op)), proof) for op in operations)
+            rows.setdefault((whose, row), []).append(who)
+        alike: list[tuple[str, Sequence[str]]] = [
+            (f"{', '.join(who)}: {whose}", row) for (whose, row), who in rows.items()
+        ]
+        alike.sort(key=lambda labelled: OWN not in labelled[0])
+        blocks.append((f"{name}   {_note(proof, name)}".rstrip(), [("", operations), *alike]))
+    width = max((len(label) for _, rows in blocks for label, _ in rows), default=0)
+    lines = []
+    for title, labelled in blocks:
+        lines.append(title)
+        for label, line in labelled:
+            columns = "".join(f"{cell:<{WIDTH}}" for cell in line)
+            lines.append(f"  {label:<{width}}  {columns}".rstrip())
+    return [*lines, *(f"{name}   closed to anon and authenticated" for name in proof.closed)]
+
+
+def _short(proof: Proof) -> dict[tuple[str, str, str, str], Attempt]:
+    """The cells; one actor stands for all shapes of forged claims."""
+    return prove.merged([replace(a, who=a.who.partition(" (")[0]) for a in proof.attempts])
+
+
+def _note(proof: Proof, name: str) -> str:
+    if name in proof.shared:
+        return "shared"
+    return f"tenant: {proof.tenants[name]}" if proof.tenants.get(name) else ""
+
+
+def _cell(attempt: Attempt | None, proof: Proof) -> str:
+    if attempt is None:
+        return "·"
+    is_finding = prove.is_finding(attempt, proof.shared)
+    return attempt.verdict.upper() if is_finding else attempt.verdict
+
+
+def summary(proof: Proof) -> str:
+    kinds = {kind: len({a.object for a in proof.attempts if a.kind == kind}) for kind in _KINDS}
+    words = ", ".join(f"{n} {kind}{'' if n == 1 else 's'}" for kind, n in kinds.items() if n)
+    return f"{len(proof.attempts)} attempts on {words or 'no tables'}"
+
+
+_KINDS = ("table", "view", "function")
+
+
+def as_json(proof: Proof) -> dict[str, Any]:
+    """The whole proof; the README's section "Proving tenancy" documents it."""
+    return {
+        "database": proof.database,
+        "proven": not proof.findings and not proof.gaps,
+        "tables": [
+            {"table": name, "tenant": tenant, "shared": name in proof.shared}
+            for name, tenant in proof.tenants.items()
+        ],
+        "closed": list(proof.closed),
+        "findings": list(map(_attempt, proof.findings)),
+        "gaps": [{"object": name, "reason": reason} for name, reason in proof.gaps.items()],
+        "uncalled": [{"object": name, "reason": why} for name, why in proof.uncalled.items()],
+        "undecided": list(map(_attempt, proof.undecided)),
+        "matrix": [
+            {key: value for key, value in _attempt(cell).items() if key != "statement"}
+            for cell in proof.cells.values()
+        ],
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, str]:
+    return {
+        "object": attempt.object,
+        "kind": attempt.kind,
+        "who": attempt.who,
+        "rows": attempt.whose,
+        "operation": attempt.operation,
+        "verdict": attempt.verdict,
+        "detail": attempt.detail,
+        "statement": attempt.statement,
+    }
+
+
+def uncalled(attempts: Sequence[Attempt], signatures: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Functions without a successful call, each with the error of its last call."""
+    called: dict[str, list[Attempt]] = {signature: [] for signature in signatures}
+    for attempt in attempts:
+        if attempt.object in called:
+            called[attempt.object].append(attempt)
+    for signature, calls in called.items():
+        if all(call.verdict == FAILED for call in calls):
+            yield signature, calls[-1].detail if calls else "its arguments can't be made"

@@ -1,0 +1,236 @@
+"""Rows of two users in every table, made by trial in a throw-away copy of the database.
+
+One transaction makes all rows of a user, parents first. Every row that it writes belongs to that
+user, including rows that triggers add. So the owner of a row is known in every schema.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from twolane.errors import Failure
+from twolane.prove.choice import Choice, Row, Unmakeable, first_line
+from twolane.prove.owners import Owners
+from twolane.prove.schema import USERS, ForeignKey, Relation, Schema, as_row
+from twolane.sql import literal, quote
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+ATTEMPTS = 12
+Held = tuple[str, dict[str, str | None]]
+"""The location of a row, (tableoid, ctid) in SQL, and its columns as text."""
+
+
+@dataclass
+class Rows:
+    """The rows, once `make` has made them.
+
+    users: name → id in auth.users. hints: table → column → SQL expression. reasons: table → why it
+    has no row. held: (table, user) → rows.
+    """
+
+    connection: Connection[Any]
+    schema: Schema
+    owners: Owners
+    users: Mapping[str, str]
+    hints: Mapping[str, Mapping[str, str]]
+    reasons: dict[str, str] = field(default_factory=dict)
+    held: dict[tuple[str, str], list[Held]] = field(default_factory=dict)
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    _needed: dict[str, set[str]] = field(default_factory=dict)
+
+    def make(self) -> None:
+        """Makes the rows of every user, and commits them.
+
+        Raises:
+            Failure: the users can't be made.
+        """
+        for user in self.users:
+            with self.connection.transaction():
+                self._make_for(user)
+                for table in self.schema.tables:
+                    self._collect(table, user)
+
+    def _make_for(self, user: str) -> None:
+        claims = f'{{"sub": "{self.users[user]}", "role": "authenticated"}}'
+        self.connection.execute(
+            "select set_config('request.jwt.claims', %s, true), "
+            "set_config('request.jwt.claim.sub', %s, true)",
+            (claims, self.users[user]),
+        )
+        for table in in_order(self.schema.tables):
+            reason = "no row is left of those that were made"
+            try:
+                self._insert(table, user)
+            except Unmakeable as problem:
+                reason = str(problem)
+            self._collect(table, user)
+            if not self.held[table.name, user]:
+                self.reasons[table.name] = reason
+                if table.name == USERS:
+                    raise Failure(
+                        f"auth.users takes no row: {reason}",
+                        "Say what it needs, in pyproject.toml: "
+                        f'[tool.twolane.prove.rows."{USERS}"] raw_user_meta_data = "\'…\'"',
+                    )
+
+    def payload(self, table: Relation, owner: str, parents_of: str) -> Row:
+        """The columns of a new row of `owner`; its parents are rows of `parents_of`.
+
+        Raises:
+            Unmakeable: no such row can be made; the message says why.
+        """
+        return self._choose(table, owner, parents_of)
+
+    def belongs(self, table: Relation, user: str) -> str:
+        """SQL: whether row t belongs to the user, by tenant column or as a row made for them."""
+        conditions = [f"t.{quote(c)} = {e}" for c, e in self.tenant(table, user).items()]
+        return f"({' or '.join([*conditions, self.is_held(table, user)])})"
+
+    def is_held(self, table: Relation, user: str) -> str:
+        """SQL: whether the row t of the table is one of the rows made for the user."""
+        places = ", ".join(place for place, _ in self.held.get((table.name, user), []))
+        return f"(t.tableoid::oid, t.ctid) in ({places})" if places else "false"
+
+    def tenant(self, table: Relation, user: str) -> Row:
+        """The column that identifies a row's owner, with the value for this user."""
+        if own := self.owners.own(table):
+            return {own: self._id(table, own, user)}
+        name = self.owners.tenant(table)
+        return {c: value for c, value in self.links(table, user).items() if c == name}
+
+    def links(self, table: Relation, user: str) -> Row:
+        """The columns that refer to rows made for the user, for example a row of a team."""
+        return {
+            column: expression
+            for key in table.foreign_keys
+            if key.parent != USERS and len(key.columns) == 1
+            for column, expression in self._keys(key, user, table).items()
+        }
+
+    def _insert(self, table: Relation, user: str) -> None:
+        from psycopg import errors
+
+        needed = self._needed.setdefault(table.name, set())
+        problem = "no value was taken"
+        for _ in range(ATTEMPTS):
+            row = self._choose(table, user, user)
+            try:
+                with self.connection.transaction():
+                    self.connection.execute(insert(table, row).encode())
+                return
+            except (errors.UniqueViolation, errors.ExclusionViolation) as error:
+                problem = first_line(error)
+                needed |= set(table.unique.get(error.diag.constraint_name or "", []))
+            except errors.NotNullViolation as error:
+                problem = first_line(error)
+                column = error.diag.column_name
+                if column is None or column in needed or not table.has(column):
+                    break
+                needed.add(column)
+            except errors.Error as error:
+                problem = first_line(error)
+                break
+        raise Unmakeable(problem)
+
+    def _choose(self, table: Relation, owner: str, parents: str) -> Row:
+        given = self._parents(table, parents) | self._owner(table, owner)
+        if table.name == USERS:
+            given = _new_user(self.users[owner])
+        given |= self.hints.get(table.name, {})
+        needed = self._needed.get(table.name, set())
+        return Choice(self.connection, table, next(self._numbers), given, needed).row()
+
+    def _owner(self, table: Relation, user: str) -> Row:
+        """The tenant column, even without a foreign key, and all with keys to auth.users."""
+        columns = {c for k in table.foreign_keys if k.parent == USERS for c in k.columns}
+        columns |= {c for c in [self.owners.own(table)] if c}
+        return {name: self._id(table, name, user) for name in columns}
+
+    def _id(self, table: Relation, column: str, user: str) -> str:
+        return f"{literal(self.users[user])}::{table.column(column).type.name}"
+
+    def _parents(self, table: Relation, user: str) -> Row:
+        """The columns of foreign keys, if the parent table has a row of the user."""
+        found: Row = {}
+        for key in table.foreign_keys:
+            values = self._keys(key, user, table)
+            if values:
+                found |= values
+            elif key.required(table):
+                reason = self.reasons.get(key.parent, "the required keys form a circle")
+                raise Unmakeable(f"{', '.join(key.columns)} refers to {key.parent}: {reason}")
+        return found
+
+    def _keys(self, key: ForeignKey, user: str, table: Relation) -> Row:
+        for _, row in self.held.get((key.parent, user), []):
+            values = [row[name] for name in key.parent_columns]
+            if key.parent != table.name and None not in values:
+                return {
+                    name: f"{literal(value or '')}::{table.column(name).type.name}"
+                    for name, value in zip(key.columns, values, strict=True)
+                }
+        return {}
+
+    def _collect(self, table: Relation, user: str) -> None:
+        """Collects the rows that the open transaction wrote, by xmin; includes its savepoints."""
+        if table.kind == "foreign table":
+            self.held[table.name, user] = []
+            return
+        rows = self.connection.execute(
+            f"select format('(%s::oid, %L::tid)', t.tableoid::oid, t.ctid), to_jsonb(t)::text "
+            f"from {table.name} t where age(t.xmin) <= age(pg_current_xact_id()::xid)".encode()
+        ).fetchall()
+        self.held[table.name, user] = [(place, as_row(text)) for place, text in rows]
+
+
+def insert(table: Relation, row: Row) -> str:
+    """An insert of one row; it keeps the given values of identity columns."""
+    if not row:
+        return f"insert into {table.name} default values"
+    columns = ", ".join(quote(name) for name in row)
+    over = any(table.column(name).identity == "a" for name in row)
+    return (
+        f"insert into {table.name} ({columns})"
+        f"{' overriding system value' if over else ''} values ({', '.join(row.values())})"
+    )
+
+
+def in_order(tables: Sequence[Relation]) -> list[Relation]:
+    """The tables, parents first; in a circle of keys, first the table whose keys may be null."""
+    parents = [
+        {table.name: _parents_of(table, only_required) for table in tables}
+        for only_required in (False, True)
+    ]
+    left, done, found = list(tables), set[str](), list[Relation]()
+    while left:
+        ready = next(
+            (table for known in parents for table in left if known[table.name] <= done),
+            left[0],
+        )
+        left.remove(ready)
+        done.add(ready.name)
+        found.append(ready)
+    return found
+
+
+def _parents_of(table: Relation, only_required: bool) -> set[str]:
+    return {
+        key.parent
+        for key in table.foreign_keys
+        if key.parent != table.name and (not only_required or key.required(table))
+    }
+
+
+def _new_user(user: str) -> Row:
+    return {
+        "id": f"{literal(user)}::uuid",
+        "aud": "'authenticated'",
+        "role": "'authenticated'",
+        "email": literal(f"{user}@example.com"),
+        "raw_app_meta_data": '\'{"provider": "email"}\'',
+    }

@@ -1,0 +1,125 @@
+"""All attempts on tables and views: every actor, every operation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from twolane.prove.attempts import (
+    ALLOWED,
+    OTHER,
+    OWN,
+    Actor,
+    Attempt,
+    Material,
+    Outcome,
+    Try,
+    attempt,
+    writes,
+)
+from twolane.prove.choice import Unmakeable
+from twolane.prove.schema import Relation
+from twolane.prove.stage import Stage, selection
+from twolane.sql import literal
+
+
+@dataclass
+class Run:
+    stage: Stage
+    _materials: dict[str, Material] = field(default_factory=dict)
+
+    def attempts(self, shown: Callable[[str], Any]) -> list[Attempt]:
+        """All possible attempts; calls `shown` with the name of each actor in turn."""
+        stage = self.stage
+        found = [attempt for actor in stage.actors for attempt in self._reads(actor)]
+        stage.open = frozenset(a.object for a in found if (a.whose, a.verdict) == (OTHER, ALLOWED))
+        for actor in stage.actors:
+            with shown(f"trying as {actor.name}"):
+                for table in stage.tables:
+                    found += self._writes(table, actor)
+                for view in stage.schema.views:
+                    found += self._through(view, actor)
+        return found
+
+    def _reads(self, actor: Actor) -> Iterator[Attempt]:
+        """Attempts to read: what an actor sees must not depend on the rows of others."""
+        relations = [*self.stage.tables, *self.stage.schema.views]
+        queries = {relation.name: selection(relation, actor.role) for relation in relations}
+        others = self.stage.victims(actor)
+        with self.stage.rolled_back():
+            self._refresh()
+            full = {name: self.stage.read(actor, query) for name, query in queries.items()}
+            again = {name: self.stage.read(actor, query) for name, query in queries.items()}
+        with self.stage.without(others):
+            self._refresh()
+            alone = {name: self.stage.read(actor, query) for name, query in queries.items()}
+        for relation in relations:
+            seen, own = full[relation.name], alone[relation.name]
+            for whose in (OWN, OTHER) if actor.user else (OTHER,):
+                if whose == OTHER:
+                    outcome = self.stage.compare(actor, seen, again[relation.name], own)
+                else:
+                    outcome = Outcome(count=own.total()) if isinstance(own, Counter) else own
+                yield attempt(
+                    relation.name,
+                    kind(relation),
+                    actor,
+                    Try("select", whose, queries[relation.name], {}),
+                    outcome,
+                )
+
+    def _refresh(self) -> None:
+        for view in self.stage.schema.views:
+            if view.kind == "materialized view":
+                self.stage.connection.execute(f"refresh materialized view {view.name}".encode())
+
+    def _writes(self, table: Relation, actor: Actor) -> Iterator[Attempt]:
+        others = self.stage.victims(actor)
+        for trial in writes(self._material(table), actor, others[0]):
+            yield attempt(
+                table.name, "table", actor, trial, self.stage.attempt(actor, trial, [table], others)
+            )
+
+    def _through(self, view: Relation, actor: Actor) -> Iterator[Attempt]:
+        """Attempts to change rows through a view, if the view can be updated."""
+        others = self.stage.victims(actor)
+        columns = [column for column in view.columns if column.type.plain]
+        trials = [Try("delete", OTHER, f"delete from {view.name}", {})]
+        if columns and "u" in view.rights[actor.role]:
+            column = next((c for c in columns if "u" in c.rights[actor.role]), columns[0])
+            value = f"(select x from (select {column.quoted} as x from {view.name}) as y limit 1)"
+            with self.stage.rolled_back():
+                row = self.stage.connection.execute(f"select {value}::text".encode()).fetchone()
+            if row and row[0] is not None:
+                change = f"{column.quoted} = {literal(row[0])}::{column.type.name}"
+                trials.append(Try("update", OTHER, f"update {view.name} set {change}", {}))
+        for trial in trials:
+            outcome = self.stage.attempt(actor, trial, self.stage.schema.tables, others)
+            if outcome.state not in ("55000", "0A000"):  # the view can't be updated
+                yield attempt(view.name, "view", actor, trial, outcome)
+
+    def _material(self, table: Relation) -> Material:
+        if table.name not in self._materials:
+            users = list(self.stage.rows.users)
+            payloads = {}
+            for owner in users:
+                for parents in users:
+                    try:
+                        payloads[owner, parents] = self.stage.rows.payload(table, owner, parents)
+                    except Unmakeable:
+                        continue
+            self._materials[table.name] = Material(
+                table,
+                payloads,
+                {u: held[0][1] for u in users if (held := self.stage.rows.held[table.name, u])},
+                {user: self.stage.rows.tenant(table, user) for user in users},
+                {user: self.stage.rows.links(table, user) for user in users},
+                {user: self.stage.removal(table, user) for user in users},
+            )
+        return self._materials[table.name]
+
+
+def kind(relation: Relation) -> str:
+    return "table" if relation.is_table else "view"

@@ -1,0 +1,245 @@
+"""The parts of a database that `db.prove` needs: tables with their columns, checks and keys, views,
+functions, and the rights of the data API's roles on them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twolane.config import Prove
+from twolane.errors import Failure
+from twolane.facts import identities
+from twolane.facts.catalog import Snapshot
+from twolane.sql import quote
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+USERS = "auth.users"
+
+
+@dataclass(frozen=True)
+class Type:
+    """A column's or argument's type. `name`: as SQL writes it; the rest describes its base type.
+
+    base: the catalog's name (`int4`). kind: pg_type.typtype. category: pg_type.typcategory.
+    element: of an array, the name of its elements' base type. labels: the labels of the enum, or of
+    the enum of the elements.
+    """
+
+    name: str
+    base: str
+    kind: str
+    category: str
+    modifier: int
+    element: str | None
+    labels: Sequence[str]
+    checks: Sequence[str]
+
+    @property
+    def comparable(self) -> bool:
+        return self.base == "uuid" or self.category in "SND"
+
+    @property
+    def plain(self) -> bool:
+        """Whether its values in JSON are valid literals of the type."""
+        return self.kind in "be" and self.category != "A"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column. `rights`: role → letters of its rights: r(ead), i(nsert), u(pdate)."""
+
+    name: str
+    type: Type
+    required: bool
+    default: str | None
+    identity: str
+    generated: str | None
+    rights: Mapping[str, str]
+
+    @property
+    def serial(self) -> bool:
+        """Whether its default needs a right on a sequence; an explicit value does not."""
+        return not self.identity and (self.default or "").startswith("nextval(")
+
+    @property
+    def quoted(self) -> str:
+        return quote(self.name)
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    columns: Sequence[str]
+    parent: str
+    parent_columns: Sequence[str]
+    cascades: bool
+
+    def required(self, table: Relation) -> bool:
+        """Whether every row has a parent; a row with one null column has none (MATCH SIMPLE)."""
+        return all(table.column(name).required for name in self.columns)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check constraint: its expression, and the columns in it."""
+
+    expression: str
+    columns: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table, or a view (which has only columns).
+
+    rights: role → letters, as for a column, and a(ny of them on the whole relation or a column),
+    d(elete), t(runcate).
+    """
+
+    name: str
+    kind: str
+    exposed: bool
+    insert_policy: bool
+    columns: Sequence[Column]
+    checks: Sequence[Check]
+    keys: Sequence[Sequence[str]]
+    foreign_keys: Sequence[ForeignKey]
+    unique: Mapping[str, Sequence[str]]
+    rights: Mapping[str, str]
+
+    @property
+    def is_table(self) -> bool:
+        return self.kind in ("table", "foreign table")
+
+    @property
+    def reachable(self) -> bool:
+        return self.exposed and any(self.rights.values())
+
+    def has(self, name: str) -> bool:
+        return any(column.name == name for column in self.columns)
+
+    def column(self, name: str) -> Column:
+        return next(column for column in self.columns if column.name == name)
+
+    def allowed(self, role: str, right: str) -> list[Column]:
+        """The columns on which the role has that right."""
+        return [column for column in self.columns if right in column.rights[role]]
+
+
+@dataclass(frozen=True)
+class Argument:
+    name: str
+    type: Type
+    optional: bool
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function or procedure that one of `roles` may call."""
+
+    name: str
+    signature: str
+    is_procedure: bool
+    is_definer: bool
+    arguments: Sequence[Argument]
+    roles: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Schema:
+    """All objects to try; tables include platform tables that foreign keys refer to."""
+
+    relations: Mapping[str, Relation]
+    functions: Sequence[Function]
+
+    @property
+    def tables(self) -> list[Relation]:
+        return [relation for relation in self.relations.values() if relation.is_table]
+
+    @property
+    def views(self) -> list[Relation]:
+        return [
+            relation
+            for relation in self.relations.values()
+            if not relation.is_table and relation.reachable
+        ]
+
+
+def read(connection: Connection[Any], facts: Snapshot) -> Schema:
+    """Reads the tables, views and functions that the facts name."""
+    names = [
+        str(identities.relation(identity))
+        for identity in facts
+        if identities.kind(identity) in identities.RELATION_KINDS
+    ]
+    schemas = {
+        identities.unquote(identities.split_name(_name(i))[0]) for i in facts if _has_schema(i)
+    }
+    query = Path(__file__).with_name("schema.sql").read_bytes()
+    parameters = {"names": [*names, USERS], "schemas": sorted(schemas), "own": names}
+    with connection.cursor() as cursor:
+        cursor.execute(query, parameters)
+        row = cursor.fetchone()
+    found = row[0] if row else {}
+    relations = {r["name"]: _relation(r) for r in found["relations"] or []}
+    return Schema(relations, [_function(f) for f in found["functions"] or []])
+
+
+def check_hints(hints: Prove, schema: Schema) -> None:
+    """Raises a `Failure` for a hint about something that does not exist."""
+    functions = {function.signature for function in schema.functions}
+    for name in hints.shared:
+        if name not in schema.relations and name not in functions:
+            raise _misnamed(f"shared: {name} is no table, view or function", schema)
+    for name, columns in {**{t: [c] for t, c in hints.tenants.items()}, **hints.rows}.items():
+        if name not in schema.relations:
+            raise _misnamed(f"{name} is no table", schema)
+        for column in columns:
+            if not schema.relations[name].has(column):
+                raise _misnamed(f"{name} has no column {column}", schema)
+
+
+def _misnamed(what: str, schema: Schema) -> Failure:
+    return Failure(
+        f"pyproject.toml, [tool.twolane.prove]: {what}.",
+        f"Names are as in: {', '.join(list(schema.relations)[1:5])}",
+    )
+
+
+def _has_schema(identity: str) -> bool:
+    return identities.kind(identity) in (*identities.RELATION_KINDS, "function", "procedure")
+
+
+def _name(identity: str) -> str:
+    return identity.removeprefix(identities.kind(identity) + " ")
+
+
+def _type(parts: Mapping[str, Any]) -> Type:
+    return Type(**{**parts, "labels": parts["labels"] or [], "checks": parts["checks"] or []})
+
+
+def _relation(parts: Mapping[str, Any]) -> Relation:
+    return Relation(
+        **{
+            **parts,
+            "columns": [Column(**{**c, "type": _type(c["type"])}) for c in parts["columns"] or []],
+            "checks": [Check(**check) for check in parts["checks"] or []],
+            "keys": parts["keys"] or [],
+            "foreign_keys": [ForeignKey(**key) for key in parts["foreign_keys"] or []],
+            "unique": parts["unique"] or {},
+        }
+    )
+
+
+def _function(parts: Mapping[str, Any]) -> Function:
+    arguments = [Argument(**{**a, "type": _type(a["type"])}) for a in parts["arguments"] or []]
+    return Function(**{**parts, "arguments": arguments})
+
+
+def as_row(text: str) -> dict[str, str | None]:
+    """A JSON row as column → text, for literals."""
+    row: dict[str, Any] = json.loads(text)
+    return {k: v if v is None or isinstance(v, str) else json.dumps(v) for k, v in row.items()}

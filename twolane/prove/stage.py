@@ -1,0 +1,269 @@
+"""The stage: a throw-away copy, in which actors run statements; rolls back all of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from twolane.prove import attempts
+from twolane.prove.attempts import OTHER, Actor, Outcome, Try
+from twolane.prove.rows import Rows
+from twolane.prove.schema import USERS, Relation, Schema
+from twolane.sql import literal
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+Reading = Counter[str] | Outcome
+"""The rows that an actor saw, or the error instead."""
+
+LIMITS = b"set lock_timeout = '5s'; set statement_timeout = '10s'"
+_STEP_DOWN = "set constraints all immediate; set local role none"
+# A transaction gets an id when it first writes (manual, "Transactions and Identifiers").
+_HAS_WRITTEN = "select pg_current_xact_id_if_assigned() is not null"
+
+
+@dataclass(frozen=True)
+class Done:
+    """The result of a statement: its row count, the rows it returned, whether it wrote any."""
+
+    count: int
+    answer: Counter[str]
+    has_written: bool
+
+
+@dataclass
+class Stage:
+    """The database for attempts. open: relations in which somebody sees rows of others anyway."""
+
+    connection: Connection[Any]
+    schema: Schema
+    rows: Rows
+    open: frozenset[str] = frozenset()
+
+    @cached_property
+    def actors(self) -> list[Actor]:
+        return attempts.actors(self.rows.users)
+
+    @cached_property
+    def tables(self) -> list[Relation]:
+        """The tables that an actor can reach and that have rows for attempts."""
+        return [
+            table
+            for table in self.schema.tables
+            if table.reachable and table.name not in self.rows.reasons
+        ]
+
+    def victims(self, actor: Actor) -> list[str]:
+        return attempts.victims(actor, self.rows.users)
+
+    def perform(self, actor: Actor, statement: str) -> Done:
+        """Runs a statement as the actor, in the open transaction, in one round trip."""
+        batch = f"{_become(actor)}; {statement}; {_STEP_DOWN}; {_HAS_WRITTEN}"
+        with self.connection.cursor() as cursor:
+            cursor.execute(batch.encode())
+            cursor.nextset()
+            count = cursor.rowcount
+            answer = Counter(str(row[0]) for row in cursor) if cursor.description else Counter()
+            while cursor.nextset():
+                pass
+            return Done(count, answer, cursor.fetchone() == (True,))
+
+    @contextmanager
+    def rolled_back(self) -> Iterator[None]:
+        with self.connection.transaction(force_rollback=True):
+            yield
+
+    @contextmanager
+    def without(self, users: Sequence[str]) -> Iterator[None]:
+        """Runs the block without the rows of these users; skips triggers and foreign key checks."""
+        removals = [self.removal(table, user) for table in self.schema.tables for user in users]
+        with self.rolled_back():
+            self.connection.execute(attempts.out_of_the_way("; ".join(removals)).encode())
+            yield
+
+    def read(self, actor: Actor, query: str) -> Reading:
+        """The rows that the actor sees; reads them in a savepoint."""
+        import psycopg
+
+        try:
+            with self.connection.transaction(force_rollback=True):
+                return self.perform(actor, query).answer
+        except psycopg.Error as error:
+            return failed(error)
+
+    def compare(
+        self, actor: Actor, seen: Reading, again: Reading, own: Reading, given: str = ""
+    ) -> Outcome:
+        """The effect of others' rows on an answer; searches it for their values if it varies.
+
+        given: the statement; values in its text do not count as disclosed.
+        """
+        if isinstance(seen, Outcome):
+            return seen
+        if seen == again and isinstance(own, Counter):
+            return difference(seen, own)
+        known = "\n".join([given, *(own if isinstance(own, Counter) else ())])
+        marks = [mark for mark in self._marks(actor) if mark not in known]
+        if any(mark in text for mark in marks for text in seen):
+            return Outcome(effect="sees values of another")
+        if isinstance(own, Outcome):
+            return Outcome("differs", f"without the rows of others: {own.message}")
+        return Outcome(message="answers differently each time; no value of another is in it")
+
+    def _marks(self, actor: Actor) -> set[str]:
+        """The values that only rows of others have."""
+        values: dict[bool, set[str]] = {True: set(), False: set()}
+        for (_, owner), rows in self.rows.held.items():
+            for _, row in rows:
+                values[owner == actor.user] |= {v for v in row.values() if v and len(v) > 3}
+        return values[False] - values[True]
+
+    def attempt(
+        self, actor: Actor, trial: Try, tables: Sequence[Relation], others: Sequence[str]
+    ) -> Outcome:
+        """Tries a statement; if `trial.again` has its error, prepares and tries it once more."""
+        outcome = self._attempt(actor, trial, tables, others, "")
+        prepare = trial.again.get(outcome.state)
+        return self._attempt(actor, trial, tables, others, prepare) if prepare else outcome
+
+    def _attempt(
+        self,
+        actor: Actor,
+        trial: Try,
+        tables: Sequence[Relation],
+        others: Sequence[str],
+        prepare: str,
+    ) -> Outcome:
+        import psycopg
+
+        if not prepare:
+            before, seen = self.as_it_was(trial, tables, others)
+        with self.rolled_back():
+            if prepare:
+                self.connection.execute(prepare.encode())
+                before, seen = self.belongings(tables, others), self._seen(trial, tables, others)
+            try:
+                done = self.perform(actor, trial.statement)
+            except psycopg.Error as error:
+                return failed(error)
+            if not done.has_written:
+                return Outcome(count=done.count)
+            effect = changed(before, self.belongings(tables, others))
+            if not effect and trial.whose == OTHER:
+                effect = appeared(seen, self._seen(trial, tables, others))
+            if not effect and trial.joins and done.count > 0:
+                effect = self._discloses(actor, others)
+            return Outcome(count=done.count, effect=effect)
+
+    def as_it_was(
+        self, trial: Try, tables: Sequence[Relation], others: Sequence[str]
+    ) -> tuple[set[str], dict[str, Reading]]:
+        """What the others own and see before any statement; reads it once."""
+        place = (*(table.name for table in tables), *others, bool(self._adds(trial, tables)))
+        if place not in self._before:
+            with self.rolled_back():
+                seen = self._seen(trial, tables, others)
+            self._before[place] = (self.belongings(tables, others), seen)
+        return self._before[place]
+
+    @cached_property
+    def _before(self) -> dict[tuple[object, ...], tuple[set[str], dict[str, Reading]]]:
+        return {}
+
+    def belongings(self, tables: Sequence[Relation], users: Sequence[str]) -> set[str]:
+        """Every version of every row of these users; any write to such a row changes this set."""
+        queries = [
+            f"select format('%s %s %s', t.tableoid::oid, t.ctid, t) from {table.name} t "
+            f"where {' or '.join(self.rows.belongs(table, user) for user in users)}"
+            for table in tables
+            if table.kind == "table"
+        ]
+        if not queries:
+            return set()
+        return {row[0] for row in self.connection.execute(" union all ".join(queries).encode())}
+
+    def _seen(
+        self, trial: Try, tables: Sequence[Relation], users: Sequence[str]
+    ) -> dict[str, Reading]:
+        """The rows that the others see in the tried table; empty if the statement adds no row."""
+        if not self._adds(trial, tables):
+            return {}
+        victims = [actor for actor in self.actors if actor.user in users]
+        return {
+            str(victim.user): self.read(victim, selection(tables[0], victim.role))
+            for victim in victims
+        }
+
+    def _adds(self, trial: Try, tables: Sequence[Relation]) -> bool:
+        """Whether the statement may add a row that others see, in a table that is not open."""
+        alone = len(tables) == 1 and tables[0].name not in self.open
+        return alone and trial.operation in ("insert", "move", "upsert")
+
+    def _discloses(self, actor: Actor, others: Sequence[str]) -> str:
+        """The tables in which the actor now sees rows of others, after linking a row to them.
+
+        Only tables that the actor may read in all columns: to identify a row by ctid needs that.
+        """
+        queries = [
+            f"select {literal(table.name)} from {table.name} t where {held}"
+            for table in self.tables
+            if table.name not in self.open
+            and len(table.allowed(actor.role, "r")) == len(table.columns)
+            for held in [" or ".join(self.rows.is_held(table, user) for user in others)]
+        ]
+        seen = self.read(actor, " union all ".join(queries)) if queries else Outcome()
+        names = sorted(seen) if isinstance(seen, Counter) else []
+        return f"then sees rows of another in {', '.join(names)}" if names else ""
+
+    def removal(self, table: Relation, user: str) -> str:
+        if table.name == USERS or table.kind == "foreign table":
+            return "select"
+        return f"delete from {table.name} t where {self.rows.belongs(table, user)}"
+
+
+def selection(relation: Relation, role: str) -> str:
+    """SQL that reads each row of a relation as one text: the columns that the role may read."""
+    columns = relation.allowed(role, "r") or relation.columns
+    return (
+        f"select row({', '.join(column.quoted for column in columns)})::text from {relation.name}"
+    )
+
+
+def difference(seen: Counter[str], own: Counter[str]) -> Outcome:
+    """The difference between what an actor sees with, and without, the rows of others."""
+    if seen - own:
+        return Outcome(effect="sees rows of another")
+    return Outcome(effect="sees less because of another's rows" if own - seen else "")
+
+
+def changed(before: set[str], after: set[str]) -> str:
+    if before - after:
+        return "changed or deleted a row of another"
+    return "made a row of another" if after - before else ""
+
+
+def appeared(before: Mapping[str, Reading], after: Mapping[str, Reading]) -> str:
+    for user, old in before.items():
+        new = after[user]
+        if isinstance(old, Counter) and isinstance(new, Counter) and new - old:
+            return "put a row among those that another sees"
+    return ""
+
+
+def _become(actor: Actor) -> str:
+    """SQL that sets role and claims, until the transaction ends or the role is reset."""
+    claims = literal(actor.claims)
+    return (
+        f"select set_config('role', '{actor.role}', true), "
+        f"set_config('request.jwt.claims', {claims}, true), "
+        f"set_config('request.jwt.claim.sub', '{actor.sub}', true)"
+    )
+
+
+def failed(error: Any) -> Outcome:
+    return Outcome(str(error.sqlstate), str(error.diag.message_primary or error))

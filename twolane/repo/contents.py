@@ -1,0 +1,65 @@
+"""The repo's own files as a whole, and what of them a database lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from twolane.config import Config
+from twolane.errors import Failure
+from twolane.facts.catalog import Snapshot
+from twolane.facts.lock import load_lock
+from twolane.repo import revisions
+from twolane.repo.ledger import Ledger
+from twolane.repo.order import Order, read_order
+from twolane.repo.revisions import Revision
+from twolane.repo.sqlfiles import SqlFile
+
+
+@dataclass(frozen=True)
+class Repo:
+    """The content of the service's files."""
+
+    config: Config
+    order: Order
+    revisions: tuple[Revision, ...]
+    lock: Snapshot
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        return revisions.heads(self.revisions)
+
+
+def pending(files: Sequence[SqlFile], ledger: Ledger) -> tuple[SqlFile, ...]:
+    """The SQL files that are new, or changed since the database ran them."""
+    return tuple(file for file in files if ledger.applied.get(file.name) != file.digest)
+
+
+def waiting(repo: Repo, ledger: Ledger) -> tuple[Revision, ...]:
+    """The revisions that the database lacks; none if its revision is not in the repo."""
+    if ledger.revision and all(r.id != ledger.revision for r in repo.revisions):
+        return ()
+    done = {r.id for r in revisions.up_to(repo.revisions, ledger.revision)}
+    return tuple(r for r in repo.revisions if r.id not in done)
+
+
+def read_repo(config: Config) -> Repo:
+    """Reads the service's files.
+
+    Raises:
+        Failure: one of them can't be read.
+    """
+    return Repo(config, read_order(config), revisions.read(config.migrations), read_lock(config))
+
+
+def read_lock(config: Config) -> Snapshot:
+    """The mirror; empty before the first sync."""
+    if not config.lock.exists():
+        return {}
+    try:
+        return load_lock(config.lock.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Failure(
+            f"{config.lock.relative_to(config.root)} can't be read: {error}",
+            "Take either side of the conflict (git checkout --theirs), then: invoke db.sync",
+        ) from error

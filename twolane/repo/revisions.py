@@ -1,0 +1,109 @@
+"""Lane B's revision files, read without importing them or Alembic."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from twolane.errors import Failure
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One migration script. `down`: the revisions it builds on; `digest`: a hash of its code."""
+
+    id: str
+    down: tuple[str, ...]
+    title: str
+    path: Path
+    digest: str
+
+
+def read(folder: Path) -> tuple[Revision, ...]:
+    """The revisions in `versions/`, oldest first.
+
+    Raises:
+        Failure: a file is not Python, names no revision, or builds on a missing revision.
+    """
+    found: dict[str, Revision] = {}
+    for path in sorted((folder / "versions").glob("*.py")):
+        revision = _read(path)
+        if twin := found.get(revision.id):
+            raise Failure(
+                f"{twin.path.name} and {path.name} are both revision {revision.id}.",
+                "Delete one of them, or give it an id and a down_revision of its own.",
+            )
+        found[revision.id] = revision
+    ordered: dict[str, Revision] = {}
+    waiting = list(found.values())
+    while waiting:
+        ready = [r for r in waiting if all(down in ordered for down in r.down)]
+        if not ready:
+            lost = waiting[0]
+            raise Failure(
+                f"{lost.path.name} builds on {', '.join(lost.down)}, which no file defines.",
+                "Restore the missing revision file (git log -- migrations/versions).",
+            )
+        ordered |= {r.id: r for r in ready}
+        waiting = [r for r in waiting if r.id not in ordered]
+    return tuple(ordered.values())
+
+
+def heads(revisions: Sequence[Revision]) -> tuple[str, ...]:
+    """The revisions that no other revision builds on; a linear history has one."""
+    built_on = {down for r in revisions for down in r.down}
+    return tuple(r.id for r in revisions if r.id not in built_on)
+
+
+def up_to(revisions: Sequence[Revision], revision: str | None) -> tuple[Revision, ...]:
+    """The revisions that a database at `revision` has, oldest first; none for None."""
+    wanted = {revision}
+    for r in reversed(revisions):
+        if r.id in wanted:
+            wanted |= set(r.down)
+    return tuple(r for r in revisions if r.id in wanted)
+
+
+def _read(path: Path) -> Revision:
+    try:
+        text = path.read_text(encoding="utf-8")
+        tree = ast.parse(text, filename=path.name)
+        names = {
+            target.id: ast.literal_eval(node.value)
+            for node in tree.body
+            if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if isinstance(target, ast.Name) and target.id in ("revision", "down_revision")
+        }
+        down = names["down_revision"]
+        return Revision(
+            id=str(names["revision"]),
+            down=(down,) if isinstance(down, str) else tuple(down or ()),
+            title=(ast.get_docstring(tree) or path.stem).splitlines()[0],
+            path=path,
+            digest=_digest(tree),
+        )
+    except SyntaxError as error:
+        raise Failure(
+            f"{path.name}:{error.lineno}: {error.msg}\n    {(error.text or '').rstrip()}",
+            "Correct the migration, then run the same command again.",
+        ) from error
+    except (OSError, UnicodeDecodeError, ValueError, KeyError) as error:
+        raise Failure(
+            f"{path.name} is no revision file: it needs literal `revision` and `down_revision`.",
+            "Make revisions with `invoke db.gen`.",
+        ) from error
+
+
+def _digest(tree: ast.Module) -> str:
+    """A hash of the code alone: formatting, import order and comments don't change it."""
+    body = [
+        node
+        for node in tree.body
+        if not isinstance(node, (ast.Import, ast.ImportFrom))
+        and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+    ]
+    return sha256(ast.unparse(ast.Module(body, [])).encode()).hexdigest()

@@ -1,0 +1,163 @@
+"""Lane A's SQL files: reads their order, and runs one inside a transaction."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from twolane.errors import Failure, from_postgres
+from twolane.postgres import transactions
+from twolane.sql import Statement, statements
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+    from psycopg.errors import Diagnostic
+
+
+@dataclass(frozen=True)
+class SqlFile:
+    """One file of `supabase/sql`. `digest`: a hash of its text with normalized line ends."""
+
+    name: str
+    text: str
+    digest: str
+    after_migrations: bool = False
+
+
+class FileFailure(Failure):
+    """An SQL file can't run, or the database refuses it."""
+
+    def __init__(self, file: SqlFile, message: str, first: str) -> None:
+        super().__init__(message, first)
+        self.file = file
+
+
+def of_text(name: str, text: str, after: bool = False) -> SqlFile:
+    """An SQL file with this text. after: whether it comes after the migrations."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return SqlFile(name, text, sha256(text.encode()).hexdigest(), after)
+
+
+def run(connection: Connection[Any], file: SqlFile) -> None:
+    """Runs the file's statements in the open transaction, then resets its session settings.
+
+    Raises:
+        Failure: with file, line and a caret. The caller's transaction rolls everything back.
+    """
+    import psycopg
+
+    for statement in _statements(file):
+        try:
+            connection.execute(statement.text.encode())
+        except psycopg.errors.LockNotAvailable:
+            raise  # the caller tries the whole transaction again
+        except psycopg.Error as error:
+            raise _failure(file, statement.start, error) from error
+    connection.execute(transactions.RESET)
+
+
+def creates_extension(files: Iterable[SqlFile], name: str) -> bool:
+    """Whether a file creates the extension, even if only on servers that have it."""
+    named = rf'create\s+extension\s+(if\s+not\s+exists\s+)?"?{re.escape(name)}\b'
+    return any(re.search(named, file.text, re.IGNORECASE) for file in files)
+
+
+@contextmanager
+def messages(connection: Connection[Any], show: Callable[[str], None]) -> Iterator[None]:
+    """Shows the server's messages during the block: warnings, and all that a file sends by RAISE.
+
+    Hides notices of `if exists` and similar clauses. Recognizes RAISE by the source function of a
+    message, `exec_stmt_raise` in src/pl/plpgsql/src/pl_exec.c.
+    """
+
+    def note(message: Diagnostic) -> None:
+        raised = message.source_function == "exec_stmt_raise"
+        if raised or message.severity_nonlocalized == "WARNING":
+            lines = [message.message_primary, message.message_detail, message.message_hint]
+            show("\n    ".join(line for line in lines if line))
+
+    connection.add_notice_handler(note)
+    try:
+        yield
+    finally:
+        connection.remove_notice_handler(note)
+
+
+def check(file: SqlFile) -> None:
+    """Raises a `Failure` for a file that can't run; needs no database."""
+    for _ in _statements(file):
+        pass
+
+
+def _statements(file: SqlFile) -> Iterator[Statement]:
+    """The file's statements.
+
+    Raises:
+        Failure: a syntax error, or a statement that can't be part of the file's transaction.
+    """
+    from pglast import ast
+    from pglast.parser import ParseError
+
+    outside = {
+        ast.TransactionStmt: "every file is one transaction: take `begin` and `commit` out",
+        ast.VacuumStmt: "vacuum needs no place in the schema: run it with `invoke db.psql -c`",
+        ast.CreatedbStmt: "a service lives in one database",
+        ast.DropdbStmt: "a service lives in one database",
+        ast.AlterSystemStmt: "settings of the server are not the service's",
+        ast.CreateTableSpaceStmt: "tablespaces belong to the server",
+    }
+    try:
+        found = statements(file.text)
+    except ParseError as error:
+        message, position = error.args
+        hint = "psql's backslash commands don't work here. " if "\\" in message else ""
+        raise FileFailure(
+            file,
+            place(file, position, message),
+            f"{hint}Correct the file, then run the same command again.",
+        ) from error
+    for statement in found:
+        node = statement.node
+        reason = outside.get(type(node))
+        if isinstance(node, (ast.IndexStmt, ast.DropStmt)) and node.concurrent:
+            reason = "build it without `concurrently`, or by hand with `invoke db.psql -c`"
+        if reason:
+            raise FileFailure(
+                file,
+                place(file, statement.start, "this can't run inside a transaction"),
+                f"{reason[0].upper()}{reason[1:]}.",
+            )
+        yield statement
+
+
+def _failure(file: SqlFile, offset: int, error: Any) -> Failure:
+    """The database's error, at the position that it names, or at the start of the statement."""
+    position = int(error.diag.statement_position or 1) - 1
+    translated = from_postgres(error, file.name)
+    message = translated.message.removeprefix(f"{file.name}: ")
+    if error.diag.context and not error.diag.statement_position:
+        lines = error.diag.context.splitlines()
+        message += f"\n  {next((x for x in lines if x.startswith('PL/pgSQL')), lines[0])}"
+    if error.sqlstate in ("0A000", "58P01") and "extension" in message and "available" in message:
+        translated.first = (
+            "Name a Postgres that has it: `postgres` in [tool.twolane], or SHADOW_DATABASE_URL."
+        )
+    return FileFailure(
+        file,
+        place(file, offset + position, message),
+        translated.first
+        or "Nothing of this file was applied. Correct it, then run the same command again.",
+    )
+
+
+def place(file: SqlFile, position: int, message: str) -> str:
+    """`file:line:column: message`, the line, and a caret under the column."""
+    before = file.text[:position]
+    line, column = before.count("\n") + 1, position - (before.rfind("\n") + 1)
+    source = file.text.splitlines()[line - 1] if file.text else ""
+    shown, caret = source[:160], " " * len(source[:column].expandtabs(1))
+    return f"{file.name}:{line}:{column + 1}: {message}\n    {shown.expandtabs(1)}\n    {caret}^"

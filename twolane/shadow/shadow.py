@@ -1,0 +1,239 @@
+"""The shadow: throw-away databases that replay the repo's files, to see what they make.
+
+Platform stub → SQL files before the migrations → migrations → SQL files after. Each step has its
+own database: a copy of the previous one plus the step. A digest of all inputs is its name, so an
+unchanged step never runs again. A file next to the server's data holds the facts of each step.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twolane.config import Config
+from twolane.errors import Failure, Unreachable
+from twolane.facts import catalog
+from twolane.facts.catalog import Snapshot
+from twolane.postgres import connections, databases, embedded, transactions, urls
+from twolane.postgres import standins as embedded_standins
+from twolane.repo import ledger, sqlfiles
+from twolane.repo.revisions import Revision
+from twolane.repo.sqlfiles import FileFailure, SqlFile
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+VARIABLE = "SHADOW_DATABASE_URL"
+KEEP = 16
+# The format of the file with the facts of a step.
+FORMAT = "2"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a replay: a digest of its inputs, and a function that runs it."""
+
+    digest: str
+    run: Callable[[Connection[Any]], None]
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A finished replay: its database on the shadow's server, and the facts in it."""
+
+    database: str
+    facts: Snapshot
+
+
+def files_step(files: Sequence[SqlFile]) -> Step | None:
+    """SQL files, each in its own transaction; None for no files."""
+    if not files:
+        return None
+
+    def run(connection: Connection[Any]) -> None:
+        for file in files:
+            with transactions.transaction(connection), _on_the_shadow():
+                sqlfiles.run(connection, file)
+
+    return Step(_digest(*(f"{file.name}\0{file.digest}" for file in files)), run)
+
+
+@contextmanager
+def _on_the_shadow() -> Iterator[None]:
+    try:
+        yield
+    except FileFailure as failure:
+        raise FileFailure(
+            failure.file,
+            f"On the shadow, {failure.message}",
+            "Make the file run on an empty Supabase, too (`to_regclass` tells what is there), or "
+            f"name a server that has what it needs: {VARIABLE}.",
+        ) from failure
+
+
+def migrations_step(config: Config, revisions: Sequence[Revision]) -> Step | None:
+    """The revisions, a history from its beginning; None for no revisions."""
+    if not revisions:
+        return None
+
+    def run(connection: Connection[Any]) -> None:
+        from twolane.migrations import runner
+
+        # One transaction each: a new enum value can be used only after its transaction.
+        for revision in revisions:
+            runner.upgrade(connection, config, revision.id)
+
+    environment = sorted(config.migrations.glob("*.py"))
+    texts = (path.read_text(encoding="utf-8") for path in environment)
+    return Step(_digest(*(r.digest for r in revisions), *texts), run)
+
+
+def replay(config: Config, steps: Sequence[Step | None], working: Callable[[str], Any]) -> Replay:
+    """Replays the steps on the platform stub; skips steps that it has replayed before.
+
+    Calls `working` with the current step if it takes long.
+
+    Raises:
+        Failure: the shadow's server can't be reached, or a step fails on it.
+    """
+    root = Step(
+        _digest(
+            FORMAT,
+            databases.PLATFORM.read_text(encoding="utf-8"),
+            catalog.query().decode(),
+            ledger.TABLES,
+            _server(config),
+        ),
+        ledger.prepare,
+    )
+    chain: list[tuple[str, Step]] = []
+    digest = ""
+    for step in [root, *(step for step in steps if step)]:
+        digest = _digest(digest, step.digest)
+        chain.append((f"shadow_{digest[:16]}", step))
+    last = chain[-1][0]
+    facts = _facts_file(config, last)
+    if not facts.exists():
+        with working("replaying the repo's files on the shadow"):
+            _build(config, chain)
+    try:
+        found = _read_facts(facts)
+    except ValueError:  # the file is incomplete, for example because the disk was full
+        facts.unlink()
+        return replay(config, steps, working)
+    os.utime(facts)
+    return Replay(last, found)
+
+
+def _server(config: Config) -> str:
+    """A text that identifies the server and its extensions; the first step depends on it."""
+    standins = embedded_standins.digest() if embedded.has_standins(config) else ""
+    return config.environment.get(VARIABLE) or f"{embedded.major(config)}{standins}"
+
+
+@lru_cache(maxsize=8)
+def _read_facts(path: Path) -> Snapshot:
+    """The facts of a step; the digest in the file name covers all their inputs."""
+    facts: dict[str, str] = json.loads(path.read_bytes())
+    return facts
+
+
+@contextmanager
+def connect(config: Config, database: str) -> Iterator[Connection[Any]]:
+    """A connection to a database of the shadow's server."""
+    found = parameters(config) | {"dbname": database}
+    try:
+        with connections.open_connection(found, "Connecting to the shadow") as connection:
+            yield connection
+    except Unreachable as error:
+        _facts_file(config, database).unlink(missing_ok=True)
+        raise Failure(
+            error.message, "Run the same command again: the shadow is made anew."
+        ) from None
+
+
+@contextmanager
+def clone(config: Config, database: str) -> Iterator[dict[str, Any]]:
+    """Connection parameters of a throw-away copy of one of the shadow's databases."""
+    with databases.clone(parameters(config), database) as found:
+        yield found
+
+
+def discard(config: Config, database: str) -> None:
+    """Drops the database and facts of a broken step; the next replay makes them again."""
+    _facts_file(config, database).unlink(missing_ok=True)
+    with _maintenance(parameters(config)) as maintenance:
+        databases.drop(maintenance, database)
+
+
+def _maintenance(server: dict[str, Any]) -> AbstractContextManager[Connection[Any]]:
+    return connections.open_connection(
+        {"dbname": "postgres"} | server, "Connecting to the shadow's server"
+    )
+
+
+def _build(config: Config, chain: Sequence[tuple[str, Step]]) -> None:
+    server = parameters(config)
+    template = "template0"
+    with _maintenance(server) as maintenance:
+        for name, step in chain:
+            stub = [databases.load_platform] if template == "template0" else []
+            databases.ensure_database(maintenance, server, name, [*stub, step.run], template)
+            _write_facts(config, server, name)
+            template = name
+        _prune(config, maintenance, {name for name, _ in chain})
+
+
+def _write_facts(config: Config, server: dict[str, Any], name: str) -> None:
+    path = _facts_file(config, name)
+    if path.exists():
+        return
+    with connections.open_connection(
+        server | {"dbname": name}, "Connecting to the shadow"
+    ) as connection:
+        text = json.dumps(dict(catalog.read(connection)), ensure_ascii=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(f".{time.monotonic_ns()}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def _prune(config: Config, maintenance: Connection[Any], used: set[str]) -> None:
+    """Drops the least recently used shadows beyond `KEEP`, and unfinished ones."""
+    from psycopg import errors
+
+    for name in databases.abandoned(maintenance, "shadow_"):
+        databases.drop(maintenance, name)
+    for name in databases.old_clones(maintenance):
+        databases.drop(maintenance, name)
+    cached = sorted(
+        _facts_file(config, "x").parent.glob("*.json"), key=lambda path: -path.stat().st_mtime
+    )
+    for path in [path for path in cached[KEEP:] if path.stem not in used]:
+        try:
+            databases.drop(maintenance, path.stem, force=False)
+            path.unlink(missing_ok=True)
+        except errors.ObjectInUse:
+            continue
+
+
+def parameters(config: Config) -> dict[str, Any]:
+    """Connection parameters of the shadow's server, without a database; starts it if needed."""
+    url = config.environment.get(VARIABLE)
+    return urls.parse(url, VARIABLE) if url else embedded.server(config)
+
+
+def _facts_file(config: Config, name: str) -> Path:
+    return embedded.home(config) / "shadow" / f"{name}.json"
+
+
+def _digest(*parts: str) -> str:
+    return sha256("\0".join(parts).encode()).hexdigest()

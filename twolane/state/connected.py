@@ -1,0 +1,71 @@
+"""The objects that a command works on: the repo, a target, an open connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection
+
+from twolane import config
+from twolane.config import Config, Target
+from twolane.facts import catalog, views
+from twolane.facts.catalog import Change
+from twolane.postgres import connections, reach, urls
+from twolane.repo import contents, ledger
+from twolane.repo.contents import Repo
+from twolane.repo.ledger import Ledger
+from twolane.state import state
+from twolane.state.state import State
+from twolane.tasks import console
+
+
+@dataclass(frozen=True)
+class Work:
+    """Repo, target and connection of a command. ledger: as read when the command began."""
+
+    repo: Repo
+    target: Target
+    connection: Connection[Any]
+    ledger: Ledger
+
+    @property
+    def config(self) -> Config:
+        return self.repo.config
+
+    def state(self) -> State:
+        """Reads the current state."""
+        return state.read_state(self.repo, self.target, self.connection, console.working)
+
+
+@contextmanager
+def work_on(name: str | None) -> Iterator[Work]:
+    """Reads the repo and connects to the target of that name."""
+    repo = contents.read_repo(config.load())
+    target = reach.protected_twin(repo.config, repo.config.target(name))
+    with reach.connect(repo.config, target) as connection:
+        yield Work(repo, target, connection, ledger.read(connection))
+
+
+@contextmanager
+def open_database(name: str | None) -> Iterator[Connection[Any]]:
+    """Opens a database by URL or by target name; a URL works outside a service, too."""
+    if name and "://" in name:
+        parameters = urls.parse(name, "The URL")
+        opening = connections.open_connection(parameters, "Connecting to the URL")
+    else:
+        settings = config.load()
+        opening = reach.connect(settings, settings.target(name))
+    with opening as connection:
+        yield connection
+
+
+def compare(source: str, target: str) -> list[Change]:
+    """The differences between two databases; views are equal if one server prints both alike."""
+    with open_database(source) as one, open_database(target) as other:
+        before, after = catalog.read(one), catalog.read(other)
+        after = views.settle(after, before, lambda: nullcontext(other))
+        after = views.settle(after, before, lambda: nullcontext(one))
+    return catalog.diff(before, after)

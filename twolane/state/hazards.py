@@ -1,0 +1,169 @@
+"""The hazards of a plan, each with the safe way and the consent that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from twolane.errors import Failure
+from twolane.facts import catalog, identities
+from twolane.facts.catalog import Change
+from twolane.state.plan import Plan
+
+CONSENT = ("drop", "narrow", "rewrite")
+
+# Type changes, from → to, that keep every value (Postgres manual, chapter 8).
+_WIDER = {
+    ("smallint", "integer"),
+    ("smallint", "bigint"),
+    ("smallint", "numeric"),
+    ("integer", "bigint"),
+    ("integer", "numeric"),
+    ("integer", "double precision"),
+    ("bigint", "numeric"),
+    ("real", "double precision"),
+    ("character varying", "text"),
+    ("json", "text"),
+    ("uuid", "text"),
+    ("cidr", "inet"),
+}
+# Here a larger number in brackets takes every value of a smaller one; not so for `vector(3)`.
+_GROWING = ("character varying", "bit varying", "time", "interval")
+_FILLED = {"default", "identity", "generated"}
+
+
+@dataclass(frozen=True)
+class Hazard:
+    """One danger. Its key, `drop:notes.body`, is what `--allow` takes where consent is needed."""
+
+    kind: str
+    what: str
+    text: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}:{self.what}"
+
+    @property
+    def needs_consent(self) -> bool:
+        return self.kind in CONSENT
+
+
+def find(plan: Plan) -> list[Hazard]:
+    """The hazards of a plan: those that need consent first, then by name."""
+    found = {hazard.key: hazard for hazard in (*_of_changes(plan), *_of_effects(plan))}
+    return sorted(found.values(), key=lambda hazard: (not hazard.needs_consent, hazard.key))
+
+
+def _of_changes(plan: Plan) -> Iterator[Hazard]:
+    renamed, gone = plan.effects.renamed, plan.effects.gone
+    for identity in sorted(plan.owned):
+        if identity in gone:
+            yield Hazard("drop", short(identity), "its data are lost for good")
+        elif identities.kind(identity) == "column":
+            yield from _column(
+                identity, plan.before[identity], plan.after.get(renamed.get(identity, identity))
+            )
+    tables = {
+        renamed.get(i, i) for i in plan.before if identities.kind(i) == "table" and i not in gone
+    }
+    old_names = {new: old for old, new in renamed.items()}
+    for change in plan.changes:
+        table = f"table {identities.relation(change.identity)}"
+        if change.sign != "+" or table not in tables or change.identity in old_names:
+            continue
+        old_name = _bare(old_names.get(table, table))
+        if change.identity.replace(_bare(table), old_name, 1) not in plan.before:
+            yield from _added(change)
+
+
+def _column(identity: str, before: str, after: str | None) -> Iterator[Hazard]:
+    if after is None or before == after:
+        return
+    name, old, new = short(identity), catalog.definition(before), catalog.definition(after)
+    if new.get("not_null") and not old.get("not_null"):
+        yield Hazard("not-null", name, "reads the whole table, and fails where a row has null")
+    if old["type"] != new["type"] and not widens(old["type"], new["type"]):
+        text = f"{old['type']} → {new['type']}: values that don't fit fail or are cut"
+        yield Hazard("narrow", name, text)
+
+
+def _added(change: Change) -> Iterator[Hazard]:
+    """Hazards of an addition to a table that existed before and may have rows."""
+    name, parts = short(change.identity), catalog.definition(change.after or "{}")
+    match identities.kind(change.identity):
+        case "column" if "not_null" in parts and not _FILLED & parts.keys():
+            advice = "give it a server_default, or add it nullable, fill it, then set NOT NULL"
+            yield Hazard("not-null", name, f"fails where the table has rows: {advice}")
+        case "index":
+            yield Hazard("index", name, "built without CONCURRENTLY: writes wait until it is done")
+        case "constraint" if not parts["definition"].endswith("NOT VALID"):
+            advice = "add it NOT VALID, and validate it in a later revision"
+            yield Hazard("constraint", name, f"every row is checked under a lock: {advice}")
+
+
+def _of_effects(plan: Plan) -> Iterator[Hazard]:
+    for table in plan.effects.rewritten:
+        text = "every row is written anew, or lost (truncate), and nobody reads meanwhile"
+        yield Hazard("rewrite", plain(table), text)
+    for table, what in plan.effects.locked.items():
+        yield Hazard("lock", plain(table), f"blocks {what} until the push has finished")
+
+
+def widens(before: str, after: str) -> bool:
+    """Whether every value of the one type is one of the other: `varchar(10)` → `varchar(20)`."""
+    (one, old), (other, new) = _type(before), _type(after)
+    if one != other:
+        return (one, other) in _WIDER and not new
+    if not new:
+        return True
+    if one == "numeric" and old:
+        scale, wider = ([*digits, 0][1] for digits in (old, new))
+        return wider >= scale and new[0] - wider >= old[0] - scale
+    return one.startswith(_GROWING) and bool(old) and old <= new
+
+
+def _type(text: str) -> tuple[str, list[int]]:
+    """`numeric(10,2)` → `("numeric", [10, 2])`; `time(3) with time zone` keeps its tail."""
+    name, opened, rest = text.partition("(")
+    inner, _, tail = rest.partition(")")
+    numbers = [part.strip() for part in inner.split(",")] if opened else []
+    if not all(number.isdecimal() for number in numbers):
+        return text, []
+    return f"{name}{tail}", [int(number) for number in numbers]
+
+
+def short(identity: str) -> str:
+    """`column public.notes.body` → `notes.body`; another schema than `public` stays."""
+    return plain(_bare(identity))
+
+
+def _bare(identity: str) -> str:
+    return identity.removeprefix(identities.kind(identity) + " ")
+
+
+def plain(name: str) -> str:
+    """`public.notes` → `notes`, without quotes."""
+    return identities.plain(name).removeprefix("public.")
+
+
+def unmet(found: Sequence[Hazard], allowed: Sequence[str]) -> list[Hazard]:
+    """The hazards whose consent is not among those given; `public.` may be left out or given."""
+    given = set(map(_normal, allowed))
+    return [hazard for hazard in found if hazard.needs_consent and hazard.key not in given]
+
+
+def expect_known(found: Sequence[Hazard], allowed: Sequence[str]) -> None:
+    """Raises a `Failure` for a consent that no hazard of the plan asks for: it may be a slip."""
+    keys = [hazard.key for hazard in found if hazard.needs_consent]
+    for consent in allowed:
+        if _normal(consent) not in keys:
+            known = ", ".join(keys) or "no hazard that needs consent"
+            raise Failure(
+                f"--allow {consent} fits nothing in this plan; it has: {known}.",
+                "invoke db.push --dry-run",
+            )
+
+
+def _normal(consent: str) -> str:
+    return consent.replace(":public.", ":", 1)

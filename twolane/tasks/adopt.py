@@ -1,0 +1,161 @@
+"""The command that adopts an existing database."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from invoke.context import Context
+
+from twolane.guards.refusal import refuse
+from twolane.tasks import console
+from twolane.tasks.command import Different, command
+from twolane.tasks.console import done, say, warn
+from twolane.tasks.options import COMMIT, CONFIRM, JSON, TARGET
+from twolane.text import clean_line
+
+if TYPE_CHECKING:
+    from twolane.adopt.histories import History
+    from twolane.adopt.prepare import Adoption
+
+
+@command(
+    "db.adopt",
+    help={
+        "target": TARGET,
+        "record": "Tell the database's ledger that it has run the files.",
+        "confirm": CONFIRM,
+        "json": JSON,
+        "commit": COMMIT,
+    },
+)
+def adopt(
+    c: Context,
+    target: str | None = None,
+    record: bool = False,
+    confirm: str | None = None,
+    json: bool = False,
+    commit: bool = False,
+) -> None:
+    """Bring an existing database in: SQL files that make it, models, lock; proven on the shadow."""
+    from twolane import guards
+    from twolane.adopt import histories, prepare, write
+    from twolane.state.connected import work_on
+
+    with work_on(target) as work:
+        before = write.present(work.config)
+        refuse(
+            write.begun(work.repo, work.ledger, before.own),
+            guards.target(work.config, work.target, work.ledger, confirm) if record else None,
+        )
+        found = prepare.prepare(work, before.starter)
+        write.write(found, before)
+        if record:
+            write.record(work, found)
+        known = histories.find(found.state.live, work.connection, work.config.root)
+    if json:
+        console.print_json(_as_json(found, known, record))
+    else:
+        _show(found, known, record)
+        message = "chore(db): adopt the existing database"
+        console.suggest(work.config.root, write.paths(work.config), message, commit)
+    if found.left:
+        raise Different
+
+
+def _as_json(found: Adoption, known: list[History], recorded: bool) -> dict[str, Any]:
+    """`{"target", "identical", "facts", "files", "later", "left", "histories", "findings",
+    "recorded"}`.
+
+    facts: how many there are. later: files moved away. left: differences as in `db.diff --json`,
+    each with "reason". findings: of `db.check` on what was adopted, guard → errors and warnings.
+    """
+    from twolane.facts import differences
+
+    changes = differences.as_json([left.change for left in found.left])
+    return {
+        "target": found.state.target.name,
+        "identical": not found.left,
+        "facts": len(found.state.live),
+        "files": [file.name for file in found.files],
+        "later": [file.name for file in found.later],
+        "left": [
+            {**change, "reason": left.reason or None}
+            for change, left in zip(changes, found.left, strict=True)
+        ],
+        "histories": [history.as_json() for history in known],
+        "findings": {
+            code: {"errors": errors, "warnings": warnings}
+            for code, (errors, warnings) in _findings(found).items()
+        },
+        "recorded": recorded,
+    }
+
+
+def _show(found: Adoption, known: list[History], recorded: bool) -> None:
+    say(f"Target {found.state.target.name} as SQL files, with models and lock:")
+    for file in found.files:
+        say(f"  {file.name}")
+    if found.left:
+        _show_left(found)
+    else:
+        facts = f"{len(found.state.live)} facts"
+        done(f"Identical: the shadow made from these files has the database's {facts}.")
+    _show_later(found)
+    for history in known:
+        say(f"Found, and left alone: {clean_line(history.text)}. See the README.")
+    _show_findings(found)
+    if recorded:
+        done("Recorded: the database has run the files.")
+    else:
+        say("Next:  invoke db.apply   (it changes nothing; or only record it: db.adopt --record)")
+
+
+def _show_left(found: Adoption) -> None:
+    from twolane.facts import differences
+
+    number = differences.count([left.change for left in found.left])
+    warn(f"Not identical: the files do not make {number} as the database has them:")
+    for left in found.left:
+        (line,) = differences.flat([left.change])
+        say(clean_line(f"    {line}{f'   ({left.reason})' if left.reason else ''}"))
+    say("  Lane B goes on all the same; invoke db.sync will go on naming them.")
+
+
+def _show_later(found: Adoption) -> None:
+    from twolane.adopt.write import later
+    from twolane.repo.starter import STARTER
+
+    if not found.later:
+        return
+    folder = later(found.state.repo.config).relative_to(found.state.repo.config.root).as_posix()
+    say(f"Put aside in {folder}/, since the database does not have what they make:")
+    for file in found.later:
+        say(f"  {file.name}   {STARTER[file.name]}")
+    say("  To take one in: move it back, list it in bootstrap.txt; invoke db.apply, db.sync.")
+
+
+def _show_findings(found: Adoption) -> None:
+    counts = _findings(found)
+    if not counts:
+        return
+    listed = "; ".join(f"{code} errors {e}, warnings {w}" for code, (e, w) in counts.items())
+    warn(f"invoke db.check will find things in what was adopted: {listed}.")
+    if entries := ", ".join(f'"{code}:*"' for code, (errors, _) in counts.items() if errors):
+        say("  Mend them; or say in pyproject.toml that they are meant, by object or all at once:")
+        say(f"  [tool.twolane.check] ignore = [{entries}]")
+
+
+def _findings(found: Adoption) -> dict[str, tuple[int, int]]:
+    """Guard → number of errors and of warnings that `db.check` has with the current settings."""
+    from twolane.guards import conventions, exposed, findings
+
+    config, facts = found.state.repo.config, found.state.live
+    every = [
+        *conventions.find(facts, config.tenant_column),
+        *exposed.find(facts, frozenset(), config.tenant_column),
+    ]
+    left, _ = findings.without_ignored(every, config.ignore)
+    counts = Counter((finding.code, finding.level) for finding in left)
+    codes = sorted({code for code, _ in counts})
+    return {c: (counts[c, findings.ERROR], counts[c, findings.WARNING]) for c in codes}

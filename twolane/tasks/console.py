@@ -1,0 +1,101 @@
+"""What a user sees: results on standard output; progress, refusals and errors on standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from twolane.text import clean
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NO_CHANGES = "No schema changes."
+NOTHING_TO_APPLY, NOTHING_TO_PUSH = "Nothing to apply", "Nothing to push"
+
+
+_COLORS = {"red": 31, "green": 32, "yellow": 33, "dim": 2, "bold": 1}
+
+
+def say(text: str = "") -> None:
+    print(clean(text))
+
+
+def done(text: str) -> None:
+    print(f"{paint('✓', 'green')} {clean(text)}")
+
+
+def warn(text: str) -> None:
+    print(f"{paint('!', 'yellow')} {clean(text)}")
+
+
+def confirm(question: str) -> bool:
+    """Asks on a terminal; without one the answer is no."""
+    return sys.stdin.isatty() and input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
+def suggest(root: Path, paths: Sequence[Path], message: str, commit: bool) -> None:
+    """Prints the commit message, or commits these paths alone."""
+    from twolane import git
+
+    if commit:
+        done(git.commit(root, paths, message))
+    else:
+        say(f"Commit:  {message}")
+
+
+def feat(titles: Sequence[str]) -> str:
+    """The commit message of lane B's revisions."""
+    return f"feat(db): {', '.join(titles)} via Alembic migration"
+
+
+def note(text: str) -> None:
+    """Progress, for the person who waits; never part of a result."""
+    print(paint(f"· {clean(text)}", "dim", sys.stderr), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def working(label: str) -> Iterator[None]:
+    """Prints the label if the work takes longer than a second."""
+    timer = threading.Timer(1.0, note, [f"{label} …"])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def error(message: str, first: str = "") -> None:
+    sys.stdout.flush()
+    print(f"{paint('✗', 'red', sys.stderr)} {clean(message)}", file=sys.stderr)
+    if first:
+        print(f"  {paint('First:', 'bold', sys.stderr)}  {clean(first)}", file=sys.stderr)
+
+
+def print_json(value: Any) -> None:
+    say_json(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def say_json(text: str) -> None:
+    """Prints a JSON text; control characters, which only strings have, become escapes."""
+    print(re.sub(r"[^\n -~]", lambda found: _json_escape(found[0]), text))
+
+
+def _json_escape(letter: str) -> str:
+    if letter.isprintable():
+        return letter
+    return re.sub("(....)", r"\\u\1", letter.encode("utf-16-be").hex())
+
+
+def paint(text: str, color: str, stream: Any = None) -> str:
+    stream = stream or sys.stdout
+    if not stream.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    return f"\x1b[{_COLORS[color]}m{text}\x1b[0m"

@@ -1,0 +1,138 @@
+"""Commands that show a database: its status, its facts, its rows."""
+
+from __future__ import annotations
+
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+from twolane import exit_codes
+from twolane.config import is_many
+from twolane.guards.refusal import refuse
+from twolane.tasks import console, screens
+from twolane.tasks.command import Different, command
+from twolane.tasks.console import NO_CHANGES, done, say, say_json
+from twolane.tasks.options import CONFIRM, JOBS, JSON, TARGET, TARGETS
+from twolane.text import clean_line
+
+
+@command("db.status", help={"target": TARGETS, "json": JSON, "jobs": JOBS})
+def status(c: Context, target: str | None = None, json: bool = False, jobs: str = "4") -> None:
+    """Where things stand: the target, what each lane has pending, what to run next."""
+    from twolane import guards
+    from twolane.lanes import status as report
+    from twolane.state.connected import work_on
+
+    if is_many(target):
+        from twolane.fleet import run
+
+        run.status(run.Ask(target, jobs), json)
+        return
+    with work_on(target) as work:
+        blocked = guards.order(work.repo) or guards.history(work.repo, work.ledger)
+        state = work.state()
+        found = report.read(state, work.connection.info.server_version, blocked)
+    console.print_json(report.as_json(found)) if json else report.show(found)
+
+
+@command("db.targets", help={"target": f"{TARGETS} Without it, all.", "json": JSON})
+def targets(c: Context, target: str | None = None, json: bool = False) -> None:
+    """List the targets, or those that a change of these would mean; never a URL."""
+    from twolane import config
+    from twolane.fleet import outcomes
+    from twolane.postgres import targets as names
+
+    settings = config.load()
+    meant = names.select(settings, target) if target else None
+    found = names.as_json(settings, meant.chosen if meant else list(settings.targets))
+    for name, reason in (meant.left_out if meant else {}).items():
+        console.note(f"{name} is left out: {reason}")
+    if json:
+        console.print_json(found)
+        return
+    for line in outcomes.columns([("Target", "Variable", ""), *map(names.row, found)]):
+        print(line)
+
+
+@command(
+    "db.diff", help={"source": "URL or target name.", "target": "URL or target name.", "json": JSON}
+)
+def diff(c: Context, source: str, target: str, json: bool = False) -> None:
+    """Compare two databases fact by fact; exit with 3 if they differ."""
+    from twolane.facts import differences
+    from twolane.state.connected import compare
+
+    changes = compare(source, target)
+    if json:
+        console.print_json(differences.as_json(changes))
+    elif changes:
+        screens.show_objects(changes, limit=None)
+        say(f"From source to target: {differences.tally(changes)}.")
+    else:
+        done(NO_CHANGES)
+    if changes:
+        raise Different
+
+
+@command(
+    "db.snapshot",
+    help={"target": "URL or target name.", "json": "Print JSON, in the lock file's form."},
+)
+def snapshot(c: Context, target: str | None = None, json: bool = False) -> None:
+    """Print the facts of a database, one a line."""
+    from twolane.facts import catalog
+    from twolane.facts.lock import dump_lock
+    from twolane.state.connected import open_database
+
+    with open_database(target) as connection:
+        facts = catalog.read(connection)
+    if json:
+        say_json(dump_lock(facts).rstrip())
+        return
+    print("\n".join(clean_line(f"{identity}  {text}") for identity, text in facts.items()))
+
+
+@command("db.introspect", help={"target": TARGET})
+def introspect(c: Context, target: str | None = None) -> None:
+    """Print the models that a sync would write; write nothing."""
+    from twolane.models import render
+    from twolane.state.connected import work_on
+
+    with work_on(target) as work:
+        print(render.render_models(work.state().sql_lane), end="")
+
+
+@command(
+    "db.psql",
+    help={
+        "command": "Run this SQL and leave.",
+        "file": "Run this file, as one transaction, and leave.",
+        "target": TARGET,
+        "confirm": CONFIRM,
+    },
+)
+def psql(
+    c: Context,
+    command: str | None = None,
+    file: str | None = None,
+    target: str | None = None,
+    confirm: str | None = None,
+) -> None:
+    """Open a psql on the target."""
+    import subprocess
+
+    from twolane import guards
+    from twolane.postgres import embedded, reach, urls
+    from twolane.state.connected import work_on
+
+    with work_on(target) as work:
+        refuse(guards.target(work.config, work.target, work.ledger, confirm))
+        parameters = reach.parameters(work.config, work.target)
+    program = embedded.program(work.config, "psql")
+    options = ["--set", "ON_ERROR_STOP=1"]
+    options += ["--command", command] if command else []
+    options += ["--single-transaction", "--file", file] if file else []
+    result = subprocess.run(
+        [program, *options], env=urls.client_environment(parameters), check=False
+    )
+    if result.returncode:
+        raise Exit(code=exit_codes.ERROR)

@@ -1,0 +1,201 @@
+"""Tenancy: `db.prove` tries to break it, `db.rls` writes SQL that opens a table to its tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from invoke.context import Context
+
+from twolane.guards.refusal import refuse
+from twolane.tasks import console
+from twolane.tasks.command import command
+from twolane.tasks.console import done, say, warn
+from twolane.tasks.options import JSON
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+    from twolane.config import Config
+    from twolane.facts.catalog import Snapshot
+    from twolane.guards.refusal import Refusal
+    from twolane.prove.report import Proof
+    from twolane.shadow.stages import Replays
+
+# No user has these ids, so they also fit into a copy of a database with users in it.
+USERS = {"A": "a0000000-7e57-4000-8000-00000000000a", "B": "b0000000-7e57-4000-8000-00000000000b"}
+
+
+@command(
+    "db.prove",
+    help={
+        "target": "local, to prove a copy of the embedded database instead of the repo's files.",
+        "json": JSON,
+    },
+)
+def prove(c: Context, target: str | None = None, json: bool = False) -> None:
+    """Try to break tenant isolation, table by table, as two users and as anon."""
+    from twolane import config
+    from twolane.prove import report
+
+    settings = config.load()
+    with _copy(settings, target) as (connection, facts):
+        proof = _prove(settings, connection, facts, target or "shadow")
+    if json:
+        console.print_json(report.as_json(proof))
+    else:
+        _show(proof)
+    refuse(report.tenancy(proof))
+    if not json:
+        done(f"Tenancy holds: {report.summary(proof)}, none reached a row of another.")
+
+
+@command(
+    "db.rls",
+    help={
+        "table": "A table of app.py that a revision makes; several with commas between them.",
+        "column": "The column with the user's id, where it has another name.",
+        "via": "The foreign key to the parent that says whose a row is.",
+        "read_only": "Let users read their rows and change none.",
+    },
+)
+def rls(
+    c: Context,
+    table: str,
+    column: str | None = None,
+    via: str | None = None,
+    read_only: bool = False,
+) -> None:
+    """Write the SQL file that opens a table of the app to its tenant."""
+    from twolane import config
+    from twolane.prove import policies, policy_files
+    from twolane.shadow import shadow
+
+    settings = config.load()
+    replays = _replays(settings)
+    head, app = replays.whole(), _app_tables(replays)
+    with shadow.connect(settings, head.database) as connection:
+        around = policy_files.read(settings, connection, head.facts, app)
+    texts = {}
+    for name in table.split(","):
+        found = policies.find(name.strip(), around)
+        owner = policies.tenant(found, around, column, via)
+        texts[policies.file_name(found)] = policies.render(found, around, owner, read_only)
+    for path in policy_files.write(settings, texts):
+        done(f"Wrote {path.relative_to(settings.root).as_posix()}, listed in bootstrap.txt.")
+    say("Read it. Next:  invoke db.apply, then invoke db.sync; invoke db.prove tries it out")
+
+
+def _prove(settings: Config, connection: Connection[Any], facts: Snapshot, database: str) -> Proof:
+    from twolane.prove import report
+    from twolane.prove import schema as prove_schema
+    from twolane.prove.calls import Caller
+    from twolane.prove.owners import Owners
+    from twolane.prove.rows import Rows
+    from twolane.prove.run import Run
+    from twolane.prove.stage import LIMITS, Stage
+
+    connection.execute(LIMITS)
+    hints = settings.prove
+    schema = prove_schema.read(connection, facts)
+    prove_schema.check_hints(hints, schema)
+    owners = Owners(schema, settings.tenant_column, hints.tenants)
+    rows = Rows(connection, schema, owners, USERS, hints.rows)
+    with console.working("making rows for two users"):
+        rows.make()
+    stage = Stage(connection, schema, rows)
+    attempts = Run(stage).attempts(console.working)
+    with console.working("calling functions"):
+        attempts += Caller(stage).run()
+    own = [table for table in schema.tables if table.exposed]
+    return report.Proof(
+        database=database,
+        attempts=attempts,
+        shared=hints.shared,
+        tenants={table.name: owners.tenant(table) for table in own},
+        closed=[table.name for table in own if not table.reachable],
+        gaps={
+            table.name: rows.reasons[table.name]
+            for table in own
+            if table.reachable and table.name in rows.reasons
+        },
+        insertable={table.name for table in own if table.insert_policy},
+        uncalled=dict(report.uncalled(attempts, [f.signature for f in schema.functions])),
+    )
+
+
+def _show(proof: Proof) -> None:
+    from twolane.prove import report
+
+    for line in report.matrix(proof):
+        say(line)
+    for line in report.undecided_lines(proof):
+        warn(f"undecided: {line}")
+    for name, reason in proof.uncalled.items():
+        warn(f"{name} could not be called: {reason}")
+
+
+def _replays(settings: Config) -> Replays:
+    """The replays of the repo's files on the shadow."""
+    from twolane import guards
+    from twolane.repo import contents, ledger
+    from twolane.shadow import stages
+
+    repo = contents.read_repo(settings)
+    refuse(guards.order(repo), guards.history(repo, ledger.Ledger()))
+    return stages.Replays(repo, console.working)
+
+
+def _app_tables(replays: Replays) -> frozenset[str]:
+    """The tables that the migrations make."""
+    from twolane.facts import identities
+
+    made, kinds = replays.app(replays.repo.revisions), identities.RELATION_KINDS
+    return frozenset(str(identities.relation(i)) for i in made if identities.kind(i) in kinds)
+
+
+@contextmanager
+def _copy(settings: Config, target: str | None) -> Iterator[tuple[Connection[Any], Snapshot]]:
+    """A connection to a throw-away copy, and the facts in it."""
+    from twolane.config import LOCAL
+    from twolane.facts import catalog
+    from twolane.postgres import connections
+    from twolane.shadow import shadow
+
+    if target in (None, "shadow"):
+        head = _replays(settings).whole()
+        with (
+            shadow.clone(settings, head.database) as parameters,
+            connections.open_connection(parameters, "Connecting to the copy") as connection,
+        ):
+            yield connection, catalog.read(connection)
+        return
+    found = settings.target(target)
+    refuse(_copies_only(found.name) if found.name != LOCAL else None)
+    with (
+        _clone_of_local(settings) as parameters,
+        connections.open_connection(parameters, "Connecting to the copy") as connection,
+    ):
+        yield connection, catalog.read(connection)
+
+
+def _copies_only(name: str) -> Refusal:
+    from twolane import guards
+
+    return guards.Refusal(
+        "G01",
+        "target",
+        f"db.prove writes rows: it works on a copy that is thrown away, never on target {name}.",
+        "invoke db.prove   (what the repo's files make), or: invoke db.prove --target local",
+    )
+
+
+@contextmanager
+def _clone_of_local(settings: Config) -> Iterator[dict[str, Any]]:
+    """A throw-away copy of the embedded database."""
+    from twolane.postgres import databases, embedded
+
+    databases.local_database(settings)
+    with databases.clone(embedded.server(settings), embedded.LOCAL_DATABASE) as found:
+        yield found

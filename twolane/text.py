@@ -1,0 +1,20 @@
+"""Text fit for a terminal. Pure."""
+
+from __future__ import annotations
+
+
+def clean(text: str) -> str:
+    """Text fit for a terminal: control characters are made visible."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter
+        if letter.isprintable() or letter == "\n"
+        else letter.encode("unicode_escape").decode()
+        for letter in text.expandtabs(4)
+    )
+
+
+def clean_line(text: str) -> str:
+    """`clean` text on one line, so that a name can't begin a line that looks like ours."""
+    return clean(text).replace("\n", "\\n")
