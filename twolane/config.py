@@ -80,6 +80,11 @@ class Config:
         return self.schema / "introspected.py"
 
     @property
+    def home(self) -> Path:
+        """The folder of everything embedded: server data and caches. Never in git."""
+        return self.root / ".postgres"
+
+    @property
     def in_ci(self) -> bool:
         return self.environment.get("CI", "").lower() not in ("", "0", "false")
 

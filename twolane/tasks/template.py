@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 def check(c: Context, json: bool = False) -> None:
     """Compare the managed files with what their version rendered; look for a newer version."""
     from twolane import config
+    from twolane.tasks import template_screen
     from twolane.template import managed, origin
     from twolane.template import report as template_report
 
@@ -53,7 +54,7 @@ def check(c: Context, json: bool = False) -> None:
     if json:
         console.print_json(template_report.check_json(found))
     else:
-        template_report.show_check(found)
+        template_screen.show_check(found)
     if found.deviations or found.conflicts or found.newer:
         raise Different
 
@@ -75,6 +76,7 @@ def update(
 
     # The update changes the files of `tasks/`; import all modules that run after it now.
     from twolane import config
+    from twolane.tasks import template_screen
     from twolane.template import installed, origin
     from twolane.template import report as template_report
     from twolane.template import update as updating
@@ -102,7 +104,7 @@ def update(
         raise
     lacking = installed.lacking(root) if "pyproject.toml" in made.changed else []
     if not json:
-        template_report.show_update(record, made, notes, lacking)
+        template_screen.show_update(record, made, notes, lacking)
     ready = not made.conflicts and not made.kept and not lacking
     report, code = _run_check(root, json) if ready else (None, exit_codes.DIFFERENT)
     if json:

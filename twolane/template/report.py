@@ -1,30 +1,20 @@
-"""The output of `template.check` and `template.update`."""
+"""What `template.check` and `template.update` found and did, also as JSON."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from packaging.version import Version
 
-from twolane import text
-from twolane.tasks.console import done, say, warn
 from twolane.template import managed
 from twolane.template.changelog import Section
 from twolane.template.managed import Deviation
 from twolane.template.origin import Origin
 from twolane.template.update import Outcome
 
-_SIGNS = {"added": "+", "changed": "~", "removed": "-"}
-_MANAGED, _SQL, _MERGED = "managed", "sql", "merged"
-_HEADS = {
-    _MANAGED: "Managed files:",
-    _SQL: "SQL files; what is new or changed is pending: invoke db.apply, then invoke db.sync",
-    _MERGED: "Merged into yours:",
-}
-_MOST = 40
+MANAGED, SQL, MERGED = "managed", "sql", "merged"
 
 
 @dataclass(frozen=True)
@@ -37,22 +27,6 @@ class Check:
     conflicts: Sequence[str]
     newest: Version | None
     newer: bool
-
-
-def show_check(found: Check) -> None:
-    say(f"Template {found.record.shown}, version {found.record.commit}")
-    if found.deviations:
-        warn("Managed files that are not what this version rendered:")
-        _lines([f"{each.state}  {each.file}" for each in found.deviations])
-        say("  An update merges what you changed, and may conflict with it. Your own tasks belong")
-        say("  into tasks/local.py; what nobody meant, undo: git log -- FILE")
-    else:
-        done(f"The {found.managed} managed files are what this version rendered.")
-    _show_conflicts(found.conflicts)
-    if found.newer:
-        warn(f"Version {found.newest} is there.  Next:  invoke template.update")
-    else:
-        done("No newer version." if found.newest else "The template has no released version yet.")
 
 
 def check_json(found: Check) -> dict[str, Any]:
@@ -71,45 +45,6 @@ def check_json(found: Check) -> dict[str, Any]:
     }
 
 
-def show_update(
-    record: Origin, made: Outcome, notes: Sequence[Section], lacking: Sequence[str]
-) -> None:
-    done(f"From version {record.commit} to {made.commit} of {record.shown}.")
-    for kind, head in _HEADS.items():
-        files = [f"{_SIGNS[s]} {path}" for path, s in made.changed.items() if _kind(path) == kind]
-        if files:
-            say(head)
-            _lines(files)
-    if made.untouched:
-        say(f"Left alone, being a text of your own: {', '.join(made.untouched)}")
-    if made.answers:
-        say("New questions, with the answers taken; for others: invoke template.update --data …")
-        _lines([f"{name} = {value}" for name, value in made.answers.items()])
-    for section in notes:
-        say(f"Upgrading to {section.title}, as the template's CHANGELOG.md has it:")
-        say(textwrap.indent(section.upgrading or "nothing to do.", "    "))
-    _show_conflicts(made.conflicts)
-    if made.kept:
-        warn(
-            "You had changed these, and the new version no longer has them. They stay as they are:"
-        )
-        _lines(made.kept)
-        say("  Take what you need to its new place and delete them, or keep them as your own.")
-    if lacking:
-        warn("pyproject.toml asks for what is not installed:")
-        _lines(lacking)
-        say("  Install it: uv sync, or pip install -e '.[dev]'")
-    if made.conflicts or made.kept or lacking:
-        say("When that is done:  invoke db.check")
-        say("Or put the whole update aside:  git reset --quiet && git stash --include-untracked")
-
-
-def _show_conflicts(files: Sequence[str]) -> None:
-    if files:
-        warn("Both sides changed the same lines. Choose, between <<<<<<< and >>>>>>>, and git add:")
-        _lines(files)
-
-
 def update_json(
     record: Origin, made: Outcome, notes: Sequence[Section], lacking: Sequence[str], check: Any
 ) -> dict[str, Any]:
@@ -125,7 +60,7 @@ def update_json(
         "from": record.commit,
         "to": made.commit,
         "changed": [
-            {"file": path, "state": state, "kind": _kind(path)}
+            {"file": path, "state": state, "kind": kind(path)}
             for path, state in made.changed.items()
         ],
         "conflicts": list(made.conflicts),
@@ -143,14 +78,8 @@ def nothing_json(record: Origin) -> dict[str, Any]:
     return update_json(record, Outcome(record.commit), (), (), None)
 
 
-def _kind(path: str) -> str:
+def kind(path: str) -> str:
+    """Whose file this is: `MANAGED`, `SQL` or `MERGED`."""
     if managed.is_sql(path):
-        return _SQL
-    return _MANAGED if managed.is_managed(path) else _MERGED
-
-
-def _lines(lines: Sequence[str]) -> None:
-    for line in lines[:_MOST]:
-        say(f"    {text.clean_line(line)}")
-    if len(lines) > _MOST:
-        say(f"    … and {len(lines) - _MOST} more")
+        return SQL
+    return MANAGED if managed.is_managed(path) else MERGED
