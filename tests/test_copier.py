@@ -197,6 +197,15 @@ def test_a_render_is_formatted_and_lint_clean(render: Render, starter: str) -> N
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_ruff_leaves_the_generated_models_alone(render: Render) -> None:
+    service = render()
+    models = service / "src" / package(service) / "db/schema/introspected.py"
+    models.write_text("import os\nx = [ 1 ]\n")
+    for command in (["check"], ["format", "--check"]):
+        ruff = [sys.executable, "-m", "ruff", *command, "--no-cache", "src"]
+        subprocess.run(ruff, cwd=service, check=True)
+
+
 def test_a_render_is_typed(render: Render) -> None:
     service = render()
     mypy = [sys.executable, "-m", "mypy", "--strict", "src", "migrations"]

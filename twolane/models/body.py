@@ -28,25 +28,8 @@ class Assignment:
         return {*python.names_in(self.value), *re.findall(r"[A-Za-z]\w*", self.annotation), *needed}
 
     def text(self, indent: int = 0) -> str:
-        margin = " " * indent
-        if not self.annotation:
-            before = f"{margin}{self.target} = "
-            value = python.layout(self.value, indent, python.width(before))
-            if (
-                "\n" not in value
-                and python.width(before + value) > python.WIDTH >= python.width(value) + indent + 4
-            ):
-                return f"{before}(\n{margin}    {value}\n{margin})"
-            return before + value
-        before = f"{margin}{self.target}: Mapped[{self.annotation}] = "
-        opening = self.value.opening if isinstance(self.value, python.Group) else ""
-        if python.width(before + opening) <= python.WIDTH:
-            return before + python.layout(self.value, indent, python.width(before))
-        if python.width(before + "(") <= python.WIDTH:
-            value = python.layout(self.value, indent + 4)
-            return f"{before}(\n{margin}    {value}\n{margin})"
-        lines = [f"{margin}{self.target}: Mapped[", f"{margin}    {self.annotation}"]
-        return "\n".join([*lines, f"{margin}] = {python.layout(self.value, indent, python.WIDTH)}"])
+        mapped = f": Mapped[{self.annotation}]" if self.annotation else ""
+        return " " * indent + python.layout(self.value, indent, f"{self.target}{mapped} = ")
 
 
 def body(relation: Relation) -> Iterator[Assignment]:
@@ -67,7 +50,7 @@ def body(relation: Relation) -> Iterator[Assignment]:
     if not relation.key:
         key = tuple(relation.attributes[name] for name in relation.row_key)
         mapping = python.Group("{", (python.Group('"primary_key": [', key, "]"),), "}")
-        yield Assignment("__mapper_args__", python.call("MappingProxyType", mapping), kind="mapper")
+        yield Assignment("__mapper_args__", mapping, kind="mapper")
     for relationships in (relation.references, relation.referenced_by):
         for relationship in sorted(relationships, key=lambda each: each.attribute):
             yield _relationship(relationship)

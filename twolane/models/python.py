@@ -1,4 +1,4 @@
-"""Python source as text: names, string literals and calls, in the layout of `ruff format`.
+"""Python source as text: names, string literals and calls.
 
 An object in a database may have any name and any comment; no such text can become code here.
 """
@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 WIDTH = 100
-LONGEST_NAME = 72
-_AMBIGUOUS = ("I", "O", "l")
 
 
 @dataclass(frozen=True)
@@ -61,52 +59,25 @@ def names_in(node: Node) -> Iterator[str]:
         yield from names_in(item)
 
 
-def layout(node: Node, indent: int = 0, column: int | None = None, after: str = "") -> str:
-    """An expression that begins at `column` of a line with `indent`, broken if it does not fit.
+def layout(node: Node, indent: int = 0, before: str = "") -> str:
+    """`before` and the expression: on one line if it fits, else with a line for each item.
 
-    A broken group ends in a comma, so `ruff format` does not join it again.
+    Of the width one column is left for the comma behind an item.
     """
-    flat = _flat(node)
-    start = indent if column is None else column
-    if isinstance(node, str) or start + width(flat) + width(after) <= WIDTH:
+    flat = before + _flat(node)
+    if isinstance(node, str) or indent + len(flat) < WIDTH:
         return flat
-    return broken(node, indent)
-
-
-def broken(group: Group, indent: int = 0) -> str:
-    """A group with a line for each item."""
     inner = indent + 4
-    if _is_tuple_of_one(group) and isinstance(group.items[0], Group):
-        # A comma does not keep a tuple of one item broken; breaking the item does.
-        items = [broken(group.items[0], inner)]
-    else:
-        items = [layout(item, inner, after=",") for item in group.items]
-    lines = [group.opening, *(" " * inner + item + "," for item in items)]
-    return "\n".join([*lines, " " * indent + group.closing])
+    items = [f"{' ' * inner}{layout(item, inner)}," for item in node.items]
+    return "\n".join([before + node.opening, *items, " " * indent + node.closing])
 
 
 def _flat(node: Node) -> str:
     if isinstance(node, str):
         return node
-    comma = "," if _is_tuple_of_one(node) else ""
+    is_tuple_of_one = node.opening == "(" and len(node.items) == 1
+    comma = "," if is_tuple_of_one else ""
     return node.opening + ", ".join(map(_flat, node.items)) + comma + node.closing
-
-
-def _is_tuple_of_one(group: Group) -> bool:
-    return group.opening == "(" and len(group.items) == 1
-
-
-def width(text: str) -> int:
-    """The width on a screen, as `ruff format` measures a line."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.category(c) in ("Mn", "Me", "Cf") else 1 + _is_wide(c) for c in text
-    )
-
-
-def _is_wide(letter: str) -> bool:
-    return unicodedata.east_asian_width(letter) in "WF"
 
 
 def literal(text: str) -> str:
@@ -157,22 +128,13 @@ def class_name(words: str) -> str:
     name = "".join(part[:1].upper() + part[1:] for part in parts)
     if not name.isidentifier():
         name = f"Table{name}"
-    return _shortened(unicodedata.normalize("NFKC", name))
-
-
-def _shortened(name: str) -> str:
-    if width(name) <= LONGEST_NAME:
-        return name
-    end = digest(name)[:8]
-    while width(name) > LONGEST_NAME - 8:
-        name = name[:-1]
-    return name + end
+    return unicodedata.normalize("NFKC", name)
 
 
 def constant_name(words: str) -> str:
     """`TaskRunStatus` and `task_run_status` → `TASK_RUN_STATUS`."""
     name = snake_case(words).upper()
-    return _shortened(name if name.isidentifier() else f"TYPE_{name}")
+    return name if name.isidentifier() else f"TYPE_{name}"
 
 
 def snake_case(words: str) -> str:
@@ -191,7 +153,7 @@ def attribute_name(name: str, taken: Collection[str]) -> str:
     if wanted.startswith(("__", "_sa_")):
         wanted = (wanted.lstrip("_") or "column") + "_"
         wanted = wanted if wanted.isidentifier() else f"column_{wanted}"
-    while keyword.iskeyword(wanted) or wanted in taken or wanted in _AMBIGUOUS:
+    while keyword.iskeyword(wanted) or wanted in taken:
         wanted += "_"
     return wanted
 
@@ -215,28 +177,5 @@ def distinct_names(
 
 
 def _is_pythons(name: str) -> bool:
-    """Whether Python uses the name; or it is a letter that looks like a digit (E741)."""
-    return name in _AMBIGUOUS or keyword.iskeyword(name) or hasattr(builtins, name)
-
-
-def sorted_for_all(names: Iterable[str]) -> list[str]:
-    """The names in the order of ruff's RUF022: constants, classes, the rest; digits as numbers."""
-
-    def rank(name: str) -> int:
-        is_constant = name.isupper() and len(name.encode()) > 1
-        return 0 if is_constant else 1 if name[0].isupper() else 2
-
-    return sorted(names, key=lambda name: (rank(name), _natural(name)))
-
-
-def _natural(name: str) -> list[tuple[int, int, int, str]]:
-    """The sort key of a name: digits compare as numbers.
-
-    A leading zero makes a run of digits a fraction, as in the crate natord that ruff uses.
-    """
-    return [
-        (ord("0"), run[0] != "0", len(run) if run[0] != "0" else 0, run)
-        if run.isdecimal()
-        else (ord(run), 0, 0, "")
-        for run in re.findall(r"[0-9]+|[^0-9]", name)
-    ]
+    """Whether Python itself uses the name."""
+    return keyword.iskeyword(name) or hasattr(builtins, name)

@@ -30,7 +30,6 @@ IMPORTS = (
                 "IPv6Network",
             ),
         ),
-        ("from types import", ("MappingProxyType",)),
         ("from typing import", ("Any",)),
         ("from uuid import", ("UUID",)),
     ),

@@ -171,11 +171,7 @@ class AiUsage(IntrospectedBase):
 
     __tablename__ = "ai_usage"
     __table_args__ = (
-        sa.UniqueConstraint(
-            "user_id",
-            "request_id",
-            name="ai_usage_user_id_request_id_key",
-        ),
+        sa.UniqueConstraint("user_id", "request_id", name="ai_usage_user_id_request_id_key"),
     )
 
     id: Mapped[UUID] = mapped_column(
