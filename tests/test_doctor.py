@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from doctors import SECRET, doctor, levels, status, subjects
-from service import ROOT, Service
+from service import Service
 
-from twolane.config import load
+from twolane.config import Prove, Target, load
 from twolane.doctor import environment
 from twolane.doctor import server as doctor_server
 from twolane.doctor.environment import Disk, Embedded
@@ -61,23 +61,26 @@ def test_unknown_keys_of_the_settings_are_found(stranded: Service) -> None:
         assert any(f"`{key}`" in text and f"Write it `{like}`" in text for text in said)
 
 
-def test_every_setting_that_is_read_is_known() -> None:
-    """The constant keys with which config.py looks into its tables."""
-    tree = ast.parse((ROOT / "twolane/config.py").read_text(encoding="utf-8"))
-    functions = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}
-    assert keys(functions["load"]) == {*environment.SETTINGS, *environment.OF_CHECK}
-
-
-def keys(function: ast.FunctionDef) -> set[str]:
-    names = {"get", "_text", "_texts"}
-    return {
-        argument.value
-        for node in ast.walk(function)
-        if isinstance(node, ast.Call)
-        and (getattr(node.func, "attr", None) or getattr(node.func, "id", None)) in names
-        for argument in node.args
-        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
-    }
+def test_every_setting_that_is_read_is_known(stranded: Service) -> None:
+    before = load(stranded.folder)
+    settings = f"""[tool.twolane]
+package = "{before.package}_two"
+postgres = 16
+tenant_column = "owner_id"
+targets.staging = {{ env = "STAGING", protected = true }}
+check.ignore = ["G12:public.notes"]
+prove = {{ shared = ["plans"], tenants = {{ notes = "owner" }}, rows.notes = {{ body = "''" }} }}
+"""
+    toml = stranded.read("pyproject.toml")
+    stranded.write(
+        "pyproject.toml", re.sub(r"\[tool\.twolane\]\n(?s:.*?)(?=\n\[|\Z)", settings, toml)
+    )
+    config = load(stranded.folder)
+    assert list(environment.settings(config)) == []
+    read = ("package", "postgres", "tenant_column", "targets", "ignore", "prove")
+    assert [name for name in read if getattr(config, name) == getattr(before, name)] == []
+    assert config.targets["staging"] == Target("staging", "STAGING", True)
+    assert config.prove == Prove(("plans",), {"notes": "owner"}, {"notes": {"body": "''"}})
 
 
 def test_settings_that_cannot_be_read_are_one_error(stranded: Service) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -135,23 +135,22 @@ def load(start: Path | None = None) -> Config:
     """
     root = _find_root(start)
     try:
-        table = _table(_tool_tables(root)["twolane"], "tool.twolane")
-        return Config(
-            root=root,
-            migrations=root / "migrations",
-            package=_text(table, "package"),
-            postgres=_postgres(table.get("postgres", 18), root),
-            targets=_targets(_table(table.get("targets", {}), "targets")),
-            environment=_environment(root),
-            ignore=_texts(_table(table.get("check", {}), "check"), "ignore"),
-            tenant_column=_text({"tenant_column": "user_id"} | dict(table), "tenant_column"),
-            prove=_prove(_table(table.get("prove", {}), "prove")),
-        )
+        table = _table(_tool_tables(root)["twolane"], "", "tool.twolane")
+        found = _read({"package": None, "postgres": 18, "targets": {}} | table, SETTINGS)
     except TypeError as error:
         raise Failure(
             f"pyproject.toml, [tool.twolane]: {error.args[0]}",
             "Compare it with the README's example.",
         ) from error
+    if isinstance(found["postgres"], Path):
+        found["postgres"] = root / found["postgres"]
+    return Config(
+        root=root,
+        migrations=root / "migrations",
+        environment=_environment(root),
+        **found.pop("check", {}),
+        **found,
+    )
 
 
 def _find_root(start: Path | None) -> Path:
@@ -184,70 +183,101 @@ def _tool_tables(folder: Path) -> Mapping[str, Any]:
     return tool if isinstance(tool, dict) else {}
 
 
-def _text(table: Mapping[str, Any], key: str) -> str:
-    value = table.get(key)
+Settings = dict[str, Any]
+# It reads one setting: its value, the tables around it ("prove." or ""), its key.
+Reader = Callable[[Any, str, str], Any]
+
+
+def _read(table: Mapping[str, Any], readers: Mapping[str, Reader], where: str = "") -> Settings:
+    """The table's settings that have a reader, by key."""
+    return {key: read(table[key], where, key) for key, read in readers.items() if key in table}
+
+
+def _read_all(table: Mapping[str, Any], readers: Mapping[str, Reader], where: str) -> Settings:
+    """The table's settings; a key that has no reader is an error."""
+    if unknown := table.keys() - readers.keys():
+        raise TypeError(f"`{where}{min(unknown)}` is no setting: {', '.join(readers)} are")
+    return _read(table, readers, where)
+
+
+def _text(value: object, where: str, key: str) -> str:
     if not isinstance(value, str):
         raise TypeError(f"`{key}` must be a string")
     return value
 
 
-def _texts(table: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    values = table.get(key, [])
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise TypeError(f"`check.{key}` must be a list of strings")
-    return tuple(values)
+def _texts(value: object, where: str, key: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise TypeError(f"`{where}{key}` must be a list of strings")
+    return tuple(value)
 
 
-def _table(value: object, name: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError(f"`{name}` must be a table")
+def _flag(value: object, where: str, key: str) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"`{where}{key}` must be true or false, without quotes")
     return value
 
 
-def _postgres(value: object, root: Path) -> int | Path:
+def _table(value: object, where: str, key: str) -> Settings:
+    if not isinstance(value, dict):
+        raise TypeError(f"`{where}{key}` must be a table")
+    return value
+
+
+def _tables(value: object, where: str, key: str) -> Mapping[str, Mapping[str, str]]:
+    tables = _table(value, where, key)
+    return {name: _expressions(tables[name], f"{where}{key}.", name) for name in tables}
+
+
+def _expressions(value: object, where: str, key: str) -> Mapping[str, str]:
+    """A table of strings; a key with a dot in it must be quoted, or TOML splits it in two."""
+    return {name: _text(text, "", name) for name, text in _table(value, where, key).items()}
+
+
+def _postgres(value: object, where: str, key: str) -> int | Path:
     if isinstance(value, int) and value in (16, 18):
         return value
     if isinstance(value, str):
-        return root / Path(value).expanduser()
+        return Path(value).expanduser()
     raise TypeError(
         "`postgres` must be 16 or 18 (embedded), or the path of a Postgres `bin` folder"
     )
 
 
-def _targets(tables: Mapping[str, Any]) -> Mapping[str, Target]:
+def _targets(value: object, where: str, key: str) -> Mapping[str, Target]:
     targets = {LOCAL: Target(LOCAL, None), DEFAULT: Target(DEFAULT, "DATABASE_URL")}
-    for name, value in tables.items():
+    for name, table in _table(value, where, key).items():
         if name == LOCAL:
             raise TypeError("the target `local` is always the embedded server")
         if is_many(name) or name != name.strip() or not name:
             raise TypeError(f"`targets.{name}`: a name has no commas, wildcards or outer spaces")
-        table = _table(value, f"targets.{name}")
-        if unknown := table.keys() - {"env", "protected"}:
-            raise TypeError(f"`targets.{name}.{min(unknown)}` is no setting: env, protected are")
-        protected = table.get("protected", False)
-        if not isinstance(protected, bool):
-            raise TypeError(f"`targets.{name}.protected` must be true or false, without quotes")
-        targets[name] = Target(name, _text(table, "env"), protected)
+        told = {"env": None} | _table(table, "targets.", name)
+        found = _read_all(told, OF_TARGET, f"targets.{name}.")
+        targets[name] = Target(name, found["env"], found.get("protected", False))
     return targets
 
 
-def _prove(table: Mapping[str, Any]) -> Prove:
-    if unknown := table.keys() - {"shared", "tenants", "rows"}:
-        raise TypeError(f"`prove.{min(unknown)}` is no setting: shared, tenants, rows are")
-    rows = {
-        name: _expressions(row, f"prove.rows.{name}")
-        for name, row in _table(table.get("rows", {}), "prove.rows").items()
-    }
-    shared = table.get("shared", [])
-    if not isinstance(shared, list) or not all(isinstance(name, str) for name in shared):
-        raise TypeError("`prove.shared` must be a list of strings")
-    return Prove(shared, _expressions(table.get("tenants", {}), "prove.tenants"), rows)
+def _check(value: object, where: str, key: str) -> Settings:
+    return _read(_table(value, where, key), OF_CHECK, "check.")
 
 
-def _expressions(value: object, name: str) -> Mapping[str, str]:
-    """A table of strings; a key with a dot in it must be quoted, or TOML splits it in two."""
-    table = _table(value, name)
-    return {key: _text(table, key) for key in table}
+def _prove(value: object, where: str, key: str) -> Prove:
+    return Prove(**_read_all(_table(value, where, key), OF_PROVE, "prove."))
+
+
+# Each setting and its reader, by table. No other is read: of those in the first two tables,
+# `db.doctor` says so; one in the other two is an error.
+SETTINGS: Mapping[str, Reader] = {
+    "package": _text,
+    "postgres": _postgres,
+    "targets": _targets,
+    "check": _check,
+    "tenant_column": _text,
+    "prove": _prove,
+}
+OF_CHECK: Mapping[str, Reader] = {"ignore": _texts}
+OF_TARGET: Mapping[str, Reader] = {"env": _text, "protected": _flag}
+OF_PROVE: Mapping[str, Reader] = {"shared": _texts, "tenants": _expressions, "rows": _tables}
 
 
 def _environment(root: Path) -> Mapping[str, str]:

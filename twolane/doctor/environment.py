@@ -7,20 +7,17 @@ import os
 import shutil
 import subprocess
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from twolane.config import DEFAULT, Config
+from twolane.config import DEFAULT, OF_CHECK, SETTINGS, Config
 from twolane.doctor.findings import error, info, warning
 from twolane.errors import Failure
 from twolane.guards.findings import Finding
 from twolane.postgres import embedded
 
-# Every key that config.py reads.
-SETTINGS = ("package", "postgres", "targets", "check", "tenant_column", "prove")
-OF_CHECK = ("ignore",)
 ENOUGH, ALMOST_NOTHING = 2 * 1024**3, 200 * 1024**2
 _MEANT_FOR_GIT = (".example", ".sample", ".template")
 _NO_COMMIT = "a push then records no commit"
@@ -175,7 +172,7 @@ def _settings_table(config: Config) -> Mapping[str, Any]:
     return table
 
 
-def _unknown(table: Mapping[str, Any], known: Sequence[str], where: str) -> Iterator[Finding]:
+def _unknown(table: Mapping[str, Any], known: Iterable[str], where: str) -> Iterator[Finding]:
     for key in table.keys() - set(known):
         like = difflib.get_close_matches(key, known, 1)
         yield warning(
