@@ -164,7 +164,7 @@ def release(c: Context, version: str, dry_run: bool = False) -> None:
         "sizes": "Numbers of tables, separated by commas.",
         "repeats": "Runs of each command that is not slow; an odd number.",
         "limit": "Seconds after which a peer is stopped.",
-        "only": "Only the works whose names match this pattern.",
+        "only": "Only the workloads whose names match this pattern.",
         "out": "The file for the result.",
     }
 )

@@ -1,4 +1,4 @@
-"""The works that do not depend on the number of tables."""
+"""The workloads that do not depend on the number of tables."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from . import service
 from .checks import says, succeeded
 from .measure import Run, Subject
 from .service import NOTHING, Service
-from .works import Aim, Work
+from .workloads import Aim, Workload
 
 
-def listing(ours: Service, bare: Path) -> Work:
+def listing(ours: Service, bare: Path) -> Workload:
     """`invoke --list` in a service, compared with a `tasks.py` that has one empty task."""
     (bare / "tasks.py").write_text(
         "from invoke.tasks import task\n\n\n@task\ndef nothing(c):\n    pass\n"
@@ -29,10 +29,10 @@ def listing(ours: Service, bare: Path) -> Work:
         Subject("invoke", command, ours.folder, lists("db.sync"), ours.env),
         Subject("bare Invoke", command, bare, lists("nothing")),
     ]
-    return Work("invoke --list", subjects, {"bare Invoke": Aim(1.2)})
+    return Workload("invoke --list", subjects, {"bare Invoke": Aim(1.2)})
 
 
-def beginning(uv: str, source: Path, folder: Path) -> Work:
+def beginning(uv: str, source: Path, folder: Path) -> Workload:
     """From an empty folder to a bootstrapped service, as in its README; packages are cached."""
 
     def clear() -> None:
@@ -51,4 +51,4 @@ def beginning(uv: str, source: Path, folder: Path) -> Work:
         " && .venv/bin/invoke db.bootstrap"
     )
     subject = Subject("copier, uv, invoke", ["sh", "-c", script], folder.parent, ready, {}, clear)
-    return Work(name, [subject], most=10, after=clear)
+    return Workload(name, [subject], most=10, after=clear)

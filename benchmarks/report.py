@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from .measure import Result
-from .works import Aim, Work
+from .workloads import Aim, Workload
 
 MEMORY_AIM = Aim(1 / 4, 1_000)
 GROWTH_AIM = 1.1
@@ -24,7 +24,7 @@ class Row:
     aim: the goal for the ratio of times. most: the largest number of seconds for ours.
     """
 
-    work: str
+    workload: str
     size: int | None
     ours: Result
     peer: Result | None
@@ -54,13 +54,13 @@ class Row:
         return _met(aim, self.size, self.memory_ratio, bool(self.peer and self.peer.over_limit))
 
 
-def rows(work: Work, size: int | None, results: Sequence[Result]) -> list[Row]:
+def rows(workload: Workload, size: int | None, results: Sequence[Result]) -> list[Row]:
     """One row for each peer; each row has our result, the first one."""
     ours, *others = results
-    others += [Result(name, [], reason) for name, reason in work.missing.items()]
+    others += [Result(name, [], reason) for name, reason in workload.missing.items()]
     if not others:
-        return [Row(work.name, size, ours, None, most=work.most)]
-    return [Row(work.name, size, ours, peer, work.aims.get(peer.name)) for peer in others]
+        return [Row(workload.name, size, ours, None, most=workload.most)]
+    return [Row(workload.name, size, ours, peer, workload.aims.get(peer.name)) for peer in others]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Growth:
     Fitted to the sizes from 100 on. steepest: the largest exponent between two neighbouring sizes.
     """
 
-    work: str
+    workload: str
     exponent: float
     steepest: float
     sizes: Sequence[int]
@@ -81,15 +81,15 @@ class Growth:
 
 
 def growth(found: Iterable[Row]) -> list[Growth]:
-    """The growth of each work that was measured at two or more sizes from 100 on."""
+    """The growth of each workload that was measured at two or more sizes from 100 on."""
     times: dict[str, dict[int, float]] = {}
     for row in found:
         if row.size is not None and row.size >= GROWTH_FROM and row.ours.seconds:
-            times.setdefault(row.work, {})[row.size] = row.ours.seconds
-    return [_fit(work, points) for work, points in times.items() if len(points) > 1]
+            times.setdefault(row.workload, {})[row.size] = row.ours.seconds
+    return [_fit(workload, points) for workload, points in times.items() if len(points) > 1]
 
 
-def _fit(work: str, points: dict[int, float]) -> Growth:
+def _fit(workload: str, points: dict[int, float]) -> Growth:
     """Fits a line to the logarithms by least squares."""
     logs = sorted((math.log(size), math.log(seconds)) for size, seconds in points.items())
     x_mean = sum(x for x, _ in logs) / len(logs)
@@ -98,7 +98,7 @@ def _fit(work: str, points: dict[int, float]) -> Growth:
         (x - x_mean) ** 2 for x, _ in logs
     )
     steepest = max((y2 - y1) / (x2 - x1) for (x1, y1), (x2, y2) in pairwise(logs))
-    return Growth(work, slope, steepest, sorted(points))
+    return Growth(workload, slope, steepest, sorted(points))
 
 
 def _ratio(ours: float | None, peer: float | None) -> float | None:
@@ -120,7 +120,7 @@ def _met(aim: Aim | None, size: int | None, ratio: float | None, is_bound: bool)
 
 def table(found: Sequence[Row]) -> str:
     """The rows as a table: medians of seconds and MiB; `<` and `>` mark bounds."""
-    head = ["work", "tables", "ours", "", "peer", "", "", "time", "aim", "", "memory", ""]
+    head = ["workload", "tables", "ours", "", "peer", "", "", "time", "aim", "", "memory", ""]
     lines = [head, *map(_cells, found)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     right = {1, 2, 3, 5, 6, 7, 10}
@@ -136,7 +136,7 @@ def table(found: Sequence[Row]) -> str:
 def _cells(row: Row) -> list[str]:
     bound = "<" if row.peer and row.peer.over_limit else ""
     return [
-        row.work,
+        row.workload,
         f"{row.size:,}" if row.size else "",
         *_result(row.ours),
         row.peer.name if row.peer else "",
@@ -171,9 +171,9 @@ def _verdict(met: bool | None) -> str:
 
 
 def growth_lines(found: Sequence[Growth]) -> str:
-    width = max((len(each.work) for each in found), default=0)
+    width = max((len(each.workload) for each in found), default=0)
     return "\n".join(
-        f"{each.work.ljust(width)}  {each.sizes[0]:,} to {each.sizes[-1]:,} tables: "
+        f"{each.workload.ljust(width)}  {each.sizes[0]:,} to {each.sizes[-1]:,} tables: "
         f"exponent {each.exponent:.2f}, steepest step {each.steepest:.2f}  "
         f"(≤ {GROWTH_AIM}) {_verdict(each.met)}"
         for each in found
@@ -190,7 +190,7 @@ def as_json(found: Sequence[Row]) -> dict[str, Any]:
 
 def _row_json(row: Row) -> dict[str, Any]:
     return {
-        "work": row.work,
+        "workload": row.workload,
         "tables": row.size,
         "ours": _result_json(row.ours),
         "peer": _result_json(row.peer) if row.peer else None,

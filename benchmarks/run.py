@@ -1,4 +1,4 @@
-"""`invoke bench`: runs the works one by one, for each size."""
+"""`invoke bench`: runs the workloads one by one, for each size."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from . import machine, once, peers, progress, report, schema, server, service, works
+from . import machine, once, peers, progress, report, schema, server, service, workloads
 from .measure import in_turns
 from .peers import Peers
 from .report import Row
 from .server import Server
-from .works import LIVE, OTHER, SAME, Site, Work
+from .workloads import LIVE, OTHER, SAME, Site, Workload
 
 BUILD = service.ROOT / "build/bench"
 
@@ -28,7 +28,7 @@ BUILD = service.ROOT / "build/bench"
 class Bench:
     """One run of the benchmark: its options, and its results.
 
-    given_up: peer and work that took longer than the limit, and the number of tables.
+    given_up: peer and workload that took longer than the limit, and the number of tables.
     """
 
     sizes: Sequence[int]
@@ -41,25 +41,25 @@ class Bench:
     def wants(self, name: str) -> bool:
         return bool(re.search(self.only, name))
 
-    def measure(self, work: Work, size: int | None = None) -> None:
-        """Adds the rows of one work; skips peers that were too slow at a smaller size."""
+    def measure(self, workload: Workload, size: int | None = None) -> None:
+        """Adds the rows of one workload; skips peers that were too slow at a smaller size."""
         given_up = {
-            s.name: f"> {self.limit:g} s at {self.given_up[s.name, work.name]:,}"
-            for s in work.subjects
-            if (s.name, work.name) in self.given_up
+            s.name: f"> {self.limit:g} s at {self.given_up[s.name, workload.name]:,}"
+            for s in workload.subjects
+            if (s.name, workload.name) in self.given_up
         }
-        subjects = [s for s in work.subjects if s.name not in given_up]
-        work = replace(work, subjects=subjects, missing={**work.missing, **given_up})
+        subjects = [s for s in workload.subjects if s.name not in given_up]
+        workload = replace(workload, subjects=subjects, missing={**workload.missing, **given_up})
         tables = f", {size:,} tables" if size else ""
-        progress.note(f"{work.name}{tables}")
+        progress.note(f"{workload.name}{tables}")
         try:
-            results = in_turns(work.subjects, self.repeats)
+            results = in_turns(workload.subjects, self.repeats)
         finally:
-            work.after()
+            workload.after()
         for result in results:
             if result.over_limit and size:
-                self.given_up[result.name, work.name] = size
-        self.rows += report.rows(work, size, results)
+                self.given_up[result.name, workload.name] = size
+        self.rows += report.rows(workload, size, results)
 
 
 def run(sizes: Sequence[int], repeats: int, limit: float, only: str, out: Path) -> bool:
@@ -69,6 +69,7 @@ def run(sizes: Sequence[int], repeats: int, limit: float, only: str, out: Path) 
         Broken: one of our commands failed, or did not do its work.
     """
     bench = Bench(sizes, repeats, limit, only)
+    service.compile_engine()
     note = machine.note()
     found = peers.install(BUILD)
     settings = {"sizes": list(sizes), "repeats": repeats, "limit": limit, "only": only}
@@ -80,7 +81,7 @@ def run(sizes: Sequence[int], repeats: int, limit: float, only: str, out: Path) 
         _without_size(bench, source, folder)
         _write(out, head, bench)
         for size in sizes:
-            chosen = [make for name, make in works.AT_EACH_SIZE.items() if bench.wants(name)]
+            chosen = [make for name, make in workloads.AT_EACH_SIZE.items() if bench.wants(name)]
             if not chosen:
                 continue
             with _site(running, found, source, folder, size, limit) as site:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import twolane
 
 from . import progress, schema
 from .measure import Broken, environment
@@ -65,15 +68,23 @@ def execute(command: list[str], folder: Path, env: Mapping[str, str] | None = No
     return done.stdout
 
 
-def template(folder: Path) -> Path:
-    """Copies the template's current files, including uncommitted changes, to a separate repo.
+def compile_engine() -> None:
+    """Compiles the engine as pip does when it installs one; Invoke itself writes no bytecode."""
+    compileall.compile_dir(Path(twolane.__file__).parent, quiet=1)
 
-    So all renders of one run are equal, even if the working copy changes meanwhile.
+
+def template(folder: Path) -> Path:
+    """Copies template and engine, including uncommitted changes, to a separate repo.
+
+    So all renders of one run are equal, even if the working copy changes meanwhile. Their pin is
+    this copy; the commands that are measured run the engine of this environment.
     """
     folder.mkdir()
-    shutil.copy(ROOT / "copier.yml", folder)
+    for name in ("copier.yml", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
     ignored = shutil.ignore_patterns("__pycache__", ".*_cache", ".postgres")
-    shutil.copytree(ROOT / "template", folder / "template", ignore=ignored)
+    for name in ("template", "twolane"):
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     commit(folder)
     return folder
 

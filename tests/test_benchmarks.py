@@ -10,7 +10,7 @@ from conftest import NewDatabase
 from benchmarks import measure, report, schema
 from benchmarks.measure import Result, Run, Subject
 from benchmarks.report import Row
-from benchmarks.works import Aim
+from benchmarks.workloads import Aim
 
 SHAPE = """
     select
@@ -37,7 +37,7 @@ def python(code: str, folder: Path, limit: float = 60) -> Subject:
 
 def row(size: int, ours: float, peer: Result) -> Row:
     mine = Result("invoke", [Run(ours, 1, 0, "", "")])
-    return Row("work", size, mine, peer, Aim(1 / 4, 1_000))
+    return Row("workload", size, mine, peer, Aim(1 / 4, 1_000))
 
 
 def test_every_generated_table_has_the_promised_shape(

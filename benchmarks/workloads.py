@@ -1,4 +1,4 @@
-"""The works to measure, each with its peers and its aim."""
+"""The workloads to measure, each with its peers and its aim."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Aim:
 
 
 @dataclass(frozen=True)
-class Work:
-    """One work: our command first, then those of the peers. aims and missing: by peer's name.
+class Workload:
+    """One workload: our command first, then those of the peers. aims and missing: by peer's name.
 
     most: the largest number of seconds for ours, if there is no peer. after: undoes the changes of
     the measurement.
@@ -56,7 +56,7 @@ class Site:
     limit: float
 
 
-def snapshot(site: Site) -> Work:
+def snapshot(site: Site) -> Workload:
     def complete(start: str) -> Callable[[Run], str]:
         return lambda run: succeeded(run) or counts(f"\n{run.out}", f"\n{start}", site.size)
 
@@ -65,10 +65,10 @@ def snapshot(site: Site) -> Work:
         _ours(site, ["db.snapshot"], complete("table public.bench_")),
         Subject("pg_dump", dump, site.service.folder, complete("CREATE TABLE public.bench_")),
     ]
-    return Work("db.snapshot", subjects, {"pg_dump": Aim(2, 1_000)})
+    return Workload("db.snapshot", subjects, {"pg_dump": Aim(2, 1_000)})
 
 
-def sync_changed(site: Site) -> Work:
+def sync_changed(site: Site) -> Workload:
     """Each of our syncs finds one column added or removed; the peers read the same database."""
     is_changed = False
 
@@ -109,10 +109,10 @@ def sync_changed(site: Site) -> Work:
         )
     aims = {"drizzle-kit introspect": Aim(1 / 200, 1_000)}
     missing = _missing(site, {"drizzle-kit": "drizzle-kit introspect", "sqlacodegen": ""})
-    return Work("db.sync, one changed", subjects, aims, missing, after=restore)
+    return Workload("db.sync, one changed", subjects, aims, missing, after=restore)
 
 
-def sync_unchanged(site: Site) -> Work:
+def sync_unchanged(site: Site) -> Workload:
     def idle(run: Run) -> str:
         return succeeded(run) or reads(run.out.strip(), f"✓ {NOTHING}")
 
@@ -124,7 +124,7 @@ def sync_unchanged(site: Site) -> Work:
     )
 
 
-def diff(site: Site) -> Work:
+def diff(site: Site) -> Workload:
     def found(run: Run) -> str:
         return exited(run, DIFFERENT) or says(run, *schema.CHANGED, "+ ")
 
@@ -135,7 +135,7 @@ def diff(site: Site) -> Work:
     return _beside_supabase(site, "db.diff", _ours(site, ["db.diff", *urls], found), OTHER, altered)
 
 
-def gen_seen(site: Site) -> Work:
+def gen_seen(site: Site) -> Workload:
     """Nothing changed since the last comparison, which `db.gen` remembers."""
 
     def idle(run: Run) -> str:
@@ -144,7 +144,7 @@ def gen_seen(site: Site) -> Work:
     return _beside_drizzle(site, "db.gen, looked before", _ours(site, ["db.gen"], idle), Aim(1))
 
 
-def gen_edited(site: Site) -> Work:
+def gen_edited(site: Site) -> Workload:
     """A docstring in `app.py` changed, so `db.gen` compares the models with the shadow again."""
     edits = looks = 0
 
@@ -167,14 +167,14 @@ def gen_edited(site: Site) -> Work:
     )
 
 
-def status(site: Site) -> Work:
+def status(site: Site) -> Workload:
     def idle(run: Run) -> str:
         return succeeded(run) or says(run, "nothing to do")
 
-    return Work("db.status", [_ours(site, ["db.status"], idle)])
+    return Workload("db.status", [_ours(site, ["db.status"], idle)])
 
 
-def push(site: Site) -> Work:
+def push(site: Site) -> Workload:
     """Each of our pushes applies a revision with one table. It comes last: `app.py` lacks it.
 
     This function writes the revisions itself, which avoids a `db.gen` before each.
@@ -193,10 +193,10 @@ def push(site: Site) -> Work:
     def pushed(run: Run) -> str:
         return succeeded(run) or says(run, f"✓ Pushed {head} ")
 
-    return Work("db.push, one table", [_ours(site, ["db.push"], pushed, add)])
+    return Workload("db.push, one table", [_ours(site, ["db.push"], pushed, add)])
 
 
-AT_EACH_SIZE: Mapping[str, Callable[[Site], Work]] = {
+AT_EACH_SIZE: Mapping[str, Callable[[Site], Workload]] = {
     "db.snapshot": snapshot,
     "db.sync, one changed": sync_changed,
     "db.sync, none changed": sync_unchanged,
@@ -221,7 +221,7 @@ def _ours(
 
 def _beside_supabase(
     site: Site, name: str, ours: Subject, database: str, check: Callable[[Run], str]
-) -> Work:
+) -> Workload:
     """Adds the peer, which compares the live database with another by URL; that needs no Docker."""
     subjects, peer = [ours], "supabase db diff"
     if program := site.peers.programs.get("supabase"):
@@ -229,10 +229,10 @@ def _beside_supabase(
         folder = _folder(site, "supabase")
         command = [str(program), "db", "diff", "--workdir", ".", *urls]
         subjects.append(Subject(peer, command, folder, check, QUIET, limit=site.limit))
-    return Work(name, subjects, {peer: Aim(1 / 4, 1_000)}, _missing(site, {"supabase": peer}))
+    return Workload(name, subjects, {peer: Aim(1 / 4, 1_000)}, _missing(site, {"supabase": peer}))
 
 
-def _beside_drizzle(site: Site, name: str, ours: Subject, aim: Aim) -> Work:
+def _beside_drizzle(site: Site, name: str, ours: Subject, aim: Aim) -> Workload:
     """Adds the peer, whose schema has the same tables in TypeScript, and a migration for them."""
     subjects, peer = [ours], "drizzle-kit generate"
     if "drizzle-kit" in site.peers.programs:
@@ -250,7 +250,7 @@ def _beside_drizzle(site: Site, name: str, ours: Subject, aim: Aim) -> Work:
             return succeeded(run) or says(run, "No schema changes, nothing to migrate")
 
         subjects.append(_drizzle(site, "generate", options, idle, prepare))
-    return Work(name, subjects, {peer: aim}, _missing(site, {"drizzle-kit": peer}))
+    return Workload(name, subjects, {peer: aim}, _missing(site, {"drizzle-kit": peer}))
 
 
 def _drizzle(
