@@ -7,7 +7,6 @@ Each command refuses the step that would do harm, and a refusal ends the chain.
 from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import task
-
 from twolane.tasks import db, template
 
 

@@ -1,29 +1,10 @@
 """The models of both lanes, as the application imports them."""
 
-import importlib
-import tomllib
-from pathlib import Path
 from types import ModuleType
 
-import pytest
 from sqlalchemy import MetaData
 from sqlalchemy.orm import configure_mappers
-
-ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture(scope="module")
-def schema() -> ModuleType:
-    """The barrel, `<package>.db.schema`."""
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    return importlib.import_module(f"{settings['tool']['twolane']['package']}.db.schema")
-
-
-def models(schema: ModuleType, metadata: MetaData) -> dict[str, type]:
-    """The barrel's models on one of the two metadata objects, by their tables' names."""
-    found = (getattr(schema, name) for name in schema.__all__)
-    tables = {m.__table__.fullname: m for m in found if hasattr(m, "__table__")}
-    return {name: model for name, model in tables.items() if name in metadata.tables}
+from twolane.testing import models
 
 
 def test_all_models_configure(schema: ModuleType) -> None:
