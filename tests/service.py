@@ -152,6 +152,11 @@ def render(folder: Path, **answers: str) -> Service:
         capture_output=True,
     )
     shutil.rmtree(source)
+    return owned(folder)
+
+
+def owned(folder: Path) -> Service:
+    """The folder as its owner's git repo."""
     service = Service(folder)
     service.git("init", "--quiet", "--initial-branch=main")
     service.git("config", "user.name", "Owner")
