@@ -24,6 +24,8 @@ os.environ.setdefault("TWOLANE_SERVICE", str(DEMO))
 import releasing  # noqa: E402
 from twolane.tasks import db  # noqa: E402  (it finds its service by the variable above)
 
+LAYERS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
 DEV_MARKERS = """
 import datetime
 
@@ -122,6 +124,7 @@ def lint(c: Context) -> None:
                 ROOT,
             ),
             ("a rendered service", [sys.executable, "-m", "mypy"], service),
+            ("the engine's layers", [sys.executable, "-c", LAYERS], ROOT),
         ]
         # The checks run in parallel, so each mypy has its own cache.
         with ThreadPoolExecutor(os.cpu_count()) as pool:

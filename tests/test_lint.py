@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from twolane.check.reversible import Statement, Trip
 from twolane.errors import Failure
 from twolane.guards import locks
 from twolane.guards.findings import ERROR, WARNING, Finding
@@ -100,19 +99,19 @@ def test_g14_lets_pass(sql: str) -> None:
 def test_a_finding_in_a_migration_stands_at_the_line_that_runs_the_statement() -> None:
     path = Path("migrations/versions/2026_a.py")
     statements = [
-        Statement("create table fresh (\n  id int\n)", 20),
-        Statement("create index i on fresh (id);", 24),
-        Statement("alter table t\n  add column b int,\n  alter column a type bigint", 30),
+        (20, "create table fresh (\n  id int\n)"),
+        (24, "create index i on fresh (id);"),
+        (30, "alter table t\n  add column b int,\n  alter column a type bigint"),
     ]
-    trip = Trip(Revision("a", (), "a", path, ""), statements)
-    (found,) = locks.find(Path("/"), [locks.of_trip(trip)])
+    revision = Revision("a", (), "a", path, "")
+    (found,) = locks.find(Path("/"), [locks.of_revision(revision, statements)])
     assert found.place and (found.place.file, found.place.line) == (path.as_posix(), 30)
     assert found.first.endswith('add "G14:2026_a.py" to [tool.twolane.check] ignore')
 
 
 def test_a_revision_that_runs_nothing_is_fine() -> None:
-    trip = Trip(Revision("a", (), "a", Path("a.py"), ""), [])
-    assert list(locks.find(Path("/"), [locks.of_trip(trip)])) == []
+    revision = Revision("a", (), "a", Path("a.py"), "")
+    assert list(locks.find(Path("/"), [locks.of_revision(revision, [])])) == []
     assert list(locks.find(Path("/"), [])) == []
 
 

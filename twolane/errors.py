@@ -52,6 +52,28 @@ _NEXT_STEPS = {
 }
 
 
+def explain(problem: Exception) -> Failure:
+    """Any exception as one message; an unexpected one asks for the traceback."""
+    if isinstance(problem, Failure):
+        return problem
+    import psycopg
+
+    if isinstance(problem, psycopg.Error):
+        return from_postgres(problem, "The database refused")
+    if isinstance(problem, OSError):
+        return Failure(
+            str(problem), "Check the path, its permissions and the free space on the disk."
+        )
+    if isinstance(problem, ModuleNotFoundError):
+        return Failure(str(problem), "Install the service's dependencies: pip install -e '.[dev]'")
+    if isinstance(problem, EOFError) and "marshal" in str(problem):
+        return Failure(
+            "A compiled module was cut short, by a full disk perhaps.",
+            "Delete the folders __pycache__, then run the same command again.",
+        )
+    return Failure(f"{type(problem).__name__}: {problem}", "See the traceback: invoke --debug …")
+
+
 def from_postgres(error: psycopg.Error, doing: str) -> Failure:
     """A database error in the user's words.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def clean(text: str) -> str:
     """Text fit for a terminal: control characters are made visible."""
@@ -18,3 +20,13 @@ def clean(text: str) -> str:
 def clean_line(text: str) -> str:
     """`clean` text on one line, so that a name can't begin a line that looks like ours."""
     return clean(text).replace("\n", "\\n")
+
+
+MOST = 12
+
+
+def shortened(lines: Sequence[str], most: int = MOST, where: str = "") -> list[str]:
+    """The first lines; the last line tells how many are left out, and `where` to find them."""
+    if len(lines) <= most:
+        return list(lines)
+    return [*lines[:most], f"… and {len(lines) - most} more{where}"]

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from twolane.errors import Failure
 from twolane.postgres.dump import ask
+from twolane.text import shortened
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
-SHOWN = 12
 # Each extension, and the user's objects that need one of its objects (or an array of its types).
 _NEEDED = """
 , brought as (
@@ -76,8 +76,7 @@ class Extensions:
 
     def _lines(self, name: str) -> list[str]:
         needing = self.needed_by[name]
-        more = [f"      … and {len(needing) - SHOWN} more"] if len(needing) > SHOWN else []
-        return [f"    {name}, for", *(f"      {each}" for each in needing[:SHOWN]), *more]
+        return [f"    {name}, for", *(f"      {each}" for each in shortened(needing))]
 
 
 def read(connection: Connection[Any]) -> Extensions:

@@ -24,7 +24,6 @@ from twolane.shadow import shadow
 from twolane.shadow.shadow import Replay
 from twolane.state.connected import Work
 from twolane.state.state import State
-from twolane.tasks import console
 
 _WORTH = (*identities.RELATION_KINDS, "composite type", "domain", "enum", "function")
 
@@ -66,7 +65,7 @@ def prepare(work: Work, starter: Sequence[SqlFile]) -> Adoption:
     Raises:
         Failure: the database is empty or can't be read; the shadow's server lacks an extension.
     """
-    with console.working("reading the schema"):
+    with work.tell.working("reading the schema"):
         survey = _survey(work)
         dumped = _entries(work)
     kept = _kept(work, starter, survey.facts)
@@ -91,7 +90,7 @@ def _survey(work: Work) -> _Survey:
             f"Target {work.target.name} is empty: there is nothing to adopt.",
             "invoke db.bootstrap",
         )
-    empty = shadow.replay(work.config, [], console.working)
+    empty = shadow.replay(work.config, [], work.tell.working)
     with shadow.connect(work.config, empty.database) as on_shadow:
         available = extensions.available(on_shadow)
     lacking = extensions.read(connection).lacking(available)
@@ -104,7 +103,7 @@ def _entries(work: Work) -> list[Entry]:
     found = reach.parameters(work.config, work.target)
     parameters, told = session.parameters(found, work.connection)
     if told:
-        console.note(told)
+        work.tell.note(told)
     return dump.read(work.connection, parameters)
 
 
@@ -132,7 +131,7 @@ def _base(
 def _taken(work: Work, kept: Sequence[SqlFile], entries: Sequence[Entry]) -> list[Entry]:
     """The entries that the shadow accepts: others need objects that its platform stub lacks."""
     with (
-        console.working("finding what the shadow does not take"),
+        work.tell.working("finding what the shadow does not take"),
         shadow.clone(work.config, _replay(work, kept).database) as parameters,
         connections.open_connection(parameters, "Connecting to the shadow") as connection,
     ):
@@ -140,7 +139,7 @@ def _taken(work: Work, kept: Sequence[SqlFile], entries: Sequence[Entry]) -> lis
 
 
 def _replay(work: Work, files: Sequence[SqlFile]) -> Replay:
-    return shadow.replay(work.config, [shadow.files_step(files)], console.working)
+    return shadow.replay(work.config, [shadow.files_step(files)], work.tell.working)
 
 
 def _rest(work: Work, base: Replay, survey: _Survey) -> Rest:
@@ -149,5 +148,5 @@ def _rest(work: Work, base: Replay, survey: _Survey) -> Rest:
     live = views.settle(survey.facts, base.facts, connect)
     if not adopt_rest.differences(base.facts, live):
         return Rest()
-    with console.working("writing what the dump leaves out"):
+    with work.tell.working("writing what the dump leaves out"):
         return adopt_rest.find(work.config, base.database, live, survey.live)

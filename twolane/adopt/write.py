@@ -21,9 +21,7 @@ from twolane.repo.order import MARK
 from twolane.repo.sqlfiles import SqlFile
 from twolane.repo.starter import STARTER
 from twolane.state.connected import Work
-from twolane.tasks import console
-
-SHOWN = 12
+from twolane.text import shortened
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,6 @@ def begun(repo: Repo, ledger: Ledger, own: Sequence[SqlFile]) -> Refusal | None:
     ]
     if not found:
         return None
-    more = [f"… and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
     return Refusal(
         "G11",
         "history",
@@ -76,7 +73,7 @@ def begun(repo: Repo, ledger: Ledger, own: Sequence[SqlFile]) -> Refusal | None:
         if lived
         else "move these files away, or adopt in a fresh service; an Alembic chain from before "
         "stays in a folder of its own",
-        details=[*found[:SHOWN], *more],
+        details=shortened(found),
     )
 
 
@@ -136,7 +133,7 @@ def record(work: Work, adoption: Adoption) -> None:
 
     def work_once() -> None:
         with transactions.transaction(work.connection):
-            transactions.exclusive(work.connection, console.note)
+            transactions.exclusive(work.connection, work.tell.note)
             ledger.prepare(work.connection)
             applied = ledger.read(work.connection).applied
             for file in adoption.files:
@@ -145,4 +142,4 @@ def record(work: Work, adoption: Adoption) -> None:
             if work.target.protected:
                 ledger.label(work.connection, work.target.name)
 
-    transactions.retry_locks(work_once, work.connection, console.note)
+    transactions.retry_locks(work_once, work.connection, work.tell.note)

@@ -50,8 +50,12 @@ def _place(ground: Ground, finding: Finding) -> Place | None:
 
 
 def _locks(ground: Ground) -> Iterator[Finding]:
-    texts = [locks.of_file(file) for file in ground.repo.order.files]
-    return locks.find(ground.repo.config.root, [*texts, *map(locks.of_trip, ground.trips)])
+    files = [locks.of_file(file) for file in ground.repo.order.files]
+    revisions = [
+        locks.of_revision(trip.revision, [(s.line, s.text) for s in trip.statements])
+        for trip in ground.trips
+    ]
+    return locks.find(ground.repo.config.root, [*files, *revisions])
 
 
 CHECKS = (

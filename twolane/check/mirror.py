@@ -41,7 +41,7 @@ def app(ground: Ground) -> Iterator[Finding]:
     """app.py says what the revisions make, as `db.gen` compares them."""
     place = _app_file(ground)
     try:
-        if generate.has_changes(ground.repo):
+        if generate.has_changes(ground.repo, ground.working):
             yield Finding(
                 "app",
                 place.file,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from twolane import config, exit_codes
 from twolane.config import Target
 from twolane.doctor import environment, files, lanes, locks, server, urls
-from twolane.errors import Failure
+from twolane.errors import Failure, explain
 from twolane.facts import catalog
 from twolane.guards.findings import ERROR, INFO, WARNING, Finding, as_json, from_failure
 from twolane.guards.findings import Result as Outcome
@@ -22,7 +22,6 @@ from twolane.guards.refusal import Refused
 from twolane.postgres import reach
 from twolane.repo import contents, ledger
 from twolane.state import state
-from twolane.tasks.command import explain
 
 if TYPE_CHECKING:
     from psycopg import Connection

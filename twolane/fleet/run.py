@@ -16,7 +16,6 @@ from twolane.errors import Failure
 from twolane.fleet import outcomes as fleet_report
 from twolane.fleet.children import Crew, Ended, Job
 from twolane.fleet.outcomes import Outcome
-from twolane.lanes import push as lane_b_push
 from twolane.postgres import targets
 from twolane.repo import contents
 from twolane.shadow.stages import Replays
@@ -105,7 +104,7 @@ def push(
     done = _run(ask, ["db.push", *words])
     _report(done, json, aloud=[fleet_report.PLANNED, fleet_report.NOTHING] if dry_run else [])
     if not json and (titles := _titles(done.of(fleet_report.DONE))):
-        lane_b_push.suggest(done.config, titles, commit)
+        console.suggest_revisions(done.config, titles, commit)
     done.leave()
 
 

@@ -20,15 +20,15 @@ import subprocess
 import sys
 import tempfile
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from twolane.check.reversible import Trip
 from twolane.errors import Failure
 from twolane.guards.findings import ERROR, WARNING, Finding
 from twolane.repo.locations import FOLDER, Place, in_folder
+from twolane.repo.revisions import Revision
 from twolane.repo.sqlfiles import SqlFile
 from twolane.sql import readable_statements
 from twolane.state.hazards import Hazard
@@ -121,11 +121,11 @@ def of_file(file: SqlFile) -> Text:
     return Text(f"{FOLDER}{file.name}", mark, [(1, file.text)], is_file=True)
 
 
-def of_trip(trip: Trip) -> Text:
-    """The statements of a revision, one after the other."""
-    mark = f'add "G14:{trip.revision.path.name}" to [tool.twolane.check] ignore'
-    parts = [(s.line, f"{s.text.rstrip().rstrip(';')};") for s in trip.statements]
-    return Text(in_folder(trip.revision), mark, parts, is_file=False)
+def of_revision(revision: Revision, statements: Iterable[tuple[int, str]]) -> Text:
+    """The statements of a revision, one after the other, each with its line in the file."""
+    mark = f'add "G14:{revision.path.name}" to [tool.twolane.check] ignore'
+    parts = [(line, f"{text.rstrip().rstrip(';')};") for line, text in statements]
+    return Text(in_folder(revision), mark, parts, is_file=False)
 
 
 def of_statements(statements: Sequence[str]) -> Text:

@@ -12,7 +12,7 @@ from twolane.postgres import transactions
 from twolane.repo import ledger, sqlfiles
 from twolane.repo.contents import Repo, pending, waiting
 from twolane.repo.sqlfiles import SqlFile
-from twolane.tasks import console
+from twolane.telling import Tell
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -39,7 +39,12 @@ def choose(repo: Repo, done: ledger.Ledger, names: Sequence[str]) -> tuple[SqlFi
 
 
 def apply(
-    connection: Connection[Any], target: Target, files: Sequence[SqlFile], again: bool
+    connection: Connection[Any],
+    target: Target,
+    files: Sequence[SqlFile],
+    tell: Tell,
+    *,
+    again: bool = False,
 ) -> list[SqlFile]:
     """Runs the files, each in one transaction with its row in the ledger; returns those run.
 
@@ -47,13 +52,15 @@ def apply(
     """
     for file in files:
         sqlfiles.check(file)
-    return [file for file in files if _apply_one(connection, target, file, again)]
+    return [file for file in files if _apply_one(connection, target, file, tell, again)]
 
 
-def _apply_one(connection: Connection[Any], target: Target, file: SqlFile, again: bool) -> bool:
+def _apply_one(
+    connection: Connection[Any], target: Target, file: SqlFile, tell: Tell, again: bool
+) -> bool:
     def work() -> bool:
         with transactions.transaction(connection):
-            transactions.exclusive(connection, console.note)
+            transactions.exclusive(connection, tell.note)
             ledger.prepare(connection)
             if not again and ledger.read(connection).applied.get(file.name) == file.digest:
                 return False
@@ -64,12 +71,12 @@ def _apply_one(connection: Connection[Any], target: Target, file: SqlFile, again
                 ledger.label(connection, target.name)
             return True
 
-    def tell(text: str) -> None:
-        console.warn(f"{file.name}: {text}")
+    def warn(text: str) -> None:
+        tell.warn(f"{file.name}: {text}")
 
-    with console.working(file.name), sqlfiles.messages(connection, tell):
+    with tell.working(file.name), sqlfiles.messages(connection, warn):
         start = time.monotonic()
-        ran = transactions.retry_locks(work, connection, console.note)
+        ran = transactions.retry_locks(work, connection, tell.note)
     if ran:
-        console.say(f"  {file.name}  {round(1000 * (time.monotonic() - start))} ms")
+        tell.say(f"  {file.name}  {round(1000 * (time.monotonic() - start))} ms")
     return ran

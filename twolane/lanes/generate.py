@@ -16,7 +16,7 @@ from pathlib import Path
 from twolane import files, guards
 from twolane.config import Config
 from twolane.errors import Failure
-from twolane.facts import catalog, identities
+from twolane.facts import catalog, differences, identities
 from twolane.facts.catalog import Change, Snapshot
 from twolane.guards.refusal import refuse
 from twolane.migrations import environment, runner
@@ -25,7 +25,8 @@ from twolane.repo.contents import Repo
 from twolane.shadow import shadow
 from twolane.shadow.stages import Replays
 from twolane.state.plan import make
-from twolane.tasks import console, screens
+from twolane.telling import Working, silently
+from twolane.text import shortened
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Generated:
     unseen: Sequence[Change]
 
 
-def generate(repo: Repo, title: str | None, empty: bool) -> Generated | None:
+def generate(repo: Repo, title: str | None, empty: bool, working: Working) -> Generated | None:
     """Compares the models with the shadow at head and writes a revision; None when they agree.
 
     An `empty` revision is written in any case. A revision is written into `migrations/versions`
@@ -52,7 +53,7 @@ def generate(repo: Repo, title: str | None, empty: bool) -> Generated | None:
         Failure: no title, or the models can't be imported or compared. Refused: G04 or G05.
     """
     if not title:
-        if empty or has_changes(repo):
+        if empty or has_changes(repo, working):
             raise Failure("A revision needs a title.", 'invoke db.gen -m "add …"')
         return None
     if not empty and _look(repo).exists():
@@ -60,12 +61,12 @@ def generate(repo: Repo, title: str | None, empty: bool) -> Generated | None:
     with files.alone(repo.config), _draft(repo) as draft:
         if empty:
             path = runner.write_empty(draft.config, title)
-        elif found := _compare(draft, title)[1]:
+        elif found := _compare(draft, title, working)[1]:
             path = found
         else:
             return None
         try:
-            made = _try_out(draft.config, path)
+            made = _try_out(draft.config, path, working)
         except Failure as failure:
             raise Failure(
                 f"{failure.message}\n  It does not run on the shadow, and was taken away.",
@@ -98,12 +99,12 @@ def _draft(repo: Repo) -> Iterator[Repo]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def has_changes(repo: Repo) -> bool:
+def has_changes(repo: Repo, working: Working = silently) -> bool:
     """Whether `app.py` declares something that no revision makes."""
-    return _compare(repo, None)[0]
+    return _compare(repo, None, working)[0]
 
 
-def _compare(repo: Repo, title: str | None) -> tuple[bool, Path | None]:
+def _compare(repo: Repo, title: str | None, working: Working) -> tuple[bool, Path | None]:
     """Whether models and revisions differ; if so, and with a title, the path of the new revision.
 
     It compares once for each state of the files.
@@ -111,12 +112,12 @@ def _compare(repo: Repo, title: str | None) -> tuple[bool, Path | None]:
     seen = _look(repo)
     if seen.exists():
         return False, None
-    replays = Replays(repo, console.working)
+    replays = Replays(repo, working)
     base, head = replays.base().facts, replays.at(repo.revisions)
     _check_scope(repo, head.facts)
     owned = [identity for identity in head.facts if identity not in base]
     with (
-        console.working("comparing app.py with the shadow"),
+        working("comparing app.py with the shadow"),
         shadow.connect(repo.config, head.database) as connection,
     ):
         comparison, path = runner.generate(connection, repo.config, title, owned)
@@ -125,8 +126,8 @@ def _compare(repo: Repo, title: str | None) -> tuple[bool, Path | None]:
         _format(path)
     if comparison.differs:
         return True, path
-    if missed := unseen(_declared(repo), base, head.facts):
-        lines = "\n".join(f"    {line}" for line in screens.change_lines(missed, sys.stderr, 12))
+    if missed := unseen(_declared(repo, working), base, head.facts):
+        lines = "\n".join(f"    {line}" for line in shortened(differences.flat(missed)))
         raise Failure(
             f"app.py and the revisions differ in what Alembic does not compare:\n{lines}",
             'write it, under that name, into a revision by hand: invoke db.gen --empty -m "…"',
@@ -135,8 +136,8 @@ def _compare(repo: Repo, title: str | None) -> tuple[bool, Path | None]:
     return False, None
 
 
-def _declared(repo: Repo) -> Snapshot:
-    base = Replays(repo, console.working).base()
+def _declared(repo: Repo, working: Working) -> Snapshot:
+    base = Replays(repo, working).base()
     with shadow.connect(repo.config, base.database) as connection:
         return runner.declared(connection, repo.config)
 
@@ -163,15 +164,15 @@ def unseen(declared: Snapshot, base: Snapshot, made: Snapshot) -> list[Change]:
     return catalog.diff(comparable(made), comparable(wanted))
 
 
-def _try_out(config: Config, path: Path) -> Generated:
+def _try_out(config: Config, path: Path, working: Working) -> Generated:
     from twolane.repo.contents import read_repo
 
     repo = read_repo(config)
     known = ledger.Ledger(revision=repo.revisions[-1].down[0] if repo.revisions[-1].down else None)
-    plan = make(repo, known, console.working)
+    plan = make(repo, known, working)
     refuse(guards.session(plan), guards.baseline(plan), guards.sql_only(plan))
-    base = Replays(repo, console.working).base().facts
-    missed = unseen(_declared(repo), base, plan.after)
+    base = Replays(repo, working).base().facts
+    missed = unseen(_declared(repo, working), base, plan.after)
     title = plan.revisions[-1].title
     return Generated(path, title, plan.changes, renames(plan.changes), missed)
 

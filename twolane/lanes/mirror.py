@@ -16,7 +16,6 @@ from twolane.facts.catalog import Change
 from twolane.facts.lock import dump_lock
 from twolane.models import render
 from twolane.state.state import State
-from twolane.tasks import console, screens
 
 
 @dataclass(frozen=True)
@@ -97,35 +96,6 @@ def write(mirror: Mirror) -> None:
     if mirror.stale:
         with files.alone(mirror.state.repo.config):
             files.write({path: mirror.texts[path] for path in mirror.stale})
-
-
-def show(mirror: Mirror) -> None:
-    """Prints what changed fact by fact, and what a sync does not resolve, with the next steps."""
-    state = mirror.state
-    if mirror.changes:
-        console.say(f"The live database against the mirror, {differences.count(mirror.changes)}:")
-        screens.show_objects(mirror.changes)
-    if state.replay_error:
-        console.warn(f"The repo's files don't run on the shadow: {state.replay_error.message}")
-    if extra := [change for change in state.unmade if change.sign == "+"]:
-        console.warn("No SQL file makes this; invoke db.capture writes one that does, or undo it:")
-        screens.show_changes(extra, limit=12)
-    if otherwise := [change for change in state.unmade if change.sign != "+"]:
-        console.warn(
-            "The SQL files make this otherwise; invoke db.capture writes what was changed by"
-        )
-        console.say("  hand; what a file should change needs statements that work on what exists:")
-        screens.show_changes(otherwise, limit=12)
-        say_way_back(otherwise)
-    if state.app_drift:
-        console.warn("The app's tables are not what their revisions make (G10), and left out:")
-        screens.show_changes(state.app_drift, limit=12)
-
-
-def say_way_back(changes: Sequence[Change]) -> None:
-    """Says how to undo a drop by hand, if there is one among the changes."""
-    if any(change.sign == "-" for change in changes):
-        console.say("  To have back what is gone, run what makes it: invoke db.apply --file NAME")
 
 
 def as_json(mirror: Mirror, written: bool) -> dict[str, Any]:

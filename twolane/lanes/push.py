@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,22 +10,22 @@ from typing import TYPE_CHECKING, Any
 from psycopg import Rollback
 
 from twolane import git
-from twolane.config import Config
 from twolane.errors import Failure
-from twolane.facts import catalog, identities, views
+from twolane.facts import catalog, differences, identities, views
 from twolane.facts.catalog import Change, Snapshot, structure
 from twolane.migrations import runner
 from twolane.postgres import transactions
 from twolane.repo import ledger
 from twolane.state.plan import Plan
 from twolane.state.state import State
-from twolane.tasks import console, screens
+from twolane.telling import Tell
+from twolane.text import shortened
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 
-def push(connection: Connection[Any], state: State, plan: Plan) -> bool:
+def push(connection: Connection[Any], state: State, plan: Plan, tell: Tell) -> bool:
     """Applies the plan in one transaction, verified; False if another push has done it meanwhile.
 
     Where the database has no event trigger that enables RLS on a new table, the push enables it.
@@ -35,7 +33,7 @@ def push(connection: Connection[Any], state: State, plan: Plan) -> bool:
     Raises:
         Failure: the database changed meanwhile, or the result differs from the shadow.
     """
-    attempt = _Attempt(state, plan, git.commit_id(state.repo.config.root))
+    attempt = _Attempt(state, plan, git.commit_id(state.repo.config.root), tell)
 
     def work() -> None:
         runner.upgrade(
@@ -46,15 +44,9 @@ def push(connection: Connection[Any], state: State, plan: Plan) -> bool:
             attempt.finish,
         )
 
-    with console.working("applying"):
-        transactions.retry_locks(work, connection, console.note)
+    with tell.working("applying"):
+        transactions.retry_locks(work, connection, tell.note)
     return attempt.is_mine
-
-
-def suggest(config: Config, titles: Sequence[str], commit: bool) -> None:
-    """Suggests the commit of the revisions with these titles; with `commit`, makes it."""
-    paths = [config.migrations, config.schema / "app.py"]
-    console.suggest(config.root, paths, console.feat(titles), commit)
 
 
 @dataclass
@@ -64,12 +56,13 @@ class _Attempt:
     state: State
     plan: Plan
     commit: str | None
+    tell: Tell
     begun: float = field(default_factory=time.monotonic)
     is_mine: bool = True
 
     def prepare(self, connection: Connection[Any]) -> None:
         """Takes the lock; leaves the transaction if another push was faster."""
-        transactions.exclusive(connection, console.note)
+        transactions.exclusive(connection, self.tell.note)
         ledger.prepare(connection)
         now, then = ledger.read(connection), self.state.ledger
         self.is_mine = now.revision == then.revision
@@ -83,11 +76,11 @@ class _Attempt:
     def finish(self, connection: Connection[Any]) -> None:
         """Verifies the outcome against the shadow, and records it."""
         after = catalog.read(connection)
-        if _enable_rls(connection, self.plan, after):
+        if self._enable_rls(connection, after):
             after = catalog.read(connection)
         after = views.settle(after, self.plan.app, lambda: nullcontext(connection))
         if wrong := unexpected(self.state, self.plan, after):
-            lines = "\n".join(f"    {line}" for line in screens.change_lines(wrong, sys.stderr, 12))
+            lines = "\n".join(f"    {line}" for line in shortened(differences.flat(wrong)))
             raise Failure(
                 f"The database would end up otherwise than the shadow; nothing applied:\n{lines}",
                 "Run invoke db.status; with a fresh mirror, it is this server that acts otherwise.",
@@ -98,14 +91,13 @@ class _Attempt:
         if self.state.target.protected:
             ledger.label(connection, self.state.target.name)
 
-
-def _enable_rls(connection: Connection[Any], plan: Plan, after: Snapshot) -> bool:
-    """Enables RLS as the event trigger does on the shadow; whether there was anything to do."""
-    closed = [i for i in plan.app if identities.kind(i) == "rls" and i not in after]
-    for table in map(identities.relation, closed):
-        connection.execute(f"alter table {table} enable row level security".encode())
-        console.note(f"enabled RLS on {table}: this database has no event trigger that does")
-    return bool(closed)
+    def _enable_rls(self, connection: Connection[Any], after: Snapshot) -> bool:
+        """Enables RLS as the event trigger does on the shadow; whether there was anything to do."""
+        closed = [i for i in self.plan.app if identities.kind(i) == "rls" and i not in after]
+        for table in map(identities.relation, closed):
+            connection.execute(f"alter table {table} enable row level security".encode())
+            self.tell.note(f"enabled RLS on {table}: this database has no event trigger that does")
+        return bool(closed)
 
 
 def unexpected(state: State, plan: Plan, after: Snapshot) -> list[Change]:

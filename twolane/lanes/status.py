@@ -1,4 +1,4 @@
-"""The report of `db.status`: its findings, and how it shows them."""
+"""The report of `db.status`: where a target stands, and the next command."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from twolane.facts.identities import RELATION_KINDS, kind
 from twolane.guards.refusal import Refusal, Refused
 from twolane.lanes import generate
 from twolane.state.state import State
-from twolane.tasks import console, screens
+from twolane.telling import Working
 
 NOTHING = "nothing to do"
 ADOPT = "invoke db.adopt"
@@ -43,7 +43,7 @@ class Report:
     next: str
 
 
-def read(state: State, server_version: int, blocked: Refusal | None) -> Report:
+def read(state: State, server_version: int, blocked: Refusal | None, working: Working) -> Report:
     """The findings; compares the models with the shadow if nothing else is wrong."""
     problem = _words(blocked) if blocked else None
     ungenerated, way_on = None, ""
@@ -51,7 +51,7 @@ def read(state: State, server_version: int, blocked: Refusal | None) -> Report:
         problem, way_on = state.replay_error.message, state.replay_error.first
     if not blocked:
         try:
-            ungenerated = generate.has_changes(state.repo)
+            ungenerated = generate.has_changes(state.repo, working)
         except Failure as failure:
             problem, way_on = failure.message, failure.first
         except Refused as refused:
@@ -115,46 +115,3 @@ def as_json(report: Report) -> dict[str, Any]:
         name: differences.as_json(value) if name in changes else value
         for name, value in vars(report).items()
     }
-
-
-def show(report: Report) -> None:
-    mark = ", protected" if report.protected else ""
-    compared = "revisions" if report.ungenerated is None else "app.py, revisions"
-    console.say(f"Target   {report.target} (Postgres {report.postgres}{mark})")
-    _lane(
-        "Lane A",
-        [
-            *(f"{name}: not applied" for name in (*report.pending_files, *report.late_files)),
-        ],
-        "every SQL file is applied",
-    )
-    if report.bootstrapped or not report.pending_files:
-        _facts("Mirror", report.drift, "fresh: the lock is what the live database has", "stale")
-    else:
-        console.say("Mirror   not compared: this database was never bootstrapped")
-    if report.unmade:
-        way = ADOPT if report.next == ADOPT else CAPTURE
-        _facts("Unmade", report.unmade, "", f"not what the SQL files make; {way}")
-    _lane(
-        "Lane B",
-        [
-            *(f"{title}: waits to be pushed" for title in report.waiting),
-            *(["app.py has changes without a revision"] if report.ungenerated else []),
-        ],
-        f"{compared} and database agree ({report.revision or 'no revision yet'})",
-    )
-    if report.app_drift:
-        _facts("Drift", report.app_drift, "", "the app's tables were changed by hand")
-    if report.problem:
-        console.warn(report.problem)
-    console.say(f"Next     {report.next}")
-
-
-def _lane(title: str, lines: Sequence[str], otherwise: str) -> None:
-    for head, line in zip([title, *[""] * len(lines)], lines or [otherwise], strict=False):
-        console.say(f"{head:<9}{line}")
-
-
-def _facts(title: str, changes: Sequence[Change], fresh: str, otherwise: str) -> None:
-    console.say(f"{title:<9}{f'{otherwise}: {differences.count(changes)}' if changes else fresh}")
-    screens.show_changes(changes, limit=8)

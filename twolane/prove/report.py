@@ -11,6 +11,7 @@ from typing import Any
 from twolane.guards.refusal import Refusal
 from twolane.prove import attempts as prove
 from twolane.prove.attempts import FAILED, OPERATIONS, OTHER, OWN, Attempt
+from twolane.text import shortened
 
 WIDTH = 10
 _POLICY = "new row violates row-level security policy"
@@ -105,11 +106,7 @@ _NO_TENANT = '; it has no tenant column: if all may read it, list it under "shar
 
 
 def _limited(lines: Sequence[str]) -> list[str]:
-    more = len(lines) - SHOWN
-    return [
-        *lines[:SHOWN],
-        *([f"… and {more} more; all: invoke db.prove --json"] if more > 0 else []),
-    ]
+    return shortened(lines, SHOWN, "; all: invoke db.prove --json")
 
 
 def matrix(proof: Proof) -> list[str]:

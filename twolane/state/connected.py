@@ -19,17 +19,21 @@ from twolane.repo.contents import Repo
 from twolane.repo.ledger import Ledger
 from twolane.state import state
 from twolane.state.state import State
-from twolane.tasks import console
+from twolane.telling import Tell
 
 
 @dataclass(frozen=True)
 class Work:
-    """Repo, target and connection of a command. ledger: as read when the command began."""
+    """Repo, target and connection of a command. ledger: as read when the command began.
+
+    tell: the one who is told what takes long.
+    """
 
     repo: Repo
     target: Target
     connection: Connection[Any]
     ledger: Ledger
+    tell: Tell
 
     @property
     def config(self) -> Config:
@@ -37,16 +41,16 @@ class Work:
 
     def state(self) -> State:
         """Reads the current state."""
-        return state.read_state(self.repo, self.target, self.connection, console.working)
+        return state.read_state(self.repo, self.target, self.connection, self.tell.working)
 
 
 @contextmanager
-def work_on(name: str | None) -> Iterator[Work]:
+def work_on(name: str | None, tell: Tell) -> Iterator[Work]:
     """Reads the repo and connects to the target of that name."""
     repo = contents.read_repo(config.load())
     target = reach.protected_twin(repo.config, repo.config.target(name))
     with reach.connect(repo.config, target) as connection:
-        yield Work(repo, target, connection, ledger.read(connection))
+        yield Work(repo, target, connection, ledger.read(connection), tell)
 
 
 @contextmanager

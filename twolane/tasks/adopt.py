@@ -42,7 +42,7 @@ def adopt(
     from twolane.adopt import histories, prepare, write
     from twolane.state.connected import work_on
 
-    with work_on(target) as work:
+    with work_on(target, console) as work:
         before = write.present(work.config)
         refuse(
             write.begun(work.repo, work.ledger, before.own),

@@ -13,6 +13,7 @@ from twolane.tasks import console, screens
 from twolane.tasks.command import Different, command
 from twolane.tasks.console import done, say, warn
 from twolane.tasks.options import COMMIT, JSON, TARGET
+from twolane.text import MOST, shortened
 
 if TYPE_CHECKING:
     from twolane.capture.capture import Captured
@@ -46,7 +47,7 @@ def capture(
     from twolane.state.connected import work_on
 
     stem = f"60_captured_{date.today():%Y_%m_%d}" if name is None else _stem(name)
-    with work_on(target) as work:
+    with work_on(target, console) as work:
         refuse(guards.order(work.repo), guards.applied_history(work.repo, work.ledger))
         state = work.state()
         refuse(guards.one_lane_for_push(state))
@@ -91,7 +92,7 @@ def _stem(name: str) -> str:
 
 def _show(state: State, found: Captured, written: bool, dry_run: bool) -> None:
     from twolane.facts import differences
-    from twolane.lanes import mirror
+    from twolane.tasks import mirror_screen
 
     if dry_run:
         for file in found.files:
@@ -106,16 +107,16 @@ def _show(state: State, found: Captured, written: bool, dry_run: bool) -> None:
             "What the files make and this database has otherwise is taken as changed by hand. If it"
         )
         say("  is a file that was edited to no effect, delete the capture and its line instead.")
-        mirror.say_way_back(found.made)
+        mirror_screen.say_way_back(found.made)
     for lost in found.loses:
         warn(f"Another database that runs it gives up {lost}.")
     for name, lines in found.undone.items():
         warn(f"{name} undoes this when it runs again (G08); change it there as well:")
-        for line in [*lines[:12], *([f"… and {len(lines) - 12} more"] if lines[12:] else [])]:
+        for line in shortened(lines):
             say(f"    {line}")
     if found.left:
         warn(f"Not captured, {differences.count([each.change for each in found.left])}:")
-        for each in found.left[:12]:
+        for each in found.left[:MOST]:
             (line,) = differences.flat([each.change])
             say(f"    {line}\n      {each.reason}")
     if not state.unmade:
@@ -125,7 +126,7 @@ def _show(state: State, found: Captured, written: bool, dry_run: bool) -> None:
     if state.app_drift:
         warn("The app's tables are not what their revisions make (G10); that is lane B's: undo it")
         say("  (invoke db.psql), or make just that by app.py and invoke db.gen:")
-        screens.show_changes(state.app_drift, limit=12)
+        screens.show_changes(state.app_drift)
 
 
 def _place(after: bool) -> str:

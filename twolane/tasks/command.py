@@ -13,7 +13,7 @@ from typing import Any
 from invoke.exceptions import Exit as Exit
 from invoke.tasks import task
 
-from twolane.errors import Failure
+from twolane.errors import explain
 from twolane.exit_codes import DIFFERENT, ERROR, INTERRUPTED, REFUSED
 from twolane.guards.refusal import Refused
 from twolane.tasks.console import error
@@ -62,27 +62,3 @@ def command(name: str, **options: Any) -> Callable[[Callable[..., None]], Any]:
         return task(run, **options)
 
     return decorate
-
-
-def explain(problem: Exception) -> Failure:
-    """Any exception as one message; an unexpected one asks for the traceback."""
-    if isinstance(problem, Failure):
-        return problem
-    import psycopg
-
-    from twolane.errors import from_postgres
-
-    if isinstance(problem, psycopg.Error):
-        return from_postgres(problem, "The database refused")
-    if isinstance(problem, OSError):
-        return Failure(
-            str(problem), "Check the path, its permissions and the free space on the disk."
-        )
-    if isinstance(problem, ModuleNotFoundError):
-        return Failure(str(problem), "Install the service's dependencies: pip install -e '.[dev]'")
-    if isinstance(problem, EOFError) and "marshal" in str(problem):
-        return Failure(
-            "A compiled module was cut short, by a full disk perhaps.",
-            "Delete the folders __pycache__, then run the same command again.",
-        )
-    return Failure(f"{type(problem).__name__}: {problem}", "See the traceback: invoke --debug …")

@@ -16,6 +16,8 @@ from twolane.text import clean
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from twolane.config import Config
+
 NO_CHANGES = "No schema changes."
 NOTHING_TO_APPLY, NOTHING_TO_PUSH = "Nothing to apply", "Nothing to push"
 
@@ -48,6 +50,12 @@ def suggest(root: Path, paths: Sequence[Path], message: str, commit: bool) -> No
         done(git.commit(root, paths, message))
     else:
         say(f"Commit:  {message}")
+
+
+def suggest_revisions(config: Config, titles: Sequence[str], commit: bool) -> None:
+    """Suggests the commit of the revisions with these titles; with `commit`, makes it."""
+    paths = [config.migrations, config.schema / "app.py"]
+    suggest(config.root, paths, feat(titles), commit)
 
 
 def feat(titles: Sequence[str]) -> str:

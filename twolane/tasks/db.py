@@ -70,7 +70,7 @@ def bootstrap(
     from twolane.state import hazards, plan
     from twolane.state.connected import work_on
 
-    with work_on(target) as work:
+    with work_on(target, console) as work:
         order = work.repo.order
         refuse(
             guards.target(work.config, work.target, work.ledger, confirm),
@@ -78,9 +78,8 @@ def bootstrap(
             guards.history(work.repo, work.ledger),
         )
         say(f"Bootstrapping target {work.target.name}:")
-        lane_a.apply(
-            work.connection, work.target, contents.pending(order.before, work.ledger), again=False
-        )
+        early = contents.pending(order.before, work.ledger)
+        lane_a.apply(work.connection, work.target, early, console)
         standing = work.state()
         if work.ledger.applied:
             refuse(guards.stale_mirror(standing), guards.app_drift(standing))
@@ -95,9 +94,8 @@ def bootstrap(
         if todo.revisions:
             screens.show_plan(todo, found)
             _push(work, standing, todo)
-        lane_a.apply(
-            work.connection, work.target, contents.pending(order.after, work.ledger), again=False
-        )
+        late = contents.pending(order.after, work.ledger)
+        lane_a.apply(work.connection, work.target, late, console)
         done("The database is ready.")
         _sync(work.state(), commit)
 
@@ -132,7 +130,7 @@ def apply(
         run.apply(run.Ask(target, jobs, carry_on, confirm), file or ())
         return
     names = [Path(name).name for name in file or ()]
-    with work_on(target) as work:
+    with work_on(target, console) as work:
         refuse(
             guards.target(work.config, work.target, work.ledger, confirm),
             guards.order(work.repo),
@@ -140,7 +138,7 @@ def apply(
             guards.one_lane_for_apply(work.repo, work.ledger, names),
         )
         files = lane_a.choose(work.repo, work.ledger, names)
-        ran = lane_a.apply(work.connection, work.target, files, again=bool(names))
+        ran = lane_a.apply(work.connection, work.target, files, console, again=bool(names))
     if ran:
         done(f"Applied to target {work.target.name}: {', '.join(file.name for file in ran)}.")
         say("Next:  invoke db.sync")
@@ -170,13 +168,14 @@ def sync(
     from twolane import guards
     from twolane.lanes import mirror
     from twolane.state.connected import work_on
+    from twolane.tasks import mirror_screen
 
     if check and is_many(target):
         from twolane.fleet import run
 
         run.sync_check(run.Ask(target, jobs), json)
         return
-    with work_on(target) as work:
+    with work_on(target, console) as work:
         refuse(guards.applied_history(work.repo, work.ledger))
         state = work.state()
     mirror.expect_something(state)
@@ -189,7 +188,7 @@ def sync(
     if json:
         console.print_json(mirror.as_json(found, written=not check))
     else:
-        mirror.show(found)
+        mirror_screen.show(found)
         done(NO_CHANGES) if not found.stale else say(
             f"Stale: {', '.join(found.stale_names)}.\nNext:  invoke db.sync"
         )
@@ -223,7 +222,7 @@ def gen(
     repo = contents.read_repo(config.load())
     refuse(guards.order(repo), guards.history(repo, ledger.Ledger()))
     try:
-        with work_on(target) as work:
+        with work_on(target, console) as work:
             refuse(guards.history(repo, work.ledger))
             state = work.state()
             refuse(
@@ -231,7 +230,7 @@ def gen(
             )
     except Unreachable as failure:
         console.note(f"{failure.message.splitlines()[0]}; going on with the shadow alone")
-    made = generate.generate(repo, message, empty)
+    made = generate.generate(repo, message, empty, console.working)
     if made is None:
         done(NO_CHANGES)
         return
@@ -245,7 +244,7 @@ def gen(
         console.warn(
             "app.py also says what Alembic does not compare; add it to the revision by hand:"
         )
-        screens.show_changes(made.unseen, limit=12)
+        screens.show_changes(made.unseen)
     say("Read it, then:  invoke db.push")
     paths = [made.path, repo.config.schema / "app.py"]
     console.suggest(repo.config.root, paths, console.feat([made.title]), commit)
@@ -290,7 +289,7 @@ def push(
         ask = run.Ask(target, jobs, carry_on, confirm)
         run.push(ask, dry_run, allow or (), to, json, commit)
         return
-    with work_on(target) as work:
+    with work_on(target, console) as work:
         state, todo, found = _plan(work, confirm, to)
         if todo.revisions:
             hazards.expect_known(found, allow or ())
@@ -300,7 +299,7 @@ def push(
             refuse(guards.destructive(found, allow or ()))
         if json:
             applied = bool(todo.revisions) and not dry_run
-            applied = applied and lane_b_push.push(work.connection, state, todo)
+            applied = applied and lane_b_push.push(work.connection, state, todo, console)
             console.print_json({**screens.plan_json(todo, found), "applied": applied})
         elif not todo.revisions:
             done(f"{NOTHING_TO_PUSH}: the database has {to or 'every revision'}.")
@@ -312,7 +311,7 @@ def push(
             return
     if late := state.pending_after:
         say(f"Next:  invoke db.apply   ({', '.join(file.name for file in late)})")
-    lane_b_push.suggest(work.config, [r.title for r in todo.revisions], commit)
+    console.suggest_revisions(work.config, [r.title for r in todo.revisions], commit)
 
 
 @command("db.reset", help={"target": TARGET, "yes": "Do it without asking."})
@@ -355,7 +354,7 @@ def _plan(work: Work, confirm: str | None, to: str | None) -> tuple[State, Plan,
 def _push(work: Work, state: State, todo: Plan) -> None:
     from twolane.lanes import push as lane_b_push
 
-    if lane_b_push.push(work.connection, state, todo):
+    if lane_b_push.push(work.connection, state, todo, console):
         done(f"Pushed {', '.join(r.id for r in todo.revisions)} to target {work.target.name}.")
     else:
         done("Another push was faster; nothing left to do.")
@@ -363,9 +362,10 @@ def _push(work: Work, state: State, todo: Plan) -> None:
 
 def _sync(state: State, commit: bool) -> None:
     from twolane.lanes import mirror
+    from twolane.tasks import mirror_screen
 
     found = mirror.read(state)
-    mirror.show(found)
+    mirror_screen.show(found)
     mirror.write(found)
     if found.stale:
         done(f"Wrote {' and '.join(found.stale_names)}.")

@@ -21,17 +21,18 @@ def status(c: Context, target: str | None = None, json: bool = False, jobs: str 
     from twolane import guards
     from twolane.lanes import status as report
     from twolane.state.connected import work_on
+    from twolane.tasks import status_screen
 
     if is_many(target):
         from twolane.fleet import run
 
         run.status(run.Ask(target, jobs), json)
         return
-    with work_on(target) as work:
+    with work_on(target, console) as work:
         blocked = guards.order(work.repo) or guards.history(work.repo, work.ledger)
         state = work.state()
-        found = report.read(state, work.connection.info.server_version, blocked)
-    console.print_json(report.as_json(found)) if json else report.show(found)
+        found = report.read(state, work.connection.info.server_version, blocked, console.working)
+    console.print_json(report.as_json(found)) if json else status_screen.show(found)
 
 
 @command("db.targets", help={"target": f"{TARGETS} Without it, all.", "json": JSON})
@@ -97,7 +98,7 @@ def introspect(c: Context, target: str | None = None) -> None:
     from twolane.models import render
     from twolane.state.connected import work_on
 
-    with work_on(target) as work:
+    with work_on(target, console) as work:
         print(render.render_models(work.state().sql_lane), end="")
 
 
@@ -124,7 +125,7 @@ def psql(
     from twolane.postgres import embedded, reach, urls
     from twolane.state.connected import work_on
 
-    with work_on(target) as work:
+    with work_on(target, console) as work:
         refuse(guards.target(work.config, work.target, work.ledger, confirm))
         parameters = reach.parameters(work.config, work.target)
     program = embedded.program(work.config, "psql")

@@ -11,7 +11,7 @@ from twolane.facts.catalog import Change
 from twolane.facts.differences import as_json, flat, grouped
 from twolane.facts.identities import kind, relation
 from twolane.tasks.console import paint, say, warn
-from twolane.text import clean, clean_line
+from twolane.text import MOST, clean, clean_line, shortened
 
 if TYPE_CHECKING:
     from twolane.guards.refusal import Refusal
@@ -27,20 +27,21 @@ def show_refusal(name: str, refusal: Refusal) -> None:
         f"{paint('✗', 'red', sys.stderr)} {paint(head, 'bold', sys.stderr)}",
         f"  {clean(refusal.reason)}",
     ]
-    lines += [f"    {line}" for line in change_lines(refusal.changes, sys.stderr, limit=12)]
+    lines += [f"    {line}" for line in change_lines(refusal.changes, sys.stderr)]
     lines += [f"    {clean_line(detail)}" for detail in refusal.details]
     lines += [f"  {paint('First:', 'bold', sys.stderr)}  {clean(refusal.first)}"]
     print("\n".join(lines), file=sys.stderr)
 
 
-def show_changes(changes: Sequence[Change], limit: int) -> None:
+def show_changes(changes: Sequence[Change], limit: int = MOST) -> None:
     for line in change_lines(changes, sys.stdout, limit):
         print(f"  {line}")
 
 
 def show_objects(changes: Sequence[Change], limit: int | None = 60) -> None:
     """Prints the changes by object; of a long definition, only the part that changed."""
-    for line in _limited([_paint_change(line, sys.stdout) for line in grouped(changes)], limit):
+    lines = [_paint_change(line, sys.stdout) for line in grouped(changes)]
+    for line in lines if limit is None else shortened(lines, limit):
         print(line)
 
 
@@ -76,15 +77,9 @@ def plan_json(plan: Plan, found: Sequence[Hazard]) -> dict[str, Any]:
     }
 
 
-def change_lines(changes: Sequence[Change], stream: Any, limit: int) -> list[str]:
+def change_lines(changes: Sequence[Change], stream: Any, limit: int = MOST) -> list[str]:
     """One coloured line per change; a long list ends with the number of lines left out."""
-    return _limited([_paint_change(line, stream) for line in flat(changes)], limit)
-
-
-def _limited(lines: list[str], limit: int | None) -> list[str]:
-    if limit is None or len(lines) <= limit:
-        return lines
-    return [*lines[:limit], f"… and {len(lines) - limit} more"]
+    return shortened([_paint_change(line, stream) for line in flat(changes)], limit)
 
 
 def _paint_change(line: str, stream: Any) -> str:

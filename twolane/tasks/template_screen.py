@@ -77,7 +77,5 @@ def _show_conflicts(files: Sequence[str]) -> None:
 
 
 def _lines(lines: Sequence[str]) -> None:
-    for line in lines[:_MOST]:
+    for line in text.shortened(lines, _MOST):
         say(f"    {text.clean_line(line)}")
-    if len(lines) > _MOST:
-        say(f"    … and {len(lines) - _MOST} more")

@@ -24,6 +24,7 @@ from twolane.template import managed, origin
 from twolane.template.changelog import Section
 from twolane.template.managed import Files
 from twolane.template.origin import Origin
+from twolane.text import shortened
 
 # Answers that no update can change, and what a person can do instead.
 FIXED = {
@@ -35,7 +36,6 @@ FIXED = {
 _PATCH = ("--binary", "--no-renames", "--no-color", "--no-ext-diff")
 # Our checkout must not run hooks that install packages or fetch large files.
 _NO_HOOKS = ("-c", f"core.hooksPath={os.devnull}")
-_MOST = 12
 _PREFIXES = ("--src-prefix=a/", "--dst-prefix=b/")
 
 
@@ -79,7 +79,7 @@ def uncommitted(root: Path) -> Refusal | None:
         "uncommitted",
         "An update merges into what is committed, and this is not:",
         "git commit, or git stash --include-untracked",
-        details=[*lines[:_MOST], *([f"… and {len(lines) - _MOST} more"] if lines[_MOST:] else [])],
+        details=shortened(lines),
     )
 
 

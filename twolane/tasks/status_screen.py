@@ -1,0 +1,54 @@
+"""What `db.status` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twolane.facts import differences
+from twolane.facts.catalog import Change
+from twolane.lanes.status import ADOPT, CAPTURE, Report
+from twolane.tasks.console import say, warn
+from twolane.tasks.screens import show_changes
+
+
+def show(report: Report) -> None:
+    mark = ", protected" if report.protected else ""
+    compared = "revisions" if report.ungenerated is None else "app.py, revisions"
+    say(f"Target   {report.target} (Postgres {report.postgres}{mark})")
+    _lane(
+        "Lane A",
+        [
+            *(f"{name}: not applied" for name in (*report.pending_files, *report.late_files)),
+        ],
+        "every SQL file is applied",
+    )
+    if report.bootstrapped or not report.pending_files:
+        _facts("Mirror", report.drift, "fresh: the lock is what the live database has", "stale")
+    else:
+        say("Mirror   not compared: this database was never bootstrapped")
+    if report.unmade:
+        way = ADOPT if report.next == ADOPT else CAPTURE
+        _facts("Unmade", report.unmade, "", f"not what the SQL files make; {way}")
+    _lane(
+        "Lane B",
+        [
+            *(f"{title}: waits to be pushed" for title in report.waiting),
+            *(["app.py has changes without a revision"] if report.ungenerated else []),
+        ],
+        f"{compared} and database agree ({report.revision or 'no revision yet'})",
+    )
+    if report.app_drift:
+        _facts("Drift", report.app_drift, "", "the app's tables were changed by hand")
+    if report.problem:
+        warn(report.problem)
+    say(f"Next     {report.next}")
+
+
+def _lane(title: str, lines: Sequence[str], otherwise: str) -> None:
+    for head, line in zip([title, *[""] * len(lines)], lines or [otherwise], strict=False):
+        say(f"{head:<9}{line}")
+
+
+def _facts(title: str, changes: Sequence[Change], fresh: str, otherwise: str) -> None:
+    say(f"{title:<9}{f'{otherwise}: {differences.count(changes)}' if changes else fresh}")
+    show_changes(changes, limit=8)
