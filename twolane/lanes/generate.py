@@ -19,7 +19,7 @@ from twolane.errors import Failure
 from twolane.facts import catalog, differences, identities
 from twolane.facts.catalog import Change, Snapshot
 from twolane.guards.refusal import refuse
-from twolane.migrations import environment, runner
+from twolane.migrations import runner
 from twolane.repo import ledger, revisions
 from twolane.repo.contents import Repo
 from twolane.shadow import shadow
@@ -185,7 +185,7 @@ def _look(repo: Repo) -> Path:
     parts += [file.digest for file in repo.order.before] + [r.digest for r in repo.revisions]
     parts += [
         path.read_text(encoding="utf-8")
-        for folder in (repo.config.migrations, Path(environment.__file__).parent)
+        for folder in (repo.config.migrations, Path(runner.__file__).parent)
         for path in sorted(folder.glob("*.py"))
     ]
     folder = repo.config.home / "looks"
