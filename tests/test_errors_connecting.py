@@ -220,8 +220,29 @@ def test_a_plain_postgres_without_the_stub(
     """Roles may be there, made by another database of this server; the schema `auth` is not."""
     folder.env |= {"DATABASE_URL": new_database(), "SHADOW_DATABASE_URL": server.get_uri()}
     said = fails(folder, "db.bootstrap")
-    assert "First:  On a plain Postgres, load the stub once: invoke db.psql --file " in said
+    assert "First:  On a plain Postgres, load the stub once: invoke db.psql --platform" in said
     step = said.rpartition("invoke ")[2].split()
-    folder.invoke(*step)
+    assert "Loaded the stub" in folder.invoke(*step).out
     assert "No schema changes." in folder.invoke("db.bootstrap").out
     assert folder.git("status", "--short") == ""
+
+
+def test_the_stub_never_meets_what_supabase_made(service: Service) -> None:
+    service.sql("create function auth.theirs() returns int return 1; drop schema realtime cascade")
+    refused = service.invoke("db.psql", "--platform", code=2).err
+    assert "✗ db.psql refused · G01 target" in refused
+    assert "Target default has auth.users: it is Supabase's, or has had the stub." in refused
+    assert service.sql("select to_regnamespace('realtime')") == [(None,)]
+
+
+def test_the_stub_of_a_protected_database_needs_consent(
+    folder: Service, server: PostgresServer, new_database: NewDatabase
+) -> None:
+    urls = {"PRODUCTION": new_database(), "SHADOW_DATABASE_URL": server.get_uri()}
+    plain = Service(folder.folder, urls)
+    table = '\n[tool.twolane.targets.production]\nenv = "PRODUCTION"\nprotected = true\n'
+    plain.write("pyproject.toml", plain.read("pyproject.toml") + table)
+    load = ("db.psql", "--platform", "--target", "production")
+    assert "G01 target" in plain.invoke(*load, code=2).err
+    shown = plain.invoke(*load, "--confirm", "production", "-c", "table auth.users").out
+    assert "(0 rows)" in shown, "what follows finds the stub"

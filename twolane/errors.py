@@ -24,7 +24,7 @@ class Unreachable(Failure):
     """The database can't be connected to."""
 
 
-_STUB = "On a plain Postgres, load the stub once: invoke db.psql --file tasks/platform.sql"
+_STUB = "On a plain Postgres, load the stub once: invoke db.psql --platform"
 # SQLSTATEs for a missing schema, table, function, role; and the names that Supabase provides.
 _MISSING = ("3F000", "42P01", "42883", "42704")
 _OF_SUPABASE = re.compile(

@@ -21,4 +21,5 @@ from twolane.guards.session import session as session
 from twolane.guards.sql_only import sql_only as sql_only
 from twolane.guards.stale_mirror import stale_mirror as stale_mirror
 from twolane.guards.target import embedded_only as embedded_only
+from twolane.guards.target import plain_only as plain_only
 from twolane.guards.target import target as target

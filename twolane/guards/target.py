@@ -44,3 +44,15 @@ def embedded_only(target: Target) -> Refusal | None:
         f"Target {target.name} is not the embedded database.",
         "invoke db.reset --target local",
     )
+
+
+def plain_only(target: Target, has_platform: bool) -> Refusal | None:
+    """G01 for `db.psql --platform`: the stub never meets a real Supabase."""
+    if not has_platform:
+        return None
+    return Refusal(
+        "G01",
+        "target",
+        f"Target {target.name} has auth.users: it is Supabase's, or has had the stub.",
+        "invoke db.doctor",
+    )

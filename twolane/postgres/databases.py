@@ -172,6 +172,15 @@ def _patiently(work: Callable[[], object]) -> None:
 
 
 def load_platform(connection: Connection[Any]) -> None:
-    """Runs the stub of what Supabase provides; only for databases that we made ourselves."""
+    """Runs the stub of what Supabase provides.
+
+    It is for databases that we made ourselves, and for those that are plainly not Supabase's.
+    """
     with transaction(connection):
         connection.execute(PLATFORM.read_bytes())
+
+
+def has_platform(connection: Connection[Any]) -> bool:
+    """Whether the database is Supabase's, or has had the stub."""
+    row = connection.execute("select to_regclass('auth.users') is not null").fetchone()
+    return bool(row and row[0])

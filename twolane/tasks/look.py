@@ -107,6 +107,7 @@ def introspect(c: Context, target: str | None = None) -> None:
     help={
         "command": "Run this SQL and leave.",
         "file": "Run this file, as one transaction, and leave.",
+        "platform": "Load the stub of what Supabase provides, which a plain Postgres lacks.",
         "target": TARGET,
         "confirm": CONFIRM,
     },
@@ -115,6 +116,7 @@ def psql(
     c: Context,
     command: str | None = None,
     file: str | None = None,
+    platform: bool = False,
     target: str | None = None,
     confirm: str | None = None,
 ) -> None:
@@ -122,11 +124,17 @@ def psql(
     import subprocess
 
     from twolane import guards
-    from twolane.postgres import embedded, reach, urls
+    from twolane.postgres import databases, embedded, reach, urls
     from twolane.state.connected import work_on
 
     with work_on(target, console) as work:
         refuse(guards.target(work.config, work.target, work.ledger, confirm))
+        if platform:
+            refuse(guards.plain_only(work.target, databases.has_platform(work.connection)))
+            databases.load_platform(work.connection)
+            done(f"Loaded the stub of what Supabase provides into target {work.target.name}.")
+            if not (command or file):
+                return
         parameters = reach.parameters(work.config, work.target)
     program = embedded.program(work.config, "psql")
     options = ["--set", "ON_ERROR_STOP=1"]
