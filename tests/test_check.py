@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from checks import add_revision, alone, found, of, report
-from service import Service, clean_environment, render
+from service import ROOT, Service, clean_environment, render
 from steps import add_sql
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def test_an_entry_is_not_called_idle_while_its_check_is_skipped(repo: Service) -
 
 def test_without_squawk_the_check_says_so_and_goes_on(repo: Service) -> None:
     """The same packages, run by the Python beside which no squawk is installed."""
-    packages = str(Path(pytest.__file__).parents[1])
+    packages = os.pathsep.join([str(Path(pytest.__file__).parents[1]), str(ROOT)])
     python = Path(sys.base_prefix) / "bin" / "python3"
     add_sql(repo, "10_slow.sql", "reindex table public.contacts;")
     done = subprocess.run(

@@ -14,6 +14,7 @@ from twolane.config import LOCAL, Target
 from twolane.errors import Failure
 from twolane.facts import catalog, differences, identities, views
 from twolane.facts.catalog import Change
+from twolane.guards.checks import examines
 from twolane.guards.findings import DIFFERENT, Finding, from_failure, from_refusal
 from twolane.guards.refusal import Refused
 from twolane.lanes import generate
@@ -25,6 +26,7 @@ from twolane.shadow import shadow
 from twolane.state.state import State
 
 
+@examines("scope", "no table is in both lanes", code="G04")
 def scope(ground: Ground) -> Iterator[Finding]:
     """Guard G04: no table of app.py is in the mirror."""
     app = _app_file(ground)
@@ -37,6 +39,7 @@ def scope(ground: Ground) -> Iterator[Finding]:
         yield from_refusal(refusal, app.file, app)
 
 
+@examines("app", "app.py is what the revisions make", needs=("history", "scope", "replay"))
 def app(ground: Ground) -> Iterator[Finding]:
     """app.py says what the revisions make, as `db.gen` compares them."""
     place = _app_file(ground)
@@ -56,6 +59,7 @@ def app(ground: Ground) -> Iterator[Finding]:
         yield replace(from_failure(failure, "app", place.file), exit=DIFFERENT, place=place)
 
 
+@examines("mirror", "lock and models are what the files make", needs=("replay", "baseline"))
 def mirror(ground: Ground) -> Iterator[Finding]:
     """The lock is what the SQL files make, and introspected.py what the lock makes."""
     config = ground.repo.config

@@ -12,6 +12,7 @@ from twolane.check import reversible
 from twolane.errors import Failure
 from twolane.facts import catalog, differences, identities
 from twolane.facts.catalog import Snapshot
+from twolane.guards.checks import examines
 from twolane.guards.findings import Finding, from_failure, from_refusal
 from twolane.migrations import effects
 from twolane.postgres import transactions
@@ -69,6 +70,7 @@ class Ground:
         return found
 
 
+@examines("order", "bootstrap.txt names every SQL file", code="G09")
 def order(ground: Ground) -> Iterator[Finding]:
     """Guard G09: `bootstrap.txt` and the folder agree."""
     if refusal := guards.order(ground.repo):
@@ -76,6 +78,7 @@ def order(ground: Ground) -> Iterator[Finding]:
         yield from_refusal(refusal, "bootstrap.txt", place)
 
 
+@examines("history", "the revisions have one head", code="G11")
 def history(ground: Ground) -> Iterator[Finding]:
     """Guard G11, as far as files show it: several heads."""
     if refusal := guards.history(ground.repo, Ledger()):
@@ -83,6 +86,7 @@ def history(ground: Ground) -> Iterator[Finding]:
         yield from_refusal(refusal, last.path.name, Place(in_folder(last)))
 
 
+@examines("replay", "files and migrations run, from nothing")
 def replay(ground: Ground) -> Iterator[Finding]:
     """Every file that Postgres's parser refuses; without one, the first that doesn't run."""
     broken = False
@@ -102,6 +106,7 @@ def replay(ground: Ground) -> Iterator[Finding]:
         yield from_failure(failure, "replay", "migrations")
 
 
+@examines("idempotent", "each SQL file may run again", code="G08", needs=("replay",))
 def idempotent(ground: Ground) -> Iterator[Finding]:
     """Guard G08: every file can run again, and changes nothing then.
 
@@ -160,11 +165,13 @@ def _not_idempotent(
     )
 
 
+@examines("baseline", "migrations leave lane A alone", code="G05", needs=("replay",))
 def baseline(ground: Ground) -> Iterator[Finding]:
     """Guard G05, revision by revision."""
     return _refused(ground, "G05")
 
 
+@examines("sql-only", "migrations leave RLS and grants to SQL files", code="G07", needs=("replay",))
 def sql_only(ground: Ground) -> Iterator[Finding]:
     """Guard G07, revision by revision."""
     return _refused(ground, "G07")
@@ -180,6 +187,7 @@ def _refused(ground: Ground, code: str) -> Iterator[Finding]:
                 yield from_refusal(refusal, path.name, place)
 
 
+@examines("reversible", "migrations go down and up again", needs=("replay",))
 def undone(ground: Ground) -> Iterator[Finding]:
     """Every revision can be reverted, or says why not."""
     for trip in ground.trips:

@@ -6,9 +6,10 @@ that need it are skipped; the remaining checks run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from twolane import config, exit_codes
@@ -16,8 +17,9 @@ from twolane.config import Target
 from twolane.doctor import environment, files, lanes, locks, server, urls
 from twolane.errors import Failure, explain
 from twolane.facts import catalog
-from twolane.guards.findings import ERROR, INFO, WARNING, Finding, as_json, from_failure
-from twolane.guards.findings import Result as Outcome
+from twolane.guards import checks
+from twolane.guards.checks import LEVELS, Check, Result, Working
+from twolane.guards.findings import Finding
 from twolane.guards.refusal import Refused
 from twolane.postgres import reach
 from twolane.repo import contents, ledger
@@ -27,10 +29,9 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 Subject = TypeVar("Subject")
-Working = Callable[[str], AbstractContextManager[Any]]
 
 
-class Once(Generic[Subject]):
+class Gathered(Generic[Subject]):
     """A subject that is gathered on first use; a failure is kept as well.
 
     So we wait for an unreachable server only once.
@@ -61,24 +62,28 @@ class Subjects:
 
     def __init__(self, name: str | None, working: Working, stack: ExitStack) -> None:
         self.name = name
-        self.config = Once(config.load)
-        self.urls = Once(lambda: urls.gather(self.config()))
-        self.git = Once(lambda: environment.git(self.config().root))
-        self.disk = Once(lambda: environment.disk(self.config()))
-        self.embedded = Once(lambda: environment.embedded_state(self.config()))
-        self.target = Once(self._target)
-        self.routes = Once(lambda: urls.routes(self.config(), self.target()))
-        self.repo = Once(lambda: contents.read_repo(self.config()))
-        self.models = Once(lambda: files.models(self.repo()))
-        self.shadow = Once(lambda: locks.shadow_server(self.config()))
-        self.connection: Once[Connection[Any]] = Once(
+        self.config = Gathered(config.load)
+        self.urls = Gathered(lambda: urls.gather(self.config()))
+        self.git = Gathered(lambda: environment.git(self.config().root))
+        self.disk = Gathered(lambda: environment.disk(self.config()))
+        self.embedded = Gathered(lambda: environment.embedded_state(self.config()))
+        self.target = Gathered(self._target)
+        self.sslmode = Gathered(lambda: self.config().environment.get("PGSSLMODE", ""))
+        self.routes = Gathered(lambda: urls.routes(self.config(), self.target()))
+        self.repo = Gathered(lambda: contents.read_repo(self.config()))
+        self.files = Gathered(lambda: self.repo().order.files)
+        self.models = Gathered(lambda: files.models(self.repo()))
+        self.shadow = Gathered(lambda: locks.shadow_server(self.config()))
+        self.shadow_major = Gathered(lambda: self.shadow().major)
+        self.connection: Gathered[Connection[Any]] = Gathered(
             lambda: stack.enter_context(reach.connect(self.config(), self.target()))
         )
-        self.server = Once(lambda: server.gather(self.connection(), self.target().name))
-        self.left = Once(lambda: locks.gather(self.connection(), self.target().name))
-        self.facts = Once(lambda: catalog.read(self.connection()))
-        self.ledger = Once(lambda: ledger.read(self.connection()))
-        self.state = Once(
+        self.server = Gathered(lambda: server.gather(self.connection(), self.target().name))
+        self.extension_sources = Gathered(self._extension_sources)
+        self.left = Gathered(lambda: locks.gather(self.connection(), self.target().name))
+        self.facts = Gathered(lambda: catalog.read(self.connection()))
+        self.ledger = Gathered(lambda: ledger.read(self.connection()))
+        self.state = Gathered(
             lambda: state.read_state(self.repo(), self.target(), self.connection(), working)
         )
 
@@ -91,140 +96,87 @@ class Subjects:
                 raise url.problem
         return reach.protected_twin(settings, target)
 
-
-@dataclass(frozen=True)
-class Check:
-    """One check: its name, what it looks at, and how it finds what is wrong."""
-
-    name: str
-    looks_at: str
-    find: Callable[[Subjects], Iterator[Finding]]
+    def _extension_sources(self) -> Mapping[str, Mapping[str, str]]:
+        """Server, in words → the extensions that it could install, with their comments."""
+        there = {f"target {self.target().name}": self.server().available}
+        return {**there, "the shadow": self.shadow().available}
 
 
-Result = Outcome[Check]
-
-
-def _reached(subject: Callable[[], object]) -> Iterator[Finding]:
-    """Finds nothing, unless the subject can't be gathered."""
-    subject()
+def _no_more(subject: object) -> Iterator[Finding]:
+    """Finds nothing: that the subject was gathered is all that is asked."""
     return iter(())
 
 
-def _sslmode(subjects: Subjects) -> str:
-    """The sslmode that libpq uses if a URL names none; empty if it is not set."""
-    return subjects.config().environment.get("PGSSLMODE", "")
-
-
-CHECKS = (
+CHECKS: tuple[Check[...], ...] = (
     # Settings, files and git: no connection.
-    Check("settings", "pyproject.toml, .env", lambda s: environment.settings(s.config())),
-    Check("variables", "the variable of each target", lambda s: environment.variables(s.config())),
-    Check("override", "the environment against .env", lambda s: environment.overridden(s.config())),
-    Check("secrets", ".env in git", lambda s: environment.secrets(s.git())),
-    Check("git", "the repository", lambda s: environment.history(s.git())),
-    Check("url", "how each URL is written", lambda s: urls.written(s.urls())),
-    Check("port", "hosts and ports of Supabase", lambda s: urls.ports(s.urls())),
-    Check("user", "the user of each URL", lambda s: urls.users(s.urls())),
-    Check("tls", "sslmode", lambda s: urls.encrypted(s.urls(), _sslmode(s))),
-    Check("separate", "the shadow's server, the live one", lambda s: urls.separate(s.urls())),
-    Check("disk", "free space", lambda s: environment.space(s.disk())),
-    Check("embedded", ".postgres/", lambda s: environment.leftovers(s.embedded())),
-    Check("files", "SQL files in their order, revisions", lambda s: files.order(s.repo())),
-    Check("syntax", "each SQL file, parsed", lambda s: files.syntax(s.repo())),
-    Check(
-        "repeatable", "statements that run once only", lambda s: files.once(s.repo().order.files)
-    ),
-    Check("vectors", "the types of vector columns", lambda s: files.vectors(s.models())),
-    Check("scope", "tables of app.py and of SQL", lambda s: files.scope(s.repo())),
+    environment.settings,
+    environment.variables,
+    environment.overridden,
+    environment.secrets,
+    environment.history,
+    urls.written,
+    urls.ports,
+    urls.users,
+    urls.encrypted,
+    urls.separate,
+    environment.space,
+    environment.leftovers,
+    files.order,
+    files.syntax,
+    files.once,
+    files.vectors,
+    files.scope,
     # The shadow's server.
-    Check("shadow", "the shadow's server", lambda s: locks.shadow_rights(s.shadow())),
-    Check("drafts", "unfinished databases on it", lambda s: locks.drafts(s.shadow())),
-    Check(
-        "shadow-extensions",
-        "extensions that the files need there",
-        lambda s: files.extensions(
-            s.repo().order.files, s.shadow().available, "the shadow's server", files.OF_THE_SHADOW
-        ),
-    ),
+    locks.shadow_rights,
+    locks.drafts,
+    files.shadow_extensions,
     # The target.
-    Check("target", "the target's name and URL", lambda s: _reached(s.target)),
-    Check("network", "addresses of its host, IPv6", lambda s: urls.reachable(s.routes())),
-    Check("connection", "the connection", lambda s: _reached(s.connection)),
-    Check("server", "where that leads", lambda s: server.identity(s.server())),
-    Check("lock", "twolane's own lock", lambda s: locks.own_lock(s.left())),
-    Check("transactions", "open transactions", lambda s: locks.transactions(s.left())),
-    Check("sessions", "sessions that are hidden", lambda s: locks.hidden(s.left())),
-    Check("indexes", "indexes that are not valid", lambda s: locks.indexes(s.left())),
-    Check(
-        "version", "Postgres there and here", lambda s: server.version(s.server(), s.shadow().major)
-    ),
-    Check("clock", "its clock and this machine's", lambda s: server.clock(s.server())),
-    Check(
-        "ledger-rights", "rights on twolane's schema", lambda s: server.ledger_rights(s.server())
-    ),
-    Check(
-        "table-rights",
-        "rights on tables",
-        lambda s: server.table_rights(s.server(), s.facts()),
-    ),
-    Check("rls", "who passes row level security", lambda s: server.sees_all(s.server())),
-    Check("event-triggers", "RLS on new tables", lambda s: server.event_triggers(s.server())),
-    Check("search-path", "the vector extension's schema", lambda s: server.search_path(s.server())),
-    Check(
-        "extensions",
-        "extensions that the files need there",
-        lambda s: files.extensions(
-            s.repo().order.files,
-            s.server().available,
-            f"target {s.target().name}",
-            files.OF_THE_TARGET,
-        ),
-    ),
-    Check(
-        "stand-ins",
-        "extensions that are stand-ins",
-        lambda s: files.stand_ins(
-            s.repo().order.files,
-            {f"target {s.target().name}": s.server().available, "the shadow": s.shadow().available},
-        ),
-    ),
+    Check(_no_more, "target", "the target's name and URL", ("target",)),
+    urls.reachable,
+    Check(_no_more, "connection", "the connection", ("connection",)),
+    server.identity,
+    locks.own_lock,
+    locks.transactions,
+    locks.hidden,
+    locks.indexes,
+    server.version,
+    server.clock,
+    server.ledger_rights,
+    server.table_rights,
+    server.sees_all,
+    server.event_triggers,
+    server.search_path,
+    files.target_extensions,
+    files.stand_ins,
     # What ran on the target, and what is pending.
-    Check(
-        "label",
-        "the name it is protected under",
-        lambda s: lanes.label(s.config(), s.target(), s.ledger()),
-    ),
-    Check("history", "what it ran, the repo", lambda s: lanes.applied(s.repo(), s.ledger())),
-    Check("work", "pending files and revisions", lambda s: lanes.work(s.repo(), s.ledger())),
-    Check("replay", "the repo's files, run on the shadow", lambda s: lanes.replayed(s.state())),
-    Check("mirror", "the lock against the database", lambda s: lanes.mirror(s.state())),
-    Check("app-columns", "the app's tables", lambda s: lanes.app_columns(s.state())),
+    lanes.label,
+    lanes.applied,
+    lanes.work,
+    lanes.replayed,
+    lanes.mirror,
+    lanes.app_columns,
 )
 
 
 def run(name: str | None, working: Working) -> Iterator[Result]:
     """Each check's result as it comes; writes nothing except the shadow's cache."""
-    told: dict[int, str] = {}
     with ExitStack() as stack:
         subjects = Subjects(name, working, stack)
-        for check in CHECKS:
-            with working(f"looking at {check.looks_at}"):
-                result = _result(check, subjects, told)
-            yield result
+        yield from checks.run(
+            CHECKS,
+            partial(_found, subjects),
+            lambda check: working(f"looking at {check.about}"),
+            name or "",
+        )
 
 
-def _result(check: Check, subjects: Subjects, told: dict[int, str]) -> Result:
-    """The check's result. told: id of a failure → the earlier check that reported it."""
+def _found(subjects: Subjects, check: Check[...]) -> list[Finding]:
+    """What the check finds; raises `Failure` if a subject can't be gathered."""
     try:
-        found = list(check.find(subjects))
-    except Failure as failure:
-        if earlier := told.get(id(failure)):
-            return Result(check, skipped=f"after {earlier}")
-        told[id(failure)] = check.name
-        found = [from_failure(failure, check.name, subjects.name or "")]
+        found = check(*(getattr(subjects, subject)() for subject in check.of))
+        return [replace(finding, check=check.name) for finding in found]
     except Exception as problem:
-        found = [from_failure(explain(problem), check.name, "")]
-    return Result(check, tuple(replace(finding, check=check.name) for finding in found))
+        raise explain(problem) from None
 
 
 def exit_code(results: Sequence[Result]) -> int:
@@ -240,20 +192,5 @@ def report_json(name: str | None, results: Sequence[Result]) -> dict[str, Any]:
     or null. Every check is listed, in its order. A finding is as in `db.check --json`, with a third
     level, "info".
     """
-    found = [finding for result in results for finding in result.findings]
-    return {
-        "target": name,
-        "errors": sum(finding.level == ERROR for finding in found),
-        "warnings": sum(finding.level == WARNING for finding in found),
-        "infos": sum(finding.level == INFO for finding in found),
-        "checks": [
-            {
-                "check": result.check.name,
-                "looks_at": result.check.looks_at,
-                "status": result.status,
-                "reason": result.skipped or None,
-            }
-            for result in results
-        ],
-        "findings": [as_json(finding) for finding in found],
-    }
+    counted = checks.report_json(results, LEVELS, lambda check: {"looks_at": check.about})
+    return {"target": name, **counted}

@@ -15,6 +15,7 @@ from typing import Any
 from twolane.config import DEFAULT, OF_CHECK, SETTINGS, Config
 from twolane.doctor.findings import error, info, warning
 from twolane.errors import Failure
+from twolane.guards.checks import examines
 from twolane.guards.findings import Finding
 from twolane.postgres import embedded
 
@@ -89,6 +90,7 @@ def _has_password(lines: Sequence[str]) -> bool:
     return any(":" in rest.rpartition("@")[0] for rest in urls)
 
 
+@examines("variables", "the variable of each target", "config")
 def variables(config: Config) -> Iterator[Finding]:
     """Reports variables that are not set: their target fails only when it is needed, or a command
     works on another database than the one in `.env`."""
@@ -111,6 +113,7 @@ def variables(config: Config) -> Iterator[Finding]:
         )
 
 
+@examines("override", "the environment against .env", "config")
 def overridden(config: Config) -> Iterator[Finding]:
     """Reports variables that differ between environment and `.env`: the environment wins."""
     for name, value in dotenv(config).items():
@@ -133,6 +136,7 @@ def dotenv(config: Config) -> Mapping[str, str | None]:
     return dotenv_values(path)
 
 
+@examines("secrets", ".env in git", "git")
 def secrets(found: Git) -> Iterator[Finding]:
     """Reports `.env` files in git: everybody with a clone can read their passwords."""
     for name, has_password in (found.tracked or {}).items():
@@ -159,6 +163,7 @@ def secrets(found: Git) -> Iterator[Finding]:
         )
 
 
+@examines("settings", "pyproject.toml, .env", "config")
 def settings(config: Config) -> Iterator[Finding]:
     """Reports keys that nothing reads: a misspelt key has no effect."""
     table = _settings_table(config)
@@ -182,6 +187,7 @@ def _unknown(table: Mapping[str, Any], known: Iterable[str], where: str) -> Iter
         )
 
 
+@examines("git", "the repository", "git")
 def history(found: Git) -> Iterator[Finding]:
     """Explains why a push records no commit, or why a commit seems lost."""
     if found.version is None:
@@ -218,6 +224,7 @@ def disk(config: Config) -> Disk:
     return Disk(usage.free, usage.total)
 
 
+@examines("disk", "free space", "disk")
 def space(found: Disk) -> Iterator[Finding]:
     """Reports a disk that is nearly full: Postgres would stop, and a sync write half a file."""
     left = f"{found.free / 1024**2:.0f} MiB are left on the disk of .postgres/"
@@ -257,6 +264,7 @@ def embedded_state(config: Config) -> Embedded | None:
     return Embedded(data, owner, embedded.running(config) is not None, sorted(others))
 
 
+@examines("embedded", ".postgres/", "embedded")
 def leftovers(found: Embedded | None) -> Iterator[Finding]:
     """Reports a copied folder whose commands work on the original's database, and explains other
     leftovers of an embedded server."""

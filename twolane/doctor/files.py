@@ -10,9 +10,12 @@ from importlib.util import find_spec
 from twolane import guards
 from twolane.doctor import repeatable
 from twolane.doctor.findings import error, info, warning
+from twolane.doctor.locks import Shadow
+from twolane.doctor.server import Server
 from twolane.errors import Failure
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Snapshot
+from twolane.guards.checks import examines
 from twolane.guards.findings import Finding, from_failure, from_refusal
 from twolane.lanes import generate
 from twolane.migrations import runner
@@ -27,6 +30,7 @@ from twolane.shadow import shadow
 _VECTOR = re.compile(r"(?:\S+\.)?(?:vector|halfvec|sparsevec)(?:\(\d+\))?(?:\[\])?")
 
 
+@examines("syntax", "each SQL file, parsed", "repo")
 def syntax(repo: Repo) -> Iterator[Finding]:
     """Reports SQL files that can't be parsed, before an apply fails on one."""
     for file in repo.order.files:
@@ -36,6 +40,7 @@ def syntax(repo: Repo) -> Iterator[Finding]:
             yield from_failure(failure, "", file.name, FOLDER)
 
 
+@examines("files", "SQL files in their order, revisions", "repo")
 def order(repo: Repo) -> Iterator[Finding]:
     """Reports SQL files that no command runs, and two heads of the revisions (G09, G11)."""
     if refusal := guards.order(repo):
@@ -44,6 +49,7 @@ def order(repo: Repo) -> Iterator[Finding]:
         yield from_refusal(refusal, "migrations")
 
 
+@examines("repeatable", "statements that run once only", "files")
 def once(files: Sequence[SqlFile]) -> Iterator[Finding]:
     """Reports statements that run only once: after an edit, the file fails on existing objects."""
     for file in files:
@@ -73,6 +79,24 @@ def extensions(
                 )
 
 
+@examines("shadow-extensions", "extensions that the files need there", "files", "shadow")
+def shadow_extensions(files: Sequence[SqlFile], found: Shadow) -> Iterator[Finding]:
+    """Reports extensions that the shadow's server lacks."""
+    first = (
+        '[tool.twolane] postgres = "/usr/lib/postgresql/…/bin", a Postgres of this machine that '
+        f"has it; or {shadow.VARIABLE}, a server elsewhere"
+    )
+    return extensions(files, found.available, "the shadow's server", first)
+
+
+@examines("extensions", "extensions that the files need there", "files", "server")
+def target_extensions(files: Sequence[SqlFile], server: Server) -> Iterator[Finding]:
+    """Reports extensions that the target's server lacks."""
+    first = "Install it on the server; on Supabase: Database > Extensions"
+    return extensions(files, server.available, f"target {server.target}", first)
+
+
+@examines("stand-ins", "extensions that are stand-ins", "files", "extension_sources")
 def stand_ins(
     files: Sequence[SqlFile], servers: Mapping[str, Mapping[str, str]]
 ) -> Iterator[Finding]:
@@ -95,13 +119,7 @@ def stand_ins(
         )
 
 
-OF_THE_TARGET = "Install it on the server; on Supabase: Database > Extensions"
-OF_THE_SHADOW = (
-    '[tool.twolane] postgres = "/usr/lib/postgresql/…/bin", a Postgres of this machine that has '
-    f"it; or {shadow.VARIABLE}, a server elsewhere"
-)
-
-
+@examines("scope", "tables of app.py and of SQL", "repo")
 def scope(repo: Repo) -> Iterator[Finding]:
     """Reports models in app.py for tables of lane A (G04): such a model knows only the columns that
     it declares, so the ORM would drop what SQL made."""
@@ -126,6 +144,7 @@ def models(repo: Repo) -> Models:
     return Models(repo.lock, text, find_spec("pgvector") is not None)
 
 
+@examines("vectors", "the types of vector columns", "models")
 def vectors(found: Models) -> Iterator[Finding]:
     """Reports vectors that come back as text: without their type in the models, a column has the
     type that information_schema gives it, USER-DEFINED."""

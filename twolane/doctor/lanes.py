@@ -9,6 +9,7 @@ from twolane.config import Config, Target
 from twolane.doctor.findings import error, info, warning
 from twolane.facts import differences, identities
 from twolane.facts.catalog import Change
+from twolane.guards.checks import examines
 from twolane.guards.findings import Finding, from_refusal
 from twolane.repo.contents import Repo, pending, waiting
 from twolane.repo.ledger import Ledger
@@ -17,6 +18,7 @@ from twolane.state.state import State
 _MORE = "for all of it: invoke db.status"
 
 
+@examines("mirror", "the lock against the database", "state")
 def mirror(state: State) -> Iterator[Finding]:
     """Reports drift: models and lock differ from the live database (G03)."""
     if state.drift and state.ledger.applied:
@@ -28,6 +30,7 @@ def mirror(state: State) -> Iterator[Finding]:
         )
 
 
+@examines("work", "pending files and revisions", "repo", "ledger")
 def work(repo: Repo, ledger: Ledger) -> Iterator[Finding]:
     """Explains why a lane refuses: the other lane has pending work (G02)."""
     if not ledger.applied:
@@ -49,6 +52,7 @@ def work(repo: Repo, ledger: Ledger) -> Iterator[Finding]:
         )
 
 
+@examines("replay", "the repo's files, run on the shadow", "state")
 def replayed(state: State) -> Iterator[Finding]:
     """Reports files that the live database once ran and an empty one can't run any more: without
     them, we can't tell which lane a table belongs to."""
@@ -57,6 +61,7 @@ def replayed(state: State) -> Iterator[Finding]:
         yield error(state.target.name, message, problem.first, details)
 
 
+@examines("app-columns", "the app's tables", "state")
 def app_columns(state: State) -> Iterator[Finding]:
     """Reports live columns on the app's tables that app.py does not know: the ORM wants to drop
     them."""
@@ -83,6 +88,7 @@ def app_columns(state: State) -> Iterator[Finding]:
         )
 
 
+@examines("label", "the name it is protected under", "config", "target", "ledger")
 def label(config: Config, target: Target, ledger: Ledger) -> Iterator[Finding]:
     """Reports a protected database that was reached under another name: it keeps the name under
     which it was first protected, whatever URL leads to it (G01)."""
@@ -103,6 +109,7 @@ def label(config: Config, target: Target, ledger: Ledger) -> Iterator[Finding]:
     )
 
 
+@examines("history", "what it ran, the repo", "repo", "ledger")
 def applied(repo: Repo, ledger: Ledger) -> Iterator[Finding]:
     """Reports a history that differs from the repo's (G11), and explains what stays in a database
     after its file is gone."""

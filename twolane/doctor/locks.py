@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from twolane.config import LOCAL, Config
 from twolane.doctor.findings import error, info, warning
 from twolane.doctor.server import available, command, reading
+from twolane.guards.checks import examines
 from twolane.guards.findings import Finding
 from twolane.postgres import connections, databases
 from twolane.postgres.transactions import ADVISORY_LOCK
@@ -108,6 +109,7 @@ def gather(connection: Connection[Any], target: str) -> Left:
         return Left(target, sessions, connection.execute(_INVALID).fetchall())
 
 
+@examines("lock", "twolane's own lock", "left")
 def own_lock(left: Left) -> Iterator[Finding]:
     """Reports another twolane command that holds the lock and may never finish."""
     for session in left.sessions:
@@ -120,6 +122,7 @@ def own_lock(left: Left) -> Iterator[Finding]:
             )
 
 
+@examines("transactions", "open transactions", "left")
 def transactions(left: Left) -> Iterator[Finding]:
     """Reports open transactions: a push waits for one and gives up, and tables bloat
     meanwhile."""
@@ -140,6 +143,7 @@ def transactions(left: Left) -> Iterator[Finding]:
         )
 
 
+@examines("sessions", "sessions that are hidden", "left")
 def hidden(left: Left) -> Iterator[Finding]:
     """Explains why a lock may be held by someone who is not shown here."""
     unseen = [session for session in left.sessions if session.state is None]
@@ -151,6 +155,7 @@ def hidden(left: Left) -> Iterator[Finding]:
         )
 
 
+@examines("indexes", "indexes that are not valid", "left")
 def indexes(left: Left) -> Iterator[Finding]:
     """Reports indexes that cost every write and serve no query: `create index concurrently` leaves
     one when it fails (Postgres manual, CREATE INDEX)."""
@@ -201,6 +206,7 @@ def shadow_server(config: Config) -> Shadow:
         )
 
 
+@examines("shadow", "the shadow's server", "shadow")
 def shadow_rights(found: Shadow) -> Iterator[Finding]:
     """Reports a role that is no superuser: it can't load the platform stub, so replays stop."""
     if not found.superuser:
@@ -212,6 +218,7 @@ def shadow_rights(found: Shadow) -> Iterator[Finding]:
         )
 
 
+@examines("drafts", "unfinished databases on it", "shadow")
 def drafts(found: Shadow) -> Iterator[Finding]:
     """Explains what fills the disk: databases that interrupted commands left unfinished."""
     if not found.drafts:

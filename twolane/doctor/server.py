@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from twolane.doctor.findings import error, info, warning
 from twolane.facts import catalog, identities, relations
 from twolane.facts.catalog import Snapshot
+from twolane.guards.checks import examines
 from twolane.guards.findings import Finding
 from twolane.postgres import transactions
 
@@ -167,6 +168,7 @@ def command(target: str, sql: str) -> str:
     return f'invoke db.psql --target {target} -c "{sql}"'
 
 
+@examines("server", "where that leads", "server")
 def identity(server: Server) -> Iterator[Finding]:
     """Says which database the target is, so that nobody repairs the wrong one."""
     number = f"{server.major}.{server.version % 10_000}"
@@ -175,6 +177,7 @@ def identity(server: Server) -> Iterator[Finding]:
     yield info(server.target, message)
 
 
+@examines("version", "Postgres there and here", "server", "shadow_major")
 def version(server: Server, shadow: int) -> Iterator[Finding]:
     """Explains why SQL that runs on the shadow may fail on the server, and the reverse."""
     if server.major == shadow:
@@ -187,6 +190,7 @@ def version(server: Server, shadow: int) -> Iterator[Finding]:
         yield info(server.target, f"{apart}: SQL that needs {server.major} fails there.", first)
 
 
+@examines("clock", "its clock and this machine's", "server")
 def clock(server: Server) -> Iterator[Finding]:
     """Reports clocks that differ: tokens are refused as expired or not valid yet, and this machine
     and the server see the times of rows differently."""
@@ -200,6 +204,7 @@ def clock(server: Server) -> Iterator[Finding]:
         )
 
 
+@examines("ledger-rights", "rights on twolane's schema", "server")
 def ledger_rights(server: Server) -> Iterator[Finding]:
     """Reports missing rights: every command ends in "permission denied for schema twolane"."""
     role = server.role
@@ -218,6 +223,7 @@ def ledger_rights(server: Server) -> Iterator[Finding]:
         )
 
 
+@examines("table-rights", "rights on tables", "server", "facts")
 def table_rights(server: Server, facts: Snapshot) -> Iterator[Finding]:
     """Reports tables of other owners: an apply or a push stops at the first one."""
     role = server.role
@@ -258,6 +264,7 @@ def _exposed_tables(facts: Snapshot, database_owner: str) -> Mapping[str, str]:
     return found
 
 
+@examines("rls", "who passes row level security", "server")
 def sees_all(server: Server) -> Iterator[Finding]:
     """Explains why queries show every user's rows although the policies are right."""
     role = server.role
@@ -274,6 +281,7 @@ def sees_all(server: Server) -> Iterator[Finding]:
     )
 
 
+@examines("event-triggers", "RLS on new tables", "server")
 def event_triggers(server: Server) -> Iterator[Finding]:
     """Explains why new tables begin without RLS: only a superuser may make event triggers, and on
     Supabase `postgres` (https://github.com/supabase/supautils, privileged role)."""
@@ -288,6 +296,7 @@ def event_triggers(server: Server) -> Iterator[Finding]:
     )
 
 
+@examines("search-path", "the vector extension's schema", "server")
 def search_path(server: Server) -> Iterator[Finding]:
     """Reports the cause of "type vector does not exist" and "operator does not exist": vectors are
     in a schema that is not on the role's search_path."""

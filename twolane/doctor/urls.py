@@ -12,6 +12,7 @@ from typing import Any
 from twolane.config import Config, Target
 from twolane.doctor.findings import error, info, warning
 from twolane.errors import Failure
+from twolane.guards.checks import examines
 from twolane.guards.findings import Finding
 from twolane.postgres import urls
 from twolane.postgres.supabase import SESSION, TRANSACTION
@@ -95,6 +96,7 @@ def gather(config: Config) -> list[Url]:
     return [read(name, text) for name in named if (text := config.environment.get(name))]
 
 
+@examines("url", "how each URL is written", "urls")
 def written(found: Sequence[Url]) -> Iterator[Finding]:
     """Reports URLs that are not read as intended: a bare character in the password, or a
     placeholder that was never filled in."""
@@ -117,6 +119,7 @@ def _login(text: str) -> str:
     return login if found and "/" not in login else ""
 
 
+@examines("port", "hosts and ports of Supabase", "urls")
 def ports(found: Sequence[Url]) -> Iterator[Finding]:
     """Reports ports where no server listens, and transaction poolers, which can't run what needs a
     session."""
@@ -140,6 +143,7 @@ def ports(found: Sequence[Url]) -> Iterator[Finding]:
             yield error(name, f"{name}: Supabase has nothing at port {url.port}.", _COPY)
 
 
+@examines("user", "the user of each URL", "urls")
 def users(found: Sequence[Url]) -> Iterator[Finding]:
     """Reports users that cause "Tenant or user not found": the pooler finds the project by the
     user's name (`postgres.PROJECT`), the database itself knows `postgres`."""
@@ -162,6 +166,7 @@ def users(found: Sequence[Url]) -> Iterator[Finding]:
             )
 
 
+@examines("tls", "sslmode", "urls", "sslmode")
 def encrypted(found: Sequence[Url], default: str = "") -> Iterator[Finding]:
     """Reports URLs that may send passwords and rows unencrypted over a network: libpq's own
     default, `prefer`, silently gives TLS up. `default` is the value of PGSSLMODE."""
@@ -177,6 +182,7 @@ def encrypted(found: Sequence[Url], default: str = "") -> Iterator[Finding]:
         )
 
 
+@examines("separate", "the shadow's server, the live one", "urls")
 def separate(found: Sequence[Url]) -> Iterator[Finding]:
     """Reports a shadow on the live server: it makes and drops databases without asking."""
     places = {(*url.hosts, url.port): url for url in found if url.is_remote}
@@ -228,6 +234,7 @@ def _route(url: Url, host: str) -> Route:
     return Route(url.variable, host, frozenset(addressed), frozenset(routed))
 
 
+@examines("network", "addresses of its host, IPv6", "routes")
 def reachable(found: Sequence[Route]) -> Iterator[Finding]:
     """Reports hosts that can't be reached from here: a name without an address, or a host with
     only IPv6 on a machine without IPv6."""

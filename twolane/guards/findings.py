@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from twolane import exit_codes
 from twolane.facts import differences
@@ -47,26 +47,6 @@ class Finding:
     def key(self) -> str:
         """What `[tool.twolane.check] ignore` calls it: `G12:public.notes`."""
         return f"{self.code}:{self.subject}"
-
-
-Check = TypeVar("Check")
-
-
-@dataclass(frozen=True)
-class Result(Generic[Check]):
-    """A check's outcome; `skipped` says why it was not done, else it is empty."""
-
-    check: Check
-    findings: tuple[Finding, ...] = ()
-    skipped: str = ""
-
-    @property
-    def status(self) -> str:
-        """`passed`, `noted`, `warned`, `failed` or `skipped`."""
-        levels = {finding.level for finding in self.findings}
-        named = ((ERROR, "failed"), (WARNING, "warned"), (INFO, "noted"))
-        found = next((status for level, status in named if level in levels), "passed")
-        return "skipped" if self.skipped else found
 
 
 def from_refusal(refusal: Refusal, subject: str, place: Place | None = None) -> Finding:
@@ -144,7 +124,7 @@ def idle_entry(entry: str) -> Finding:
 
 
 def as_json(finding: Finding) -> dict[str, Any]:
-    """The finding's parts by name; see `check.report_json`."""
+    """The finding's parts by name; see `check.checks.report_json`."""
     return {
         "check": finding.check,
         "code": finding.code or None,
@@ -162,13 +142,14 @@ def lines(finding: Finding) -> list[str]:
     """The finding for a person: place and message, some details, the next step."""
     place = finding.place
     where = f"{place.file}{f':{place.line}' if place.line else ''}: " if place else ""
+    label = "Note" if finding.level == INFO else "First"
     shown = list(finding.details[:_DETAILS])
     if len(finding.details) > _DETAILS:
         shown.append(f"… and {len(finding.details) - _DETAILS} more")
     return [
         f"{where}{finding.message}",
         *(f"    {detail}" for detail in shown),
-        *([f"  First:  {finding.first}"] if finding.first else []),
+        *([f"  {label}:  {finding.first}"] if finding.first else []),
     ]
 
 

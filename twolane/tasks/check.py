@@ -9,21 +9,12 @@ from typing import TYPE_CHECKING
 from invoke.context import Context
 from invoke.exceptions import Exit
 
-from twolane.tasks import console
+from twolane.tasks import console, report
 from twolane.tasks.command import command
-from twolane.tasks.console import done, paint, say
 from twolane.tasks.options import JSON
 
 if TYPE_CHECKING:
-    from twolane.check.checks import Result
     from twolane.config import Config
-
-_SIGNS = {
-    "passed": ("✓", "green"),
-    "warned": ("!", "yellow"),
-    "failed": ("✗", "red"),
-    "skipped": ("-", "dim"),
-}
 
 
 @command("db.check", help={"json": JSON})
@@ -35,47 +26,17 @@ def check(c: Context, json: bool = False) -> None:
     from twolane.repo import contents
 
     settings = config.load()
-    results = []
-    for result in checks.run(contents.read_repo(settings), console.working):
-        results.append(result)
-        if not json:
-            _show(result)
+    examined = checks.run(contents.read_repo(settings), console.working)
+    results = report.collect(examined, None if json else 16)
     found = [finding for result in results for finding in result.findings]
-    if json:
-        console.print_json(checks.report_json(results))
-    else:
-        _summarise(checks.report_json(results))
+    told = checks.report_json(results)
+    console.print_json(told) if json else report.summarise(told, "Nothing found.")
     if settings.environment.get("GITHUB_ACTIONS") == "true":
         for finding in found:
             text = findings.annotation(finding, _folder(settings))
             print(text, file=sys.stderr if json else sys.stdout)
     if code := findings.exit_code(found):
         raise Exit(code=code)
-
-
-def _show(result: Result) -> None:
-    """Prints one line per check, and its findings below."""
-    from twolane.guards import findings
-
-    sign, color = _SIGNS[result.status]
-    skipped = f"   skipped: {result.skipped}" if result.skipped else ""
-    print(f"{paint(sign, color)} {result.check.title:<16} {result.check.does}{skipped}", flush=True)
-    for finding in result.findings:
-        sign, color = _SIGNS["failed" if finding.level == findings.ERROR else "warned"]
-        head, *rest = findings.lines(finding)
-        say(f"    {paint(sign, color)} {head}")
-        for line in rest:
-            say(f"      {line}")
-
-
-def _summarise(report: dict[str, object]) -> None:
-    errors, warnings = report["errors"], report["warnings"]
-    counts = f"{errors} error{'' if errors == 1 else 's'}"
-    counts += f", {warnings} warning{'' if warnings == 1 else 's'}"
-    if errors:
-        say(f"{paint('✗', 'red')} {counts}.")
-    else:
-        done("Nothing found." if not warnings else f"{counts}.")
 
 
 def _folder(settings: Config) -> str:
