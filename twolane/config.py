@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from twolane import pin
 from twolane.errors import Failure
 
 SERVICE_VARIABLE = "TWOLANE_SERVICE"
@@ -131,11 +133,15 @@ def load(start: Path | None = None) -> Config:
     """The service around `start` (by default the working folder, or what TWOLANE_SERVICE names).
 
     Raises:
-        Failure: no service there, or its files can't be read.
+        Failure: no service there, its files can't be read, or another engine is installed than the
+            one that it pins.
     """
-    root = _find_root(start)
+    root = find_root(start)
+    document = _document(root)
+    if stale := pin.stale(document):
+        raise Failure(pin.complaint(*stale), pin.remedy(root, stale[0]))
     try:
-        table = _table(_tool_tables(root)["twolane"], "", "tool.twolane")
+        table = _table(document["tool"]["twolane"], "", "tool.twolane")
         found = _read({"package": None, "postgres": 18, "targets": {}} | table, SETTINGS)
     except TypeError as error:
         raise Failure(
@@ -153,7 +159,12 @@ def load(start: Path | None = None) -> Config:
     )
 
 
-def _find_root(start: Path | None) -> Path:
+def find_root(start: Path | None = None) -> Path:
+    """The service's folder alone, whichever engine it pins.
+
+    Raises:
+        Failure: no service there, or its pyproject.toml can't be read.
+    """
     named = None if start else os.environ.get(SERVICE_VARIABLE)
     if named and "twolane" not in _tool_tables(Path(named)):
         raise Failure(
@@ -171,16 +182,24 @@ def _find_root(start: Path | None) -> Path:
 
 
 def _tool_tables(folder: Path) -> Mapping[str, Any]:
+    tool = _document(folder).get("tool", {})
+    return tool if isinstance(tool, dict) else {}
+
+
+def _document(folder: Path) -> Mapping[str, Any]:
+    """The folder's pyproject.toml; nothing where there is none."""
     path = folder / "pyproject.toml"
+    text = ""
     try:
-        tool: Mapping[str, Any] = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
+        text = path.read_text(encoding="utf-8")
+        return tomllib.loads(text)
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:
-        raise Failure(
-            f"{path} can't be read: {error}", "Correct it, then run the same command again."
-        ) from error
-    return tool if isinstance(tool, dict) else {}
+        first = "Correct it, then run the same command again."
+        if re.search("^<<<<<<< ", text, re.MULTILINE):
+            first = "Choose, between <<<<<<< and >>>>>>>, then run the same command again."
+        raise Failure(f"{path} can't be read: {error}", first) from error
 
 
 Settings = dict[str, Any]
