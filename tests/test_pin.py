@@ -104,8 +104,10 @@ def copy(source: str, folder: Path, ref: str | None = FIRST, **answers: str) -> 
 
 
 def project(service: Path) -> dict[str, Any]:
-    found: dict[str, Any] = tomllib.loads((service / "pyproject.toml").read_text("utf-8"))
-    return found["project"]
+    found: dict[str, Any] = tomllib.loads((service / "pyproject.toml").read_text("utf-8"))[
+        "project"
+    ]
+    return found
 
 
 def pinned(service: Path) -> str:
