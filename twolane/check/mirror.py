@@ -8,12 +8,12 @@ from dataclasses import replace
 from functools import partial
 from itertools import zip_longest
 
-from twolane import guards
 from twolane.check.replayed import Ground
 from twolane.config import LOCAL, Target
 from twolane.errors import Failure
 from twolane.facts import catalog, differences, identities, views
 from twolane.facts.catalog import Change
+from twolane.guards import guards
 from twolane.guards.checks import examines
 from twolane.guards.findings import DIFFERENT, Finding, from_failure, from_refusal
 from twolane.guards.refusal import Refused

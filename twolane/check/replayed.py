@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from twolane import guards
 from twolane.check import reversible
 from twolane.errors import Failure
 from twolane.facts import catalog, differences, identities
 from twolane.facts.catalog import Snapshot
+from twolane.guards import guards
 from twolane.guards.checks import examines
 from twolane.guards.findings import Finding, from_failure, from_refusal
 from twolane.migrations import effects

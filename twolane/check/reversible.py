@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twolane import guards
 from twolane.config import Config
 from twolane.errors import Failure
 from twolane.facts import catalog, differences
 from twolane.facts.catalog import Snapshot
+from twolane.guards import guards
 from twolane.guards.findings import Finding
 from twolane.guards.refusal import Refusal
 from twolane.migrations import effects, runner

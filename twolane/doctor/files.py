@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from twolane import guards
 from twolane.doctor import repeatable
 from twolane.doctor.findings import error, info, warning
 from twolane.doctor.locks import Shadow
@@ -15,6 +14,7 @@ from twolane.doctor.server import Server
 from twolane.errors import Failure
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Snapshot
+from twolane.guards import guards
 from twolane.guards.checks import examines
 from twolane.guards.findings import Finding, from_failure, from_refusal
 from twolane.lanes import generate

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from twolane import guards
 from twolane.config import Config, Target
 from twolane.doctor.findings import error, info, warning
 from twolane.facts import differences, identities
 from twolane.facts.catalog import Change
+from twolane.guards import guards
 from twolane.guards.checks import examines
 from twolane.guards.findings import Finding, from_refusal
 from twolane.repo.contents import Repo, pending, waiting

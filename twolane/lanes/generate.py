@@ -13,11 +13,12 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from twolane import files, guards
+from twolane import files
 from twolane.config import Config
 from twolane.errors import Failure
 from twolane.facts import catalog, differences, identities
 from twolane.facts.catalog import Change, Snapshot
+from twolane.guards import guards
 from twolane.guards.refusal import refuse
 from twolane.migrations import runner
 from twolane.repo import ledger, revisions

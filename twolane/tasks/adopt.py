@@ -38,8 +38,8 @@ def adopt(
     commit: bool = False,
 ) -> None:
     """Bring an existing database in: SQL files that make it, models, lock; proven on the shadow."""
-    from twolane import guards
     from twolane.adopt import histories, prepare, write
+    from twolane.guards import guards
     from twolane.state.connected import work_on
 
     with work_on(target, console) as work:

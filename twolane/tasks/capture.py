@@ -41,8 +41,8 @@ def capture(
     commit: bool = False,
 ) -> None:
     """Lane A: write what was changed by hand in the live database as an SQL file, proven first."""
-    from twolane import guards
     from twolane.capture import capture as capture_files
+    from twolane.guards import guards
     from twolane.postgres import connections
     from twolane.state.connected import work_on
 

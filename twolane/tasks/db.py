@@ -64,7 +64,7 @@ def bootstrap(
     c: Context, target: str | None = None, confirm: str | None = None, commit: bool = False
 ) -> None:
     """From empty to ready: SQL files, migrations, sync. Run again, it does what is left."""
-    from twolane import guards
+    from twolane.guards import guards
     from twolane.lanes import apply as lane_a
     from twolane.repo import contents
     from twolane.state import hazards, plan
@@ -120,7 +120,7 @@ def apply(
     carry_on: bool = False,
 ) -> None:
     """Lane A: run the SQL files that are new or changed, each in one transaction."""
-    from twolane import guards
+    from twolane.guards import guards
     from twolane.lanes import apply as lane_a
     from twolane.state.connected import work_on
 
@@ -165,7 +165,7 @@ def sync(
     jobs: str = "4",
 ) -> None:
     """Lane A: bring the live database into the mirror, introspected.py and schema.lock.json."""
-    from twolane import guards
+    from twolane.guards import guards
     from twolane.lanes import mirror
     from twolane.state.connected import work_on
     from twolane.tasks import mirror_screen
@@ -213,8 +213,9 @@ def gen(
     commit: bool = False,
 ) -> None:
     """Lane B: compare app.py with the migrations and write a revision."""
-    from twolane import config, guards
+    from twolane import config
     from twolane.errors import Unreachable
+    from twolane.guards import guards
     from twolane.lanes import generate
     from twolane.repo import contents, ledger
     from twolane.state.connected import work_on
@@ -278,7 +279,7 @@ def push(
     carry_on: bool = False,
 ) -> None:
     """Lane B: bring the waiting revisions into the database."""
-    from twolane import guards
+    from twolane.guards import guards
     from twolane.lanes import push as lane_b_push
     from twolane.state import hazards
     from twolane.state.connected import work_on
@@ -317,7 +318,8 @@ def push(
 @command("db.reset", help={"target": TARGET, "yes": "Do it without asking."})
 def reset(c: Context, target: str | None = None, yes: bool = False) -> None:
     """Drop the embedded database and make it anew; refuses any other."""
-    from twolane import config, guards
+    from twolane import config
+    from twolane.guards import guards
     from twolane.postgres import databases
 
     settings = config.load()
@@ -335,8 +337,7 @@ def reset(c: Context, target: str | None = None, yes: bool = False) -> None:
 
 def _plan(work: Work, confirm: str | None, to: str | None) -> tuple[State, Plan, list[Hazard]]:
     """The state, the plan and the hazards of a push; checks all guards except consent."""
-    from twolane import guards
-    from twolane.guards import locks
+    from twolane.guards import guards, locks
     from twolane.state import hazards, plan
 
     refuse(

@@ -18,7 +18,7 @@ from twolane.text import clean_line
 @command("db.status", help={"target": TARGETS, "json": JSON, "jobs": JOBS})
 def status(c: Context, target: str | None = None, json: bool = False, jobs: str = "4") -> None:
     """Where things stand: the target, what each lane has pending, what to run next."""
-    from twolane import guards
+    from twolane.guards import guards
     from twolane.lanes import status as report
     from twolane.state.connected import work_on
     from twolane.tasks import status_screen
@@ -123,7 +123,7 @@ def psql(
     """Open a psql on the target."""
     import subprocess
 
-    from twolane import guards
+    from twolane.guards import guards
     from twolane.postgres import databases, embedded, reach, urls
     from twolane.state.connected import work_on
 

@@ -138,7 +138,7 @@ def _show(proof: Proof) -> None:
 
 def _replays(settings: Config) -> Replays:
     """The replays of the repo's files on the shadow."""
-    from twolane import guards
+    from twolane.guards import guards
     from twolane.repo import contents, ledger
     from twolane.shadow import stages
 
@@ -181,7 +181,7 @@ def _copy(settings: Config, target: str | None) -> Iterator[tuple[Connection[Any
 
 
 def _copies_only(name: str) -> Refusal:
-    from twolane import guards
+    from twolane.guards import guards
 
     return guards.Refusal(
         "G01",

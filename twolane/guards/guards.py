@@ -1,0 +1,27 @@
+"""The guards: state → Refusal, or None. One file a guard, one guard a row of the guide's table.
+
+They know nothing of Invoke, of printing or of connections. Commands call them in their bodies.
+This module holds all of them for the commands; importing it loads what they judge, so what every
+command needs at its start (a refusal) comes from `guards.refusal` alone.
+"""
+
+from twolane.guards.app_drift import app_drift as app_drift
+from twolane.guards.baseline import baseline as baseline
+from twolane.guards.destructive import destructive as destructive
+from twolane.guards.history import applied_history as applied_history
+from twolane.guards.history import history as history
+from twolane.guards.one_lane import one_lane_for_apply as one_lane_for_apply
+from twolane.guards.one_lane import one_lane_for_gen as one_lane_for_gen
+from twolane.guards.one_lane import one_lane_for_push as one_lane_for_push
+from twolane.guards.order import order as order
+from twolane.guards.refusal import Refusal as Refusal
+from twolane.guards.refusal import Refused as Refused
+from twolane.guards.refusal import refuse as refuse
+from twolane.guards.scope import metadata as metadata
+from twolane.guards.scope import scope as scope
+from twolane.guards.session import session as session
+from twolane.guards.sql_only import sql_only as sql_only
+from twolane.guards.stale_mirror import stale_mirror as stale_mirror
+from twolane.guards.target import embedded_only as embedded_only
+from twolane.guards.target import plain_only as plain_only
+from twolane.guards.target import target as target
