@@ -21,7 +21,7 @@ from twolane.ddl import (
     tables_and_views,
 )
 from twolane.ddl.clauses import compares
-from twolane.ddl.statement import Edit, Live, Rank, Statement, Unwritten, edit, kind_of
+from twolane.ddl.statement import Edit, Live, Rank, Statement, Unwritten, edit
 from twolane.facts import identities
 from twolane.facts.catalog import Change, Snapshot
 from twolane.facts.differences import object_of
@@ -197,7 +197,7 @@ def _goes_along(each: Edit, gone: Collection[str]) -> bool:
 def _hosts(identity: str) -> Iterator[str]:
     """Identities of the objects whose drop also drops the fact; it may be among them."""
     about = identities.about(identity) or identity
-    kind, table = kind_of(about), identities.relation(about)
+    kind, table = identities.kind(about), identities.relation(about)
     name = about.removeprefix(f"{kind} ")
     match kind:
         case "default privileges":

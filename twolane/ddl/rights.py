@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 
 from twolane.ddl.clauses import BY_DEFAULT, idents, list_of, unless_there, when
-from twolane.ddl.statement import Edit, Parts, Rank, Statement, kind_of
+from twolane.ddl.statement import Edit, Parts, Rank, Statement
 from twolane.facts import catalog, identities
 from twolane.facts.identities import RELATION_KINDS
 from twolane.sql import literal
@@ -49,7 +49,7 @@ def of_new(edit: Edit) -> Iterator[Statement]:
 
 def _target(identity: str) -> str:
     """`table public.t`, `function public.f(integer)`, as GRANT has it."""
-    kind = kind_of(identity)
+    kind = identities.kind(identity)
     return f"{_GRANT_ON.get(kind, kind)} {identity.removeprefix(f'{kind} ')}"
 
 
@@ -89,14 +89,14 @@ def grant(edit: Edit) -> Iterator[Statement]:
             lines = [f"grant all on {target} to {role};"]
     if edit.after:
         lines += _granted(target, {role: edit.after}, columns)
-    if not columns and kind_of(about) in RELATION_KINDS:
+    if not columns and identities.kind(about) in RELATION_KINDS:
         lines += _columns_again(edit, about, role)
     yield edit.write("\n".join(lines), rank)
 
 
 def _columns_again(edit: Edit, about: str, role: str) -> Iterator[str]:
     """Grants on a table's columns again: a revoke on the table revokes them, too."""
-    name = about.removeprefix(f"{kind_of(about)} ")
+    name = about.removeprefix(f"{identities.kind(about)} ")
     for column in edit.live.parts_of(name, "column"):
         if parts := edit.live.parts(f"grant {column} to {role}"):
             own = f" ({identities.split_name(column)[-1]})"
@@ -152,7 +152,7 @@ def label(edit: Edit) -> Iterator[Statement]:
 
 def _commented(edit: Edit, about: str) -> str:
     """An object as COMMENT names it."""
-    kind = kind_of(about)
+    kind = identities.kind(about)
     name = about.removeprefix(f"{kind} ")
     if kind in ("constraint", "policy", "trigger", "rule"):
         table, own = str(identities.relation(about)), identities.split_name(name)[-1]

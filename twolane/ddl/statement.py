@@ -156,31 +156,8 @@ class Edit:
         return Statement(sql, (self.identity, *facts), rank, otherwise, loses, note)
 
 
-# Kinds whose names `catalog.kind` cuts short.
-_LONG = (
-    "access method",
-    "foreign-data wrapper",
-    "function of access method",
-    "operator class",
-    "operator family",
-    "operator of access method",
-    "statistics object",
-    "text search configuration",
-    "text search dictionary",
-    "text search parser",
-    "text search template",
-    "user mapping",
-)
-
-
-def kind_of(identity: str) -> str:
-    """The kind of a fact, all its words: `text search parser public.p` → `text search parser`."""
-    long = next((kind for kind in _LONG if identity.startswith(f"{kind} ")), None)
-    return long or identities.kind(identity)
-
-
 def edit(change: Change, live: Live) -> Edit:
-    kind = kind_of(change.identity)
+    kind = identities.kind(change.identity)
     before, after = (
         catalog.definition(text) if text else None for text in (change.before, change.after)
     )

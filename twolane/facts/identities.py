@@ -8,25 +8,33 @@ from itertools import pairwise
 RELATION_KINDS = ("table", "foreign table", "view", "materialized view")
 _PARTS_OF_A_RELATION = ("column", "constraint", "index", "trigger", "rule", "policy")
 _ABOUT_ANOTHER = ("comment ", "owner ", "grant ", "security label ")
-_OF_TWO_WORDS = (
-    "foreign table ",
-    "materialized view ",
-    "composite type ",
-    "range type ",
-    "event trigger ",
-    "publication table ",
-    "publication schema ",
-    "default privileges ",
-    "function of access method ",
+
+KINDS = (
+    *("schema", "extension", "access method", "language", "cast", "transform"),
+    *(*RELATION_KINDS, "sequence", "rls", *_PARTS_OF_A_RELATION, "statistics object"),
+    *("function", "procedure", "aggregate"),
+    *("type", "enum", "domain", "composite type", "range type", "collation", "conversion"),
+    *("operator", "operator family", "operator class"),
+    *("operator of access method", "function of access method"),
+    *("text search configuration", "text search dictionary"),
+    *("text search parser", "text search template"),
+    *("foreign-data wrapper", "server", "user mapping", "subscription"),
+    *("publication", "publication table", "publication schema"),
+    *("event trigger", "default privileges"),
+    *map(str.strip, _ABOUT_ANOTHER),
 )
-_PREFIXES = (*_ABOUT_ANOTHER, *_OF_TWO_WORDS)
+"""Every kind that an identity can begin with."""
+
+_LONGEST_FIRST: dict[str, list[str]] = {}
+for _kind in sorted(KINDS, key=len, reverse=True):
+    _LONGEST_FIRST.setdefault(_kind.partition(" ")[0], []).append(_kind)
 
 
 def kind(identity: str) -> str:
     """`foreign table public.a` → `foreign table`; `grant table public.a to b` → `grant`."""
-    if identity.startswith(_PREFIXES):
-        return next(words for words in _PREFIXES if identity.startswith(words)).strip()
-    return identity.partition(" ")[0]
+    first = identity.partition(" ")[0]
+    kinds = _LONGEST_FIRST.get(first, ())
+    return next((words for words in kinds if identity.startswith(f"{words} ")), first)
 
 
 def about(identity: str) -> str | None:
