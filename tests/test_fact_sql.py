@@ -18,9 +18,8 @@ from twolane.capture import trial as capture
 from twolane.capture.trial import Trial
 from twolane.ddl import render
 from twolane.ddl.render import UNWRITTEN, Rank, Statement
-from twolane.ddl.statement import kind_of
 from twolane.doctor import repeatable
-from twolane.facts import catalog
+from twolane.facts import catalog, identities
 from twolane.facts.catalog import Snapshot
 from twolane.repo.sqlfiles import SqlFile
 
@@ -58,7 +57,7 @@ ONE_WAY = {"index of a partitioned table completed", "inheritance", "parents in 
 def kinds(mutation: Mutation) -> set[str]:
     """The kinds of the facts that a mutation changes."""
     facts = re.split(r",\s+(?=[-+~] )", mutation.facts.strip())
-    return {kind_of(fact[2:].strip()) for fact in facts}
+    return {identities.kind(fact[2:].strip()) for fact in facts}
 
 
 def is_written(name: str) -> bool:
@@ -128,7 +127,7 @@ def test_what_has_no_statement_is_left_with_a_reason(
 
 
 def test_every_kind_of_fact_is_written_or_has_a_reason(before: Snapshot) -> None:
-    found = {kind_of(identity) for identity in before}
+    found = {identities.kind(identity) for identity in before}
     assert found - render.WRITERS.keys() - UNWRITTEN.keys() == set()
     assert not render.WRITERS.keys() & UNWRITTEN.keys()
 

@@ -26,9 +26,10 @@ def leaves(query: Any) -> Iterator[Any]:
 
 def constants(node: Any) -> Iterator[str]:
     """The texts that an expression can have: of itself, or of a CASE's branches."""
-    if isinstance(node, ast.A_Const):
+    kind = type(node)
+    if kind is ast.A_Const:
         yield node.val.sval
-    elif isinstance(node, ast.CaseExpr):
+    elif kind is ast.CaseExpr:
         for branch in node.args:
             yield from constants(branch.result)
         yield from constants(node.defresult)
@@ -36,7 +37,7 @@ def constants(node: Any) -> Iterator[str]:
 
 def parts_of_the_query() -> dict[str, Any]:
     """The query's named parts, by name, and its result."""
-    query = parse_sql(catalog.query().decode())[-1].stmt
+    query: Any = parse_sql(catalog.query().decode())[-1].stmt
     named = {part.ctename: part.ctequery for part in query.withClause.ctes}
     return {**named, "result": query}
 
