@@ -12,8 +12,7 @@ from servers import Server
 from service import Service
 from steps import ORDER, SQL, add_sql
 
-from twolane.capture import capture
-from twolane.repo.sqlfiles import SqlFile
+from twolane.repo import order
 
 # As somebody makes them in the dashboard, in a hurry.
 HOTFIX = """
@@ -337,6 +336,5 @@ def test_a_database_of_an_older_major_is_captured_on_the_newest(
     ],
 )
 def test_the_order_keeps_its_lines_and_comments(before: str, after: str) -> None:
-    files = [SqlFile("new.sql", "", ""), SqlFile("late.sql", "", "", after_migrations=True)]
-    assert capture.listed(before, files) == after
-    assert capture.listed("a.sql\n", files[:1]) == "a.sql\nnew.sql\n"
+    assert order.with_files(before, ["new.sql"], ["late.sql"]) == after
+    assert order.with_files("a.sql\n", ["new.sql"]) == "a.sql\nnew.sql\n"

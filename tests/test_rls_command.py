@@ -104,6 +104,14 @@ def test_a_table_is_opened_to_its_tenant_and_proven(notes: Service) -> None:
     assert set(cells(notes, "public.notes", "anon", "other's").values()) == {"denied"}
 
 
+def test_a_list_with_the_line_ends_of_windows_keeps_them(notes: Service) -> None:
+    path = notes.folder / ORDER
+    before = path.read_bytes().replace(b"\n", b"\r\n")
+    path.write_bytes(before)
+    notes.invoke("db.rls", "notes")
+    assert path.read_bytes() == before + b"20_rls_notes.sql\r\n"
+
+
 def test_read_only_lets_users_read_alone(notes: Service) -> None:
     notes.invoke("db.rls", "public.notes", "--read-only")
     bring_in(notes)

@@ -14,10 +14,9 @@ from twolane.errors import Failure
 from twolane.guards.refusal import Refusal
 from twolane.lanes import mirror
 from twolane.postgres import transactions
-from twolane.repo import ledger, sqlfiles
+from twolane.repo import ledger, order, sqlfiles
 from twolane.repo.contents import Repo
 from twolane.repo.ledger import Ledger
-from twolane.repo.order import MARK
 from twolane.repo.sqlfiles import SqlFile
 from twolane.repo.starter import STARTER
 from twolane.state.connected import Work
@@ -96,7 +95,8 @@ def write(adoption: Adoption, before: Present) -> None:
     if adoption.later:
         later(config).mkdir(exist_ok=True)
         texts |= {later(config) / file.name: file.text for file in adoption.later}
-    texts |= {config.order_file: _order(config, adoption)}
+    names = [file.name for file in adoption.files]
+    texts |= {config.order_file: order.with_only(order.read_text(config), names)}
     texts |= mirror.read(adoption.state).texts
     gone = [
         config.sql / file.name
@@ -118,14 +118,6 @@ def paths(config: Config) -> list[Path]:
 def later(config: Config) -> Path:
     """The folder for starter files that the database never ran; no command reads it."""
     return config.sql.parent / "later"
-
-
-def _order(config: Config, adoption: Adoption) -> str:
-    """The text of `bootstrap.txt`: its comments, then the files, then the mark."""
-    old = config.order_file.read_text(encoding="utf-8-sig").splitlines()
-    names = [file.name for file in adoption.files]
-    comments = [line for line in old if line.startswith("#")]
-    return "\n".join([*comments, *names, MARK]) + "\n"
 
 
 def record(work: Work, adoption: Adoption) -> None:

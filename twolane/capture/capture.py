@@ -19,9 +19,8 @@ from twolane.facts import catalog, differences, identities, views
 from twolane.facts.catalog import Change, Snapshot
 from twolane.postgres import connections
 from twolane.postgres.transactions import transaction
-from twolane.repo import sqlfiles
+from twolane.repo import order, sqlfiles
 from twolane.repo.contents import Repo
-from twolane.repo.order import MARK
 from twolane.repo.sqlfiles import FileFailure, SqlFile
 from twolane.shadow import shadow
 from twolane.shadow.stages import Replays
@@ -128,10 +127,10 @@ def _is_about_app(identity: str, state: State) -> bool:
 
 def _whole(state: State, made: Sequence[SqlFile], working: Callable[[str], Any]) -> shadow.Replay:
     """The shadow made from all of the repo's files and these files."""
-    order = state.repo.order
+    listed = state.repo.order
     early, late = ([f for f in made if f.after_migrations is after] for after in (False, True))
-    every = (*order.before, *early, *order.after, *late)
-    repo = replace(state.repo, order=replace(order, files=every))
+    every = (*listed.before, *early, *listed.after, *late)
+    repo = replace(state.repo, order=replace(listed, files=every))
     return Replays(repo, working).whole()
 
 
@@ -199,19 +198,7 @@ def write(config: Config, made: Sequence[SqlFile]) -> list[Path]:
                 f"{there[0]} exists already in supabase/sql; it is yours.",
                 "invoke db.capture --name ANOTHER",
             )
-        order = config.order_file.read_bytes().decode("utf-8")
-        files.write({**texts, config.order_file: listed(order, made)})
+        early, late = ([f.name for f in made if f.after_migrations is x] for x in (False, True))
+        listed = order.with_files(order.read_text(config), early, late)
+        files.write({**texts, config.order_file: listed})
     return [*texts, config.order_file]
-
-
-def listed(order: str, made: Sequence[SqlFile]) -> str:
-    """The text of `bootstrap.txt` with the files: directly before the mark, or at the end."""
-    end = "\r\n" if "\r\n" in order else "\n"
-    lines = order.splitlines()
-    places = [number for number, line in enumerate(lines) if line.partition("#")[0].strip() == MARK]
-    late = [file.name for file in made if file.after_migrations]
-    if not places and late:
-        lines.append(MARK)
-    mark = places[0] if places else len(lines) - bool(late)
-    lines[mark:mark] = [file.name for file in made if not file.after_migrations]
-    return end.join([*lines, *late, ""])

@@ -13,7 +13,7 @@ from twolane.facts.catalog import Snapshot
 from twolane.prove import schema as prove_schema
 from twolane.prove.owners import Owners
 from twolane.prove.policies import Surroundings
-from twolane.repo.order import MARK
+from twolane.repo import order
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -62,11 +62,7 @@ def write(config: Config, texts: Mapping[str, str]) -> list[Path]:
                 "Edit it, then: invoke db.apply. Or remove it and its line in bootstrap.txt.",
             )
     with files.alone(config):
-        order = config.order_file.read_text(encoding="utf-8")
-        lines = [line.partition("#")[0].strip() for line in order.splitlines()]
-        added = [*([] if MARK in lines else [MARK]), *(name for name in texts if name not in lines)]
-        separator = "" if order.endswith("\n") or not order else "\n"
-        listed = "".join(f"{name}\n" for name in added)
+        listed = order.with_files(order.read_text(config), after=texts)
         new = dict(zip(paths, texts.values(), strict=True))
-        files.write({**new, config.order_file: f"{order}{separator}{listed}"})
+        files.write({**new, config.order_file: listed})
     return paths
