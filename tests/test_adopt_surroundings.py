@@ -169,7 +169,7 @@ def test_the_history_of_another_tool_is_recognised_and_left_alone(
     service.write(file, "-- by another tool\n")
     with untouched(service):
         adopted = service.invoke("db.adopt")
-    assert f"Found, and left alone: {told}. See the README." in adopted.out
+    assert f"Found, and left alone: {told}. See the guide: adopting.md" in adopted.out
     assert "✓ Identical" in adopted.out
     assert service.read(file) == "-- by another tool\n"
     build_on(service)
@@ -189,7 +189,7 @@ def test_no_history_is_invented(begin: Begin) -> None:
 def test_an_existing_python_repo_takes_the_template_in(
     new_database: NewDatabase, platform: str, server: PostgresServer, tmp_path: Path
 ) -> None:
-    """As the README says: `copier copy --skip '*'`, then `[tool.twolane]`."""
+    """As the guide says: `copier copy --skip '*'`, then `[tool.twolane]`."""
     source, folder = tmp_path / "template", tmp_path / "shop"
     ignored = shutil.ignore_patterns("__pycache__", ".*_cache")
     shutil.copytree(ROOT / "template", source / "template", ignore=ignored)

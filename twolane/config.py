@@ -146,7 +146,7 @@ def load(start: Path | None = None) -> Config:
     except TypeError as error:
         raise Failure(
             f"pyproject.toml, [tool.twolane]: {error.args[0]}",
-            "Compare it with the README's example.",
+            "Compare it with the guide's example: settings.md",
         ) from error
     if isinstance(found["postgres"], Path):
         found["postgres"] = root / found["postgres"]

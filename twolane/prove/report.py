@@ -164,7 +164,7 @@ _KINDS = ("table", "view", "function")
 
 
 def as_json(proof: Proof) -> dict[str, Any]:
-    """The whole proof; the README's section "Proving tenancy" documents it."""
+    """The whole proof; the guide's page on tenancy documents it."""
     return {
         "database": proof.database,
         "proven": not proof.findings and not proof.gaps,

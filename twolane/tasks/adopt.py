@@ -103,7 +103,7 @@ def _show(found: Adoption, known: list[History], recorded: bool) -> None:
         done(f"Identical: the shadow made from these files has the database's {facts}.")
     _show_later(found)
     for history in known:
-        say(f"Found, and left alone: {clean_line(history.text)}. See the README.")
+        say(f"Found, and left alone: {clean_line(history.text)}. See the guide: adopting.md")
     _show_findings(found)
     if recorded:
         done("Recorded: the database has run the files.")
