@@ -26,6 +26,13 @@ from twolane.tasks import db  # noqa: E402  (it finds its service by the variabl
 
 LAYERS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
+# For the demo's commits: a fresh machine's git knows nobody.
+AUTHOR = {
+    f"GIT_{role}_{name}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for name, value in {"NAME": "Demo", "EMAIL": "demo@example.invalid"}.items()
+}
+
 DEV_MARKERS = """
 import datetime
 
@@ -55,9 +62,10 @@ def demo(c: Context, again: bool = False) -> None:
     _run(ROOT, "copier", "copy", "--quiet", "--defaults", "--vcs-ref", "HEAD", ".", "demo")
     _run(DEMO, "git", "init", "--quiet")
     _run(DEMO, "git", "add", ".")
+    _run(DEMO, "git", "commit", "--quiet", "-m", "feat: a service from twolane")
     print("\nThe nine SQL files into the database, the database into the models.\n")
     _run(DEMO, "invoke", "db.bootstrap")
-    _run(DEMO, "git", "diff", "--stat")
+    _run(DEMO, "git", "status", "--short")
     print("\nLane B: a table of the app's own.\n")
     _append(DEMO / "src/demo/db/schema/app.py", DEV_MARKERS)
     _run(DEMO, "invoke", "db.gen", "-m", "add dev markers")
@@ -65,9 +73,10 @@ def demo(c: Context, again: bool = False) -> None:
     _run(DEMO, "invoke", "db.psql", "-c", "alter table contacts add column nickname text")
     _run(DEMO, "invoke", "db.push", expect=2)
     print("\nLane A first: the change comes into the mirror. Then the push goes through.\n")
-    _run(DEMO, "invoke", "db.sync")
-    _run(DEMO, "invoke", "db.push")
+    _run(DEMO, "invoke", "db.sync", "--commit")
+    _run(DEMO, "invoke", "db.push", "--commit")
     _run(DEMO, "invoke", "db.status")
+    _run(DEMO, "git", "log", "--oneline")
     print("\nThe service is in demo/. From here, too:  invoke db.status")
 
 
@@ -79,7 +88,11 @@ def _run(folder: Path, *command: str, expect: int = 0, show: bool = True) -> Non
     kept = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "TWOLANE_SERVICE")}
     program = ["git"] if command[0] == "git" else [sys.executable, "-m", command[0]]
     done = subprocess.run(
-        [*program, *command[1:]], cwd=folder, env=kept, capture_output=not show, check=False
+        [*program, *command[1:]],
+        cwd=folder,
+        env=kept | AUTHOR,
+        capture_output=not show,
+        check=False,
     )
     if done.returncode != expect:
         raise Exit(f"This should have ended with exit code {expect}, not {done.returncode}.", 1)
