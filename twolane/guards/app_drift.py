@@ -1,4 +1,7 @@
-"""TODO"""
+"""G10 app-drift: protects the app's tables from changes that no revision makes.
+
+Such a change is in one database alone, and the next revision would build on it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""TODO"""
+"""G05 baseline: protects what lane A owns from migrations, however they are written.
+
+It looks at the facts before and after the migration ran on the shadow, not at its text.
+"""
 
 from __future__ import annotations
 

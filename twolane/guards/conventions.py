@@ -1,4 +1,4 @@
-"""G12: names, keys, times, the tenant column, `search_path`. Facts → findings.
+"""G12 conventions: names, keys, times, the tenant column, `search_path`. Facts → findings.
 
 The conventions apply only to schemas that `anon` or `authenticated` may use. A finding is an error
 if it costs safety or speed, or if a later fix would break clients; the rest are warnings.

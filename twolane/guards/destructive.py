@@ -1,4 +1,7 @@
-"""TODO"""
+"""G06 destructive: protects data from being dropped or cut by accident.
+
+The plan names each such step, and the user repeats the names that are meant.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""G13: what the data API's roles can reach past row level security. Facts → findings."""
+"""G13 exposed: what the data API's roles can reach past row level security. Facts → findings."""
 
 from __future__ import annotations
 

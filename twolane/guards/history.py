@@ -1,4 +1,7 @@
-"""TODO"""
+"""G11 history: protects the chain of revisions: one head, known in full, unchanged once applied.
+
+What a revision made is found by running it again, so a lost or edited one hides who owns a table.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""G14: statements that are unsafe on a busy table, as squawk finds them.
+"""G14 locks: statements that are unsafe on a busy table, as squawk finds them.
 
 It checks the SQL files as they are, and the statements that each migration runs on the shadow. A
 table made in the same file or revision is empty, so statements on it are safe. A table made by

@@ -1,4 +1,8 @@
-"""TODO"""
+"""G02 one-lane: protects from work in both lanes at once.
+
+A revision is made and tried on top of the SQL files, so these are applied first. An SQL file after
+the mark may need a table of a revision, so a revision that waits is pushed before it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""G09 order: protects from SQL files that nobody runs, and from a list that names lost files."""
 
 from __future__ import annotations
 

@@ -25,7 +25,10 @@ def refuse(*refusals: Refusal | None) -> None:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a step is refused, the facts or names concerned, and the next command."""
+    """Why a step is refused, the facts or names concerned, and the next command.
+
+    code: the guard's, as G01; empty if no guard refuses.
+    """
 
     code: str
     name: str
@@ -33,3 +36,8 @@ class Refusal:
     first: str
     changes: Sequence[Change] = ()
     details: Sequence[str] = ()
+
+    @property
+    def head(self) -> str:
+        """The guard's code and name; the name alone of a refusal by no guard."""
+        return f"{self.code} {self.name}".lstrip()

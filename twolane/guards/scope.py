@@ -1,4 +1,7 @@
-"""TODO"""
+"""G04 scope: protects a table from both lanes, and other tables from Alembic.
+
+Alembic drops what its metadata lack, so it may see the app's tables alone.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""TODO"""
+"""G16 session: protects a push from statements that can't be in its one transaction.
+
+`create index concurrently` is one. Half of a push would stay if a later statement failed.
+"""
 
 from __future__ import annotations
 

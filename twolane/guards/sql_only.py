@@ -1,4 +1,7 @@
-"""TODO"""
+"""G07 sql-only: keeps rights, policies, extensions and vector indexes out of migrations.
+
+They belong to lane A, whose files are applied again when they change.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,7 @@ from twolane.guards.refusal import Refusal
 from twolane.state.plan import Plan
 
 RLS_TRIGGER = "enable_rls_on_new_tables"
-
-
-def _is_left_open(table: str, plan: Plan) -> bool:
-    """Whether a new table lacks the RLS that the event trigger of `05_guardrails.sql` gave it."""
-    is_given = f"event trigger {RLS_TRIGGER}" in plan.before and table.startswith("public.")
-    return is_given and f"rls {table}" not in plan.after
+"""The event trigger of `05_guardrails.sql`."""
 
 
 def sql_only(plan: Plan) -> Refusal | None:
@@ -58,3 +56,9 @@ def _is_sql_only(change: Change, plan: Plan, given: frozenset[tuple[str, str]]) 
             by_itself = role == "public" and table is None
             return about in plan.before or not (by_itself or (role, change.after) in given)
     return False
+
+
+def _is_left_open(table: str, plan: Plan) -> bool:
+    """Whether a new table lacks the RLS that the event trigger gave it."""
+    is_given = f"event trigger {RLS_TRIGGER}" in plan.before and table.startswith("public.")
+    return is_given and f"rls {table}" not in plan.after

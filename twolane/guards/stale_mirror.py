@@ -1,4 +1,7 @@
-"""TODO"""
+"""G03 stale-mirror: protects from a push into a database that the repo does not know.
+
+A push is planned on the shadow, which the repo makes. After a change by hand the plan is wrong.
+"""
 
 from __future__ import annotations
 

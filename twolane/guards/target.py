@@ -1,4 +1,7 @@
-"""TODO"""
+"""G01 target: protects production from a step that was meant for another database.
+
+A protected database is changed by somebody who writes its name, and never from CI.
+"""
 
 from __future__ import annotations
 

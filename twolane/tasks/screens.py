@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def show_refusal(name: str, refusal: Refusal) -> None:
     """Prints one screen: what was refused, the facts concerned, and the one next command."""
     sys.stdout.flush()
-    head = f"{name} refused · {refusal.code} {refusal.name}".replace("·  ", "· ")
+    head = f"{name} refused · {refusal.head}"
     lines = [
         f"{paint('✗', 'red', sys.stderr)} {paint(head, 'bold', sys.stderr)}",
         f"  {clean(refusal.reason)}",
