@@ -57,12 +57,6 @@ where not i.indisvalid and n.nspname !~ '^pg_' and n.nspname <> 'information_sch
     and i.indexrelid not in (select index_relid from pg_catalog.pg_stat_progress_create_index)
 order by 1
 """
-# Copies of `databases.clone` that nobody is connected to.
-_CLONES = """
-select datname from pg_catalog.pg_database d
-where datname ~ '^clone_[0-9]+_[0-9a-f]{32}$'
-    and not exists (select from pg_catalog.pg_stat_activity a where a.datid = d.oid)
-"""
 
 
 @dataclass(frozen=True)
@@ -193,7 +187,6 @@ def shadow_server(config: Config) -> Shadow:
         {"dbname": "postgres"} | shadow.parameters(config), "Connecting to the shadow's server"
     )
     with opening as connection:
-        clones = [name for (name,) in connection.execute(_CLONES)]
         superuser = connection.execute(
             "select rolsuper from pg_catalog.pg_roles where rolname = current_user"
         ).fetchone()
@@ -201,7 +194,7 @@ def shadow_server(config: Config) -> Shadow:
             connection.info.server_version // 10_000,
             superuser == (True,),
             available(connection),
-            sorted([*databases.abandoned(connection, ""), *clones]),
+            databases.unfinished(connection),
             own=not config.environment.get(shadow.VARIABLE),
         )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from twolane import exit_codes
 from twolane.facts import differences
 from twolane.repo.locations import Place
+from twolane.text import MOST, shortened
 
 if TYPE_CHECKING:
     from twolane.errors import Failure
@@ -23,7 +24,6 @@ ERROR, WARNING, INFO = "error", "warning", "info"
 BROKEN, REFUSED, DIFFERENT = exit_codes.ERROR, exit_codes.REFUSED, exit_codes.DIFFERENT
 # Codes whose findings can be switched off by name. Others have their own way of saying "meant".
 IGNORABLE = ("G12", "G13", "G14")
-_DETAILS = 12
 
 
 @dataclass(frozen=True)
@@ -143,12 +143,9 @@ def lines(finding: Finding) -> list[str]:
     place = finding.place
     where = f"{place.file}{f':{place.line}' if place.line else ''}: " if place else ""
     label = "Note" if finding.level == INFO else "First"
-    shown = list(finding.details[:_DETAILS])
-    if len(finding.details) > _DETAILS:
-        shown.append(f"… and {len(finding.details) - _DETAILS} more")
     return [
         f"{where}{finding.message}",
-        *(f"    {detail}" for detail in shown),
+        *(f"    {detail}" for detail in shortened(finding.details)),
         *([f"  {label}:  {finding.first}"] if finding.first else []),
     ]
 
@@ -165,7 +162,7 @@ def annotation(finding: Finding, prefix: str = "") -> str:
         if finding.place.line:
             properties["line"] = str(finding.place.line)
     properties["title"] = f"{finding.code} {finding.check}".strip()
-    details = finding.details[:_DETAILS]
+    details = finding.details[:MOST]
     text = "\n".join([finding.message, *details, f"First:  {finding.first}"])
     listed = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
     return f"::{finding.level} {listed}::{_data(text)}"

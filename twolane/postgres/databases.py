@@ -76,9 +76,23 @@ def clone(server: dict[str, Any], database: str) -> Iterator[dict[str, Any]]:
 
 def old_clones(maintenance: Connection[Any]) -> list[str]:
     """Copies older than an hour: none is needed that long, so their process was killed."""
-    rows = maintenance.execute("select datname from pg_database where datname ~ '^clone_[0-9]+_'")
     now = time.time()
-    return [name for (name,) in rows if int(name.split("_")[1]) < now - 3600]
+    return [name for name in _clones(maintenance) if int(name.split("_")[1]) < now - 3600]
+
+
+def unfinished(maintenance: Connection[Any]) -> list[str]:
+    """What interrupted commands left: drafts, and copies that nobody is connected to."""
+    in_use = maintenance.execute("select datname from pg_catalog.pg_stat_activity")
+    connected = {name for (name,) in in_use}
+    clones = [name for name in _clones(maintenance) if name not in connected]
+    return sorted([*abandoned(maintenance, ""), *clones])
+
+
+def _clones(maintenance: Connection[Any]) -> list[str]:
+    rows = maintenance.execute(
+        "select datname from pg_catalog.pg_database where datname ~ '^clone_[0-9]+_[0-9a-f]{32}$'"
+    )
+    return [name for (name,) in rows]
 
 
 def drop_local(config: Config) -> None:
