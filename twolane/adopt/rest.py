@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from twolane import sql
 from twolane.adopt import absent
 from twolane.adopt.blocks import Block
-from twolane.capture import trial as capture
 from twolane.capture.capture import NO_REASON
+from twolane.capture.trial import bring_about
 from twolane.config import Config
 from twolane.ddl.render import Left, Statement
 from twolane.facts import catalog, identities
@@ -58,7 +58,7 @@ def find(config: Config, database: str, facts: Snapshot, live: Live) -> Rest:
         connections.open_connection(parameters, "Connecting to the shadow") as connection,
     ):
         before = catalog.read(connection)
-        trial = capture.bring_about(connection, lambda f: differences(f, facts), facts, live.owner)
+        trial = bring_about(connection, lambda f: differences(f, facts), facts, live.owner)
     found = (block for each in trial.ran for block in _blocks(each, before, live.roles))
     return Rest(tuple(found), trial.reasons)
 

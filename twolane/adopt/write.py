@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twolane import files
-from twolane.adopt import files as adopt_files
+from twolane.adopt.files import is_adopted
 from twolane.adopt.prepare import Adoption
 from twolane.config import Config
 from twolane.errors import Failure
@@ -45,7 +45,7 @@ def present(config: Config) -> Present:
         sqlfiles.of_text(path.name, path.read_text(encoding="utf-8-sig"))
         for path in sorted(config.sql.glob("*.sql"))
     ]
-    adopted = [file for file in found if adopt_files.is_adopted(file)]
+    adopted = [file for file in found if is_adopted(file)]
     starter = [file for file in found if file.name in STARTER]
     own = [file for file in found if file not in adopted and file not in starter]
     return Present(tuple(starter), tuple(adopted), tuple(own))

@@ -77,7 +77,7 @@ def bring_about(
     """Renders the changes as SQL and runs it, until no change is left or no statement runs.
 
     changes: the database's current facts → the changes to make. live, owner: see
-    `fact_sql.render`.
+    `ddl.render.render`.
     """
     ran: list[Statement] = []
     reasons: dict[str, str] = {}

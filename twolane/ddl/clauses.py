@@ -1,4 +1,4 @@
-"""SQL fragments for the writers of `fact_sql`: guards, options, quoting. Pure."""
+"""SQL fragments for the modules that write statements: guards, options, quoting. Pure."""
 
 from __future__ import annotations
 

@@ -11,10 +11,6 @@ from twolane.facts import identities
 from twolane.sql import literal
 
 
-def _schema(edit: Edit) -> str:
-    return identities.split_name(edit.table)[0]
-
-
 def constraint(edit: Edit) -> Iterator[Statement]:
     is_domain = edit.live.relation_kind(edit.table) == "domain"
     kind = edit.live.relation_kind(edit.table)
@@ -196,3 +192,7 @@ def statistics(edit: Edit) -> Iterator[Statement]:
     if edit.differs("target"):
         steps.append(f"alter statistics {edit.name} set statistics {edit.new.get('target', -1)};")
     yield edit.write("\n".join(steps), Rank.ON_TABLE)
+
+
+def _schema(edit: Edit) -> str:
+    return identities.split_name(edit.table)[0]

@@ -1,7 +1,7 @@
-"""Statements for the kinds that are seldom made: event triggers, operators, casts, text search,
-collations, foreign servers. Pure.
+"""Statements for the kinds that are seldom made. Pure.
 
-None of them holds rows. A changed object is dropped and made again; Postgres refuses that while
+They are event triggers, casts, operators, collations, text search and foreign servers. None of
+them holds rows. A changed object is dropped and made again; Postgres refuses that while
 other objects depend on it.
 """
 

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from twolane.ddl import (
     columns,
     on_tables,
+    publications,
     rare_kinds,
     rights,
     routines_and_types,
@@ -58,9 +59,9 @@ WRITERS: Mapping[str, Writer] = {
     "default privileges": rights.default_privileges,
     "comment": rights.comment,
     "security label": rights.label,
-    "publication": rights.publication,
-    "publication table": rights.publication_table,
-    "publication schema": rights.publication_schema,
+    "publication": publications.publication,
+    "publication table": publications.publication_table,
+    "publication schema": publications.publication_schema,
     "event trigger": rare_kinds.event_trigger,
     "cast": rare_kinds.cast,
     "operator": rare_kinds.operator_itself,
@@ -206,7 +207,7 @@ def _hosts(identity: str) -> Iterator[str]:
         case "publication table":
             yield f"publication {name.removesuffix(f' {table}')}"
         case "publication schema":
-            publication, schema = rights.publication_and_schema(name)
+            publication, schema = publications.publication_and_schema(name)
             yield from (f"publication {publication}", f"schema {schema}")
     kinds = (*identities.RELATION_KINDS, "composite type", "domain")
     yield from (about, *(f"{each} {table}" for each in kinds))

@@ -1,4 +1,4 @@
-"""What the writers of `fact_sql` share: a change in parts, and a statement that makes it. Pure."""
+"""A change in parts, and a statement that makes it: what all writers of SQL share. Pure."""
 
 from __future__ import annotations
 

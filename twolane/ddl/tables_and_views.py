@@ -1,4 +1,4 @@
-"""Statements for tables, foreign tables, views, materialized views and sequences. Pure."""
+"""Statements for tables, foreign tables, views and materialized views. Pure."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A fact is one property of one object. Its identity says what it is and where
 (`column public.contacts.email`), its definition is a small JSON text that Postgres itself wrote
-(`{"type":"text","not_null":true}`). The SQL in `facts` makes them; all here except `read` is pure.
+(`{"type":"text","not_null":true}`). The files in `sql` make them; all but `read` is pure.
 
 These are no facts:
 - the order of columns in a table: it depends on history, and no statement should rely on it;
@@ -37,9 +37,7 @@ if TYPE_CHECKING:
 Snapshot = Mapping[str, str]
 """Fact identity → definition, a JSON text."""
 
-
 encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
 
 _FOLDER = Path(__file__).with_name("sql")
 _SECTIONS = ("relations", "on_relations", "routines_and_types", "database")
@@ -91,7 +89,7 @@ def settings() -> bytes:
 
 @cache
 def query() -> bytes:
-    """The settings and the one query, from the files in `facts`: shared parts, sections, result."""
+    """The settings and the one query, from the files in `sql`: shared parts, sections, result."""
     text = {path.stem: path.read_text(encoding="utf-8") for path in _FOLDER.glob("*.sql")}
     facts = "union all\n".join(text[section] for section in _SECTIONS)
     return (

@@ -1,4 +1,4 @@
-"""Formats changes of facts for people and for scripts. Pure: the console adds the colours."""
+"""Formats changes of facts for people and for scripts. Pure: the screens add the colours."""
 
 from __future__ import annotations
 

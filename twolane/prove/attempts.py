@@ -1,4 +1,4 @@
-"""Attempts: who tries which statement on whose rows, and the verdict. Pure: `prove_try` runs it."""
+"""Attempts: who tries which statement on whose rows, and the verdict. Pure: `stage` runs it."""
 
 from __future__ import annotations
 

@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from twolane.prove import values as prove_values
 from twolane.prove.attempts import OTHER, Actor, Attempt, Outcome, Try, attempt
 from twolane.prove.schema import Argument, Function
 from twolane.prove.stage import Reading, Stage, changed, failed
+from twolane.prove.values import literals
 from twolane.sql import literal, quote
 
 VALUES, CALLS = 40, 48
@@ -91,7 +91,7 @@ class Caller:
                 alike = name in (column.name, f"{short}_{column.name}")
                 found += [(not alike, v) for _, row in held if (v := row[column.name]) is not None]
         texts = [value for _, value in sorted(found, key=lambda pair: pair[0])]
-        texts = [*texts[:VALUES], *prove_values.literals(argument.type, 1)[:2]]
+        texts = [*texts[:VALUES], *literals(argument.type, 1)[:2]]
         return [f"{literal(text)}::{argument.type.name}" for text in dict.fromkeys(texts)]
 
 

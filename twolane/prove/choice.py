@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from twolane.prove import values as prove_values
 from twolane.prove.schema import Column, Relation
+from twolane.prove.values import groups, literals
 from twolane.sql import literal
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Choice:
             if not column.generated
         }
         chosen = {name: values[0] for name, values in options.items()}
-        for columns, checks in prove_values.groups(self.table.checks):
+        for columns, checks in groups(self.table.checks):
             if any(self.table.column(name).generated for name in columns):
                 columns = set(options)  # we do not know its source columns
             tried = {name: options[name] for name in options if name in columns}
@@ -75,7 +75,7 @@ class Choice:
 
     def _taken(self, column: Column, conditions: Sequence[str]) -> list[str]:
         """The candidates that Postgres accepts for the type, including a domain's checks."""
-        texts = prove_values.literals(column.type, self.number, conditions)
+        texts = literals(column.type, self.number, conditions)
         texts = [str(FAR + self.number), *texts] if column.serial else texts
         values = [f"{literal(text)}::{column.type.name}" for text in texts]
         if not conditions:
