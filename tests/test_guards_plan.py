@@ -14,18 +14,35 @@ def drop_label(service: Service) -> None:
     service.invoke("db.gen", "-m", "drop label")
 
 
+def without_progress(text: str) -> list[str]:
+    """The lines, without those that tell from a second on what is being done."""
+    return [line for line in text.splitlines() if not line.startswith("· ")]
+
+
 def test_g06_refuses_to_give_up_data_without_consent(pushed: Service) -> None:
     drop_label(pushed)
     refused = pushed.invoke("db.push", code=2)
-    progress = "· "  # from a second on
-    assert [line for line in refused.err.splitlines() if not line.startswith(progress)] == [
+    assert without_progress(refused.err) == [
         "✗ db.push refused · G06 destructive",
         "  The plan gives up data:",
         "    drop:dev_markers.label   its data are lost for good",
         "  First:  if it is meant, repeat with --allow drop:dev_markers.label",
     ]
     assert "label" in columns(pushed, "dev_markers")
-    assert pushed.invoke("db.push", "--json", code=2).out == ""
+    in_json = pushed.invoke("db.push", "--json", code=2)
+    assert without_progress(in_json.err) == without_progress(refused.err)
+    assert json.loads(in_json.out) == {
+        "error": {
+            "command": "db.push",
+            "exit": 2,
+            "code": "G06",
+            "name": "destructive",
+            "message": "The plan gives up data:",
+            "changes": [],
+            "details": ["drop:dev_markers.label   its data are lost for good"],
+            "first": "if it is meant, repeat with --allow drop:dev_markers.label",
+        }
+    }
 
 
 @pytest.mark.parametrize("consent", ["drop:dev_markers.label", "drop:public.dev_markers.label"])

@@ -64,6 +64,8 @@ def test_sync_check_writes_nothing_and_exits_with_3_while_stale(service: Service
         "no_sql_file_makes": [fact],
         "files": list(MIRROR),
         "written": False,
+        "app_drift": [],
+        "problem": None,
     }
     assert service.git("status", "--porcelain") == ""
 
@@ -74,6 +76,8 @@ def test_sync_check_writes_nothing_and_exits_with_3_while_stale(service: Service
         "no_sql_file_makes": [fact],
         "files": [],
         "written": False,
+        "app_drift": [],
+        "problem": None,
     }
 
 

@@ -16,7 +16,7 @@ def test_dry_run_shows_the_plan_and_changes_nothing(waiting: Service) -> None:
     assert "Dry run: nothing was applied." in result.out
 
     plan = json.loads(waiting.invoke("db.push", "--dry-run", "--json").out)
-    assert set(plan) == {"revisions", "statements", "changes", "hazards", "applied"}
+    assert set(plan) == {"revisions", "statements", "changes", "hazards", "renamed", "applied"}
     assert [r["title"] for r in plan["revisions"]] == ["add dev markers"]
     assert [s.partition("(")[0] for s in plan["statements"]] == ["CREATE TABLE dev_markers "]
     assert plan["applied"] is False

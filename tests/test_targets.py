@@ -104,51 +104,56 @@ def push(applied: bool, *ids: str) -> str:
     return json.dumps({"revisions": revisions, "applied": applied}, indent=2) + "\n"
 
 
-REFUSED = "· waiting\n✗ db.push refused · G03 stale-mirror\n  The live database changed\n"
+def error(message: str, code: str | None = None, name: str | None = None) -> str:
+    return json.dumps({"error": {"code": code, "name": name, "message": message}}, indent=2)
+
+
+def ran(*files: str) -> str:
+    return json.dumps({"ran": [{"file": name, "messages": []} for name in files]})
+
+
+PUSH, APPLY, CHECK = ["db.push", "--json"], ["db.apply", "--json"], ["db.sync", "--json", "--check"]
+REFUSED = error("The live database changed", "G03", "stale-mirror")
 
 
 @pytest.mark.parametrize(
-    ("end", "outcome", "message"),
+    ("words", "end", "outcome", "message"),
     [
-        (Ended("a"), "not started", ""),
-        (Ended("a", 0, push(True, "r1", "r2")), "done", "pushed r1, r2"),
-        (Ended("a", 0, "by a migration: {}\n" + push(True, "r1")), "done", "pushed r1"),
-        (Ended("a", 0, push(True, *"12345")), "done", "pushed 5 revisions, up to 5"),
-        (Ended("a", 0, push(False, "r1")), "nothing to do", ""),  # another push was faster
-        (Ended("a", 0, push(False)), "nothing to do", ""),
-        (Ended("a", 0, "✓ Nothing to push: the database has r1.\n"), "nothing to do", ""),
-        (Ended("a", 0, "✓ Nothing to apply: …\n"), "nothing to do", ""),
+        (PUSH, Ended("a"), "not started", ""),
+        (PUSH, Ended("a", 0, push(True, "r1", "r2")), "done", "pushed r1, r2"),
+        (PUSH, Ended("a", 0, push(True, *"12345")), "done", "pushed 5 revisions, up to 5"),
+        (PUSH, Ended("a", 0, push(False, "r1")), "nothing to do", ""),  # another push was faster
+        (PUSH, Ended("a", 0, push(False)), "nothing to do", ""),
+        (APPLY, Ended("a", 0, ran()), "nothing to do", ""),
+        (APPLY, Ended("a", 0, ran("x.sql")), "done", "Applied to target a: x.sql."),
+        (CHECK, Ended("a", 0, '{"files": []}'), "nothing to do", ""),
+        (CHECK, Ended("a", 3, '{"files": ["a lock", "b"]}'), "differs", "a lock, b."),
+        (PUSH, Ended("a", 2, REFUSED, "✗ db.push refused · G09 x"), "refused", "G03 stale-mirror"),
+        (PUSH, Ended("a", 1, error("No way: \n  not at all")), "failed", "No way: "),
+        (PUSH, Ended("a", 1, "", "Traceback\n✗ No way: \n"), "failed", "ended with code 1"),
+        (PUSH, Ended("a", -9), "failed", "ended with code -9"),
         (
-            Ended("a", 0, "! ✓ Nothing\n✓ Applied to target a: x.sql.\n"),
-            "done",
-            "Applied to target a: x.sql.",
-        ),
-        (Ended("a", 2, "", REFUSED), "refused", "G03 stale-mirror"),
-        (Ended("a", 1, "", "✗ No way: \n  First:  x\n"), "failed", "No way: "),
-        (Ended("a", -9), "failed", "ended with code -9"),
-        (Ended("a", 3, "Stale: a lock.\nNext:  invoke db.sync\n"), "differs", "a lock."),
-        (
-            Ended("a", 130, "", "✗ Interrupted.\n", True),
+            PUSH,
+            Ended("a", 130, error("Interrupted."), "✗ Interrupted.\n", True),
             "interrupted",
             "what was finished is recorded, the rest rolled back",
         ),
-        (Ended("a", 0, push(True, "r1"), "", True), "done", "pushed r1"),
-        (Ended("a", 2, "", REFUSED, True), "refused", "G03 stale-mirror"),
+        (PUSH, Ended("a", 0, push(True, "r1"), "", True), "done", "pushed r1"),
+        (PUSH, Ended("a", 2, REFUSED, "", True), "refused", "G03 stale-mirror"),
     ],
 )
-def test_an_outcome_is_read_from_exit_code_and_words(
-    end: Ended, outcome: str, message: str
+def test_an_outcome_is_read_from_exit_code_and_json(
+    words: list[str], end: Ended, outcome: str, message: str
 ) -> None:
-    found = fleet_report.read(end)
+    found = fleet_report.read(end, words)
     assert (found.outcome, found.message) == (outcome, message)
 
 
 def test_of_a_dry_run_the_plan_is_read() -> None:
-    for out, message in ((push(False, "r1"), "r1"), ("Revision r1\nDry run: nothing\n", "")):
-        found = fleet_report.read(Ended("a", 0, out), dry_run=True)
-        assert (found.outcome, found.message) == ("planned", message)
-    for out in (push(False), "✓ Nothing to push: the database has every revision.\n"):
-        assert fleet_report.read(Ended("a", 0, out), dry_run=True).outcome == "nothing to do"
+    words = [*PUSH, "--dry-run"]
+    found = fleet_report.read(Ended("a", 0, push(False, "r1")), words)
+    assert (found.outcome, found.message) == ("planned", "r1")
+    assert fleet_report.read(Ended("a", 0, push(False)), words).outcome == "nothing to do"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from twolane.facts.catalog import Change, definition
+from twolane.facts.catalog import Change, as_text, definition
 from twolane.facts.identities import RELATION_KINDS, about, kind, relation
 
 # Of a longer value, only the part that changed is shown.
@@ -46,6 +46,18 @@ def as_json(changes: Sequence[Change]) -> list[dict[str, Any]]:
             "after": definition(change.after) if change.after else None,
         }
         for change in changes
+    ]
+
+
+def from_json(told: Sequence[Mapping[str, Any]]) -> list[Change]:
+    """The changes that `as_json` told."""
+    return [
+        Change(
+            change["fact"],
+            as_text(change["before"]) if change["before"] is not None else None,
+            as_text(change["after"]) if change["after"] is not None else None,
+        )
+        for change in told
     ]
 
 

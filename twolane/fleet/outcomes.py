@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from textwrap import shorten
 from typing import Any
 
 from twolane.exit_codes import DIFFERENT, ERROR, REFUSED
 from twolane.fleet.children import Ended
-from twolane.tasks.console import NO_CHANGES, NOTHING_TO_APPLY, NOTHING_TO_PUSH
 from twolane.text import clean_line
 
 DONE, NOTHING, PLANNED = "done", "nothing to do", "planned"
@@ -20,14 +19,16 @@ REFUSAL, FAILURE, DIFFERENCE, CUT = "refused", "failed", "differs", "interrupted
 NOT_STARTED, LEFT_OUT = "not started", "left out"
 FAILED = (REFUSAL, FAILURE)
 _OF_CODE = {0: DONE, REFUSED: REFUSAL, DIFFERENT: DIFFERENCE}
-_NOTHING = (NOTHING_TO_PUSH, NOTHING_TO_APPLY, NO_CHANGES)
 # The most serious of them is the exit code of the whole command.
 _CODES = {FAILURE: ERROR, REFUSAL: REFUSED, DIFFERENCE: DIFFERENT}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One target's row. message: one line; output: all printed text; result: its JSON, if any."""
+    """One target's row. message: one line; output: what it printed beside its JSON, for people.
+
+    result: what the command prints with `--json` for one target; None if it printed no JSON.
+    """
 
     target: str
     outcome: str
@@ -35,53 +36,64 @@ class Outcome:
     output: str = ""
     result: Any = None
 
+    @property
+    def report(self) -> Mapping[str, Any] | None:
+        """The result of a command that came to one."""
+        has_one = isinstance(self.result, Mapping) and "error" not in self.result
+        return self.result if has_one else None
 
-def read(end: Ended, dry_run: bool = False) -> Outcome:
-    """The outcome of one target: from its exit code, its JSON if it printed any, and its output."""
+
+def read(end: Ended, words: Sequence[str]) -> Outcome:
+    """The outcome of one target, from the exit code and the JSON of `invoke WORDS…`."""
     if end.code is None:
         return Outcome(end.target, NOT_STARTED)
-    result = _parse(end.out)
-    output = (end.err if result is not None else f"{end.out}{end.err}").strip("\n")
     outcome = _OF_CODE.get(end.code, FAILURE)
     if outcome == FAILURE and end.interrupted:
         return Outcome(end.target, CUT, "what was finished is recorded, the rest rolled back")
-    if outcome == DONE:
-        outcome, message = _done(result, output, dry_run)
-        return Outcome(end.target, outcome, message, output, result)
-    message = _last(output, "✗ ") or f"ended with code {end.code}"
-    if outcome == REFUSAL:
-        message = message.rpartition(" · ")[2]
-    if outcome == DIFFERENCE:
-        message = _last(output, "Stale: ")
-    return Outcome(end.target, outcome, message, output, result)
-
-
-def _done(result: Any, output: str, dry_run: bool) -> tuple[str, str]:
-    """What was done, as a word and a line: from the JSON of `db.push`, else from the output."""
-    if isinstance(result, Mapping):
-        ids = [revision["id"] for revision in result.get("revisions", ())]
-        if not ids or not (result["applied"] or dry_run):  # another push was faster
-            return NOTHING, ""
-        named = ", ".join(ids) if len(ids) < 4 else f"{len(ids)} revisions, up to {ids[-1]}"
-        return (PLANNED, named) if dry_run else (DONE, f"pushed {named}")
-    message = _last(output, "✓ ")
-    if message.startswith(_NOTHING):
-        return NOTHING, ""
-    return (PLANNED if dry_run else DONE), message
-
-
-def _parse(text: str) -> Any:
-    """The JSON object at the end; a migration may have printed something before it."""
     try:
-        return json.loads(text[text.rfind("\n{\n") + 1 :])
+        result = json.loads(end.out)
+        output = end.err.strip("\n")
     except ValueError:
-        return None
+        result, output = None, f"{end.out}{end.err}".strip("\n")
+    found = Outcome(end.target, outcome, "", output, result)
+    if outcome in FAILED:
+        return replace(found, message=_problem(found) or f"ended with code {end.code}")
+    if outcome == DIFFERENCE:
+        return replace(
+            found, message=f"{', '.join(found.report['files'])}." if found.report else ""
+        )
+    kind, message = _done(found, words)
+    return replace(found, outcome=kind, message=message)
 
 
-def _last(output: str, mark: str) -> str:
-    """The last line that begins with the mark, without it."""
-    lines = [line for line in output.splitlines() if line.startswith(mark)]
-    return lines[-1].removeprefix(mark) if lines else ""
+def _problem(found: Outcome) -> str:
+    """A guard's name, or the first line of an error; nothing if it printed no JSON."""
+    error = found.result.get("error") if isinstance(found.result, Mapping) else None
+    if error is None:
+        return ""
+    if error["name"]:
+        return " ".join(filter(None, (error["code"], error["name"])))
+    return str(error["message"]).partition("\n")[0]
+
+
+def _done(found: Outcome, words: Sequence[str]) -> tuple[str, str]:
+    """What was done, as a word and a line."""
+    report = found.report or {}
+    if "revisions" in report:
+        return _pushed(report, "--dry-run" in words)
+    if words[0] == "db.apply":
+        names = [ran["file"] for ran in report.get("ran", ())]
+        applied = f"Applied to target {found.target}: {', '.join(names)}."
+        return (DONE, applied) if names else (NOTHING, "")
+    return (NOTHING if words[0] == "db.sync" else DONE), ""
+
+
+def _pushed(report: Mapping[str, Any], dry_run: bool) -> tuple[str, str]:
+    ids = [revision["id"] for revision in report["revisions"]]
+    if not ids or not (report["applied"] or dry_run):  # another push was faster
+        return NOTHING, ""
+    named = ", ".join(ids) if len(ids) < 4 else f"{len(ids)} revisions, up to {ids[-1]}"
+    return (PLANNED, named) if dry_run else (DONE, f"pushed {named}")
 
 
 def exit_code(outcomes: Iterable[Outcome]) -> int:
@@ -90,21 +102,27 @@ def exit_code(outcomes: Iterable[Outcome]) -> int:
     return next((code for outcome, code in _CODES.items() if outcome in found), 0)
 
 
-def alike(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
-    """Output → the targets that had it."""
-    groups: dict[str, list[str]] = {}
+def alike(
+    outcomes: Iterable[Outcome], of: Callable[[Outcome], Any]
+) -> list[tuple[Any, list[Outcome]]]:
+    """What `of` makes of the outcomes, each once, with the outcomes that have it."""
+    groups: list[tuple[Any, list[Outcome]]] = []
     for outcome in outcomes:
-        groups.setdefault(outcome.output or outcome.message, []).append(outcome.target)
+        same = next((group for told, group in groups if told == of(outcome)), None)
+        if same is None:
+            groups.append((of(outcome), [outcome]))
+        else:
+            same.append(outcome)
     return groups
 
 
 def warnings(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
-    """Warning → the targets that printed it."""
+    """What the server said of an SQL file → the targets where it did."""
     groups: dict[str, list[str]] = {}
     for outcome in outcomes:
-        for line in outcome.output.splitlines():
-            if line.startswith("! "):
-                groups.setdefault(line.removeprefix("! "), []).append(outcome.target)
+        for ran in (outcome.report or {}).get("ran", ()):
+            for message in ran["messages"]:
+                groups.setdefault(f"{ran['file']}: {message}", []).append(outcome.target)
     return groups
 
 
@@ -122,8 +140,8 @@ def table(outcomes: Iterable[Outcome]) -> list[str]:
 
 
 def brief(outcome: Outcome) -> str:
-    """The message, cut where it would fill more than a line."""
-    return shorten(outcome.message, 100, placeholder=" …")
+    """The message, cut where it would fill more than a line; nothing where a plan says it all."""
+    return "" if outcome.outcome == PLANNED else shorten(outcome.message, 100, placeholder=" …")
 
 
 def status_table(outcomes: Iterable[Outcome]) -> list[str]:
@@ -133,7 +151,7 @@ def status_table(outcomes: Iterable[Outcome]) -> list[str]:
 
 
 def _status_row(outcome: Outcome) -> Sequence[str]:
-    if not isinstance(found := outcome.result, Mapping):
+    if (found := outcome.report) is None:
         return outcome.target, f"{outcome.outcome}: {brief(outcome)}"
     mark = " (protected)" if found["protected"] else ""
     counts = (
@@ -156,8 +174,8 @@ def problems(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
     """Problem, in the words of `db.status` → the targets that have it."""
     groups: dict[str, list[str]] = {}
     for outcome in outcomes:
-        if isinstance(outcome.result, Mapping) and outcome.result["problem"]:
-            groups.setdefault(outcome.result["problem"], []).append(outcome.target)
+        if outcome.report and outcome.report["problem"]:
+            groups.setdefault(outcome.report["problem"], []).append(outcome.target)
     return groups
 
 
@@ -173,8 +191,7 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def as_json(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
-    """`[{"target", "outcome", "message", "output", "result"}]`: result is what the command prints
-    with `--json` for one target, null where it printed none."""
+    """`[{"target", "outcome", "message", "output", "result"}]`: see `Outcome`."""
     return [dict(vars(outcome)) for outcome in outcomes]
 
 
@@ -182,8 +199,8 @@ def status_json(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
     """The report of `db.status --json` for each target, and `error`: null, or the reason why the
     target has no report but only its name."""
     return [
-        {**outcome.result, "error": None}
-        if isinstance(outcome.result, Mapping)
+        {**outcome.report, "error": None}
+        if outcome.report
         else {"target": outcome.target, "error": f"{outcome.outcome}: {outcome.message}"}
         for outcome in outcomes
     ]

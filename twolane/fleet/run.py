@@ -1,34 +1,21 @@
-"""One command on several targets: the options of each child, and the report on all of them."""
+"""One command on several targets: the options of each child, and the outcomes of all of them."""
 
 from __future__ import annotations
 
-import shlex
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from invoke.exceptions import Exit
-
-from twolane import config, exit_codes, text
+from twolane import config, exit_codes
 from twolane.config import SEVERAL, Config
 from twolane.errors import Failure
-from twolane.fleet import outcomes as fleet_report
+from twolane.fleet import outcomes
 from twolane.fleet.children import Crew, Ended, Job
 from twolane.fleet.outcomes import Outcome
 from twolane.postgres import targets
 from twolane.repo import contents
 from twolane.shadow.stages import Replays
-from twolane.tasks import console
-
-_COLORS = {
-    fleet_report.REFUSAL: "red",
-    fleet_report.FAILURE: "red",
-    fleet_report.CUT: "red",
-    fleet_report.DIFFERENCE: "yellow",
-    fleet_report.NOT_STARTED: "yellow",
-    fleet_report.LEFT_OUT: "dim",
-}
+from twolane.telling import Tell
 
 
 @dataclass(frozen=True)
@@ -58,106 +45,64 @@ class Done:
     @property
     def code(self) -> int:
         """The exit code of the whole command."""
-        return exit_codes.INTERRUPTED if self.interrupted else fleet_report.exit_code(self.outcomes)
-
-    def leave(self) -> None:
-        """Ends the command with its exit code, unless that is 0."""
-        if self.code:
-            raise Exit(code=self.code)
+        return exit_codes.INTERRUPTED if self.interrupted else outcomes.exit_code(self.outcomes)
 
 
-def status(ask: Ask, json: bool) -> None:
-    """Shows the status of each target; protected ones are shown like any other."""
-    done = _run(replace(ask, carry_on=True), ["db.status", "--json"], reading=True)
-    if json:
-        console.print_json(fleet_report.status_json(done.outcomes))
-    else:
-        _show(fleet_report.status_table(done.outcomes), done.outcomes)
-        for problem, names in fleet_report.problems(done.outcomes).items():
-            console.warn(f"{', '.join(names)}: {problem}")
-    done.leave()
+def words(command: str, **options: bool | str | Sequence[str] | None) -> list[str]:
+    """What follows `invoke` in a child, which prints JSON.
 
-
-def sync_check(ask: Ask, json: bool) -> None:
-    """Checks whether each target matches the mirror."""
-    words = ["db.sync", "--check", *_words(json=json)]
-    done = _run(replace(ask, carry_on=True), words, reading=True)
-    _report(done, json, aloud=[fleet_report.DIFFERENCE])
-    done.leave()
-
-
-def apply(ask: Ask, files: Sequence[str]) -> None:
-    """Runs lane A on each target: the SQL files that are new or changed there, or those named."""
-    done = _run(ask, ["db.apply", *_words(file=files)], replays=False)
-    _report(done)
-    if (applied := done.of(fleet_report.DONE)) and not done.code:
-        console.say(f"Next:  invoke db.sync --target {applied[0].target}")
-        console.say(f"Then:  invoke db.sync --check --target {shlex.quote(ask.target)}")
-    done.leave()
-
-
-def push(
-    ask: Ask, dry_run: bool, allow: Sequence[str], to: str | None, json: bool, commit: bool
-) -> None:
-    """Runs lane B on each target: the revisions that wait there."""
-    words = _words(dry_run=dry_run, allow=allow, to=to, json=json or not dry_run)
-    done = _run(ask, ["db.push", *words])
-    _report(done, json, aloud=[fleet_report.PLANNED, fleet_report.NOTHING] if dry_run else [])
-    if not json and (titles := _titles(done.of(fleet_report.DONE))):
-        console.suggest_revisions(done.config, titles, commit)
-    done.leave()
-
-
-def _titles(pushed: Iterable[Outcome]) -> list[str]:
-    """Titles of the revisions pushed to any target, in the order of the target with the most."""
-    parts = sorted((outcome.result["revisions"] for outcome in pushed), key=len, reverse=True)
-    return list({revision["id"]: revision["title"] for part in parts for revision in part}.values())
-
-
-def _words(**options: bool | str | Sequence[str] | None) -> list[str]:
-    """Options as words for a child: `--flag`, `--name=text`, or the latter once for each text."""
-    words: list[str] = []
+    An option is `--flag`, `--name=text`, or the latter once for each text.
+    """
+    found = [command, "--json"]
     for name, value in options.items():
         word = f"--{name.replace('_', '-')}"
         texts = [value] if isinstance(value, str) else value
-        words += [word] * texts if isinstance(texts, bool) else [f"{word}={t}" for t in texts or ()]
-    return words
+        found += [word] * texts if isinstance(texts, bool) else [f"{word}={t}" for t in texts or ()]
+    return found
 
 
-def _run(ask: Ask, words: Sequence[str], reading: bool = False, replays: bool = True) -> Done:
-    """Runs the command on each target that was chosen.
+def run(ask: Ask, words: Sequence[str], tell: Tell, *, replays: bool = True) -> Done:
+    """Runs the command on each target that was chosen, and tells when each begins and ends.
+
+    replays: whether the command needs the repo's files on the shadow.
 
     Raises:
         Failure: a target doesn't exist, or `jobs` is not a number from 1 on.
     """
+    return _run(ask, words, tell, reading=False, replays=replays)
+
+
+def look(ask: Ask, words: Sequence[str], tell: Tell) -> Done:
+    """Runs a command that changes nothing on each target, protected ones too; see `run`."""
+    return _run(ask, words, tell, reading=True, replays=True)
+
+
+def _run(ask: Ask, words: Sequence[str], tell: Tell, reading: bool, replays: bool) -> Done:
     if not ask.jobs.isdecimal() or int(ask.jobs) < 1:
         raise Failure(f"--jobs takes a number from 1 on, not {ask.jobs!r}.", "Say --jobs 4")
     settings = config.load()
     meant = targets.select(settings, ask.target, reading)
     if replays:
-        _warm(settings)
+        _warm(settings, tell)
 
     def started(job: Job) -> None:
         if not reading:
-            console.note(f"{job.target}: started")
-
-    def read(end: Ended) -> Outcome:
-        return fleet_report.read(end, dry_run="--dry-run" in words)
+            tell.note(f"{job.target}: started")
 
     def ended(end: Ended) -> None:
-        outcome = read(end)
+        outcome = outcomes.read(end, words)
         if not reading:
-            parts = (end.target, outcome.outcome, fleet_report.brief(outcome))
-            console.note(": ".join(filter(None, parts)))
+            parts = (end.target, outcome.outcome, outcomes.brief(outcome))
+            tell.note(": ".join(filter(None, parts)))
 
-    crew = Crew(settings.root, int(ask.jobs), ask.carry_on, started, ended)
+    crew = Crew(settings.root, int(ask.jobs), ask.carry_on or reading, started, ended)
     confirmed = {name.strip() for name in (ask.confirm or "").split(SEVERAL)} & meant.named
     jobs = [_job(name, words, name in confirmed) for name in meant.chosen]
-    with console.working(f"asking {len(jobs)} databases") if reading else nullcontext():
+    with tell.working(f"asking {len(jobs)} databases") if reading else nullcontext():
         ends = crew.run(jobs)
-    outcomes = [read(end) for end in ends]
-    left_out = [Outcome(n, fleet_report.LEFT_OUT, why) for n, why in meant.left_out.items()]
-    return Done(settings, [*outcomes, *left_out], bool(crew.signals))
+    found = [outcomes.read(end, words) for end in ends]
+    left_out = [Outcome(n, outcomes.LEFT_OUT, why) for n, why in meant.left_out.items()]
+    return Done(settings, [*found, *left_out], bool(crew.signals))
 
 
 def _job(name: str, words: Sequence[str], is_confirmed: bool) -> Job:
@@ -166,40 +111,10 @@ def _job(name: str, words: Sequence[str], is_confirmed: bool) -> Job:
     return Job(name, [*words, f"--target={name}", *consent])
 
 
-def _warm(settings: Config) -> None:
+def _warm(settings: Config, tell: Tell) -> None:
     """Replays the repo's files once, so that the children find a finished shadow.
 
     It ignores a failure: each child fails in the same way, and reports it.
     """
     with suppress(Failure):
-        Replays(contents.read_repo(settings), console.working).whole()
-
-
-def _report(done: Done, json: bool = False, aloud: Sequence[str] = ()) -> None:
-    """Prints the full output of failures and of outcomes in `aloud`, then one row per target."""
-    if json:
-        console.print_json(fleet_report.as_json(done.outcomes))
-        return
-    for kinds, stream in ((aloud, sys.stdout), (fleet_report.FAILED, sys.stderr)):
-        for output, names in fleet_report.alike(done.of(*kinds)).items():
-            sys.stdout.flush()
-            print(console.paint(f"{', '.join(names)}:", "bold", stream), file=stream)
-            print(f"{text.clean(output)}\n", file=stream)
-    for line, names in fleet_report.warnings(done.of(fleet_report.DONE)).items():
-        console.warn(f"{', '.join(names)}: {line}")
-    _show(fleet_report.table(done.outcomes), done.outcomes)
-    tally = f"{fleet_report.tally(done.outcomes)}."
-    if done.of(*fleet_report.FAILED, fleet_report.NOT_STARTED, fleet_report.CUT):
-        mend = "Mend what is said above, then run" if done.of(*fleet_report.FAILED) else "Run"
-        console.error(tally, f"{mend} the same command again; it goes on with the rest.")
-    elif done.code:
-        console.say(tally)
-    else:
-        console.done(tally)
-
-
-def _show(lines: Sequence[str], outcomes: Sequence[Outcome]) -> None:
-    print(lines[0])
-    for line, outcome in zip(lines[1:], outcomes, strict=True):
-        color = _COLORS.get(outcome.outcome)
-        print(console.paint(line, color) if color else line)
+        Replays(contents.read_repo(settings), tell.working).whole()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from twolane.config import Target
@@ -38,6 +39,15 @@ def choose(repo: Repo, done: ledger.Ledger, names: Sequence[str]) -> tuple[SqlFi
     return pending(repo.order.before if waiting(repo, done) else repo.order.files, done)
 
 
+@dataclass(frozen=True)
+class Ran:
+    """An SQL file that ran. messages: what the server said: warnings, and what the file raised."""
+
+    file: SqlFile
+    milliseconds: int
+    messages: Sequence[str]
+
+
 def apply(
     connection: Connection[Any],
     target: Target,
@@ -45,19 +55,22 @@ def apply(
     tell: Tell,
     *,
     again: bool = False,
-) -> list[SqlFile]:
+) -> list[Ran]:
     """Runs the files, each in one transaction with its row in the ledger; returns those run.
 
     A file that another command ran meanwhile is skipped, unless it is to run `again`.
     """
     for file in files:
         sqlfiles.check(file)
-    return [file for file in files if _apply_one(connection, target, file, tell, again)]
+    ran = (_apply_one(connection, target, file, tell, again) for file in files)
+    return [each for each in ran if each]
 
 
 def _apply_one(
     connection: Connection[Any], target: Target, file: SqlFile, tell: Tell, again: bool
-) -> bool:
+) -> Ran | None:
+    messages: list[str] = []
+
     def work() -> bool:
         with transactions.transaction(connection):
             transactions.exclusive(connection, tell.note)
@@ -72,11 +85,24 @@ def _apply_one(
             return True
 
     def warn(text: str) -> None:
+        messages.append(text)
         tell.warn(f"{file.name}: {text}")
 
     with tell.working(file.name), sqlfiles.messages(connection, warn):
         start = time.monotonic()
         ran = transactions.retry_locks(work, connection, tell.note)
-    if ran:
-        tell.say(f"  {file.name}  {round(1000 * (time.monotonic() - start))} ms")
-    return ran
+    if not ran:
+        return None
+    spent = round(1000 * (time.monotonic() - start))
+    tell.say(f"  {file.name}  {spent} ms")
+    return Ran(file, spent, messages)
+
+
+def as_json(ran: Sequence[Ran]) -> dict[str, Any]:
+    """`{"ran": [{"file", "milliseconds", "messages"}]}`, in the order in which they ran."""
+    return {
+        "ran": [
+            {"file": r.file.name, "milliseconds": r.milliseconds, "messages": list(r.messages)}
+            for r in ran
+        ]
+    }

@@ -99,10 +99,17 @@ def write(mirror: Mirror) -> None:
 
 
 def as_json(mirror: Mirror, written: bool) -> dict[str, Any]:
-    """`{"changes", "no_sql_file_makes", "files", "written"}`; changes as in `db.diff --json`."""
+    """`{"changes", "no_sql_file_makes", "files", "written", "app_drift", "problem"}`.
+
+    changes, no_sql_file_makes, app_drift: as in `db.diff --json`; files: those that are stale.
+    problem: why the repo's files don't run on the shadow, or null.
+    """
+    state = mirror.state
     return {
         "changes": differences.as_json(mirror.changes),
-        "no_sql_file_makes": differences.as_json(mirror.state.unmade),
+        "no_sql_file_makes": differences.as_json(state.unmade),
         "files": mirror.stale_names,
         "written": written and bool(mirror.stale),
+        "app_drift": differences.as_json(state.app_drift),
+        "problem": state.replay_error.message if state.replay_error else None,
     }

@@ -8,16 +8,20 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from invoke.exceptions import Exit as Exit
 from invoke.tasks import task
 
-from twolane.errors import explain
+from twolane.errors import Failure, explain
 from twolane.exit_codes import DIFFERENT, ERROR, INTERRUPTED, REFUSED
-from twolane.guards.refusal import Refused
-from twolane.tasks.console import error
+from twolane.facts.differences import as_json
+from twolane.guards.refusal import Refusal, Refused
+from twolane.tasks.console import OnlyJson, error, print_json
 from twolane.tasks.screens import show_refusal
+
+_INTERRUPTED = "Interrupted. What was finished is recorded, the rest was rolled back."
 
 
 class Different(Exception):
@@ -27,7 +31,8 @@ class Different(Exception):
 def command(name: str, **options: Any) -> Callable[[Callable[..., None]], Any]:
     """An Invoke task whose errors are messages and whose exit codes can be trusted.
 
-    0 done, 1 an error, 2 refused, 3 differences found. `invoke --debug` shows tracebacks.
+    0 done, 1 an error, 2 refused, 3 differences found. `invoke --debug` shows tracebacks. With
+    `--json`, a command that ends without a result prints `{"error": …}`, see `_as_json`.
     """
 
     def decorate(body: Callable[..., None]) -> Any:
@@ -35,17 +40,21 @@ def command(name: str, **options: Any) -> Callable[[Callable[..., None]], Any]:
         def run(*args: Any, **kwargs: Any) -> None:
             # A command ends soon, and nearly all its objects live until then.
             gc.disable()
+            only_json = OnlyJson() if kwargs.get("json") else None
             try:
-                body(*args, **kwargs)
+                with only_json or nullcontext():
+                    body(*args, **kwargs)
                 sys.stdout.flush()
+                return
             except Refused as refused:
                 show_refusal(name, refused.refusal)
-                raise Exit(code=REFUSED) from None
+                told = _as_json(name, REFUSED, refused.refusal)
             except Different:
                 raise Exit(code=DIFFERENT) from None
             except KeyboardInterrupt:
-                error("Interrupted. What was finished is recorded, the rest was rolled back.")
-                raise Exit(code=INTERRUPTED) from None
+                failure = Failure(_INTERRUPTED)
+                error(failure.message)
+                told = _as_json(name, INTERRUPTED, failure)
             except BrokenPipeError:
                 # The reader of the output is gone; the steps after the output were not done.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -57,8 +66,31 @@ def command(name: str, **options: Any) -> Callable[[Callable[..., None]], Any]:
                     raise
                 failure = explain(problem)
                 error(failure.message, failure.first)
-                raise Exit(code=ERROR) from None
+                told = _as_json(name, ERROR, failure)
+            if only_json and not only_json.has_any:
+                print_json({"error": told})
+            raise Exit(code=told["exit"])
 
         return task(run, **options)
 
     return decorate
+
+
+def _as_json(name: str, code: int, reason: Refusal | Failure) -> dict[str, Any]:
+    """Why a command ended without a result: `{"command", "exit", "code", "name", "message",
+    "changes", "details", "first"}`.
+
+    code, name: the guard's, null for an error. changes: as in `db.diff --json`. first: the next
+    step. exit: the exit code.
+    """
+    refusal = reason if isinstance(reason, Refusal) else None
+    return {
+        "command": name,
+        "exit": code,
+        "code": (refusal.code or None) if refusal else None,
+        "name": refusal.name if refusal else None,
+        "message": reason.message if isinstance(reason, Failure) else reason.reason,
+        "changes": as_json(refusal.changes) if refusal else [],
+        "details": list(refusal.details) if refusal else [],
+        "first": reason.first,
+    }

@@ -8,7 +8,7 @@ import re
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from twolane.text import clean
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from twolane.config import Config
 
 NO_CHANGES = "No schema changes."
-NOTHING_TO_APPLY, NOTHING_TO_PUSH = "Nothing to apply", "Nothing to push"
 
 
 _COLORS = {"red": 31, "green": 32, "yellow": 33, "dim": 2, "bold": 1}
@@ -93,7 +92,31 @@ def print_json(value: Any) -> None:
 
 def say_json(text: str) -> None:
     """Prints a JSON text; control characters, which only strings have, become escapes."""
-    print(re.sub(r"[^\n -~]", lambda found: _json_escape(found[0]), text))
+    escaped = re.sub(r"[^\n -~]", lambda found: _json_escape(found[0]), text)
+    if _only_json:
+        _only_json[-1].has_any = True
+    print(escaped, file=_only_json[-1].stream if _only_json else sys.stdout)
+
+
+class OnlyJson:
+    """While it is open, standard output has JSON alone: what else is printed, by a migration for
+    example, goes to standard error. has_any: whether JSON was printed."""
+
+    def __init__(self) -> None:
+        self.stream = sys.stdout
+        self.has_any = False
+        self._redirected = redirect_stdout(sys.stderr)
+
+    def __enter__(self) -> None:
+        self._redirected.__enter__()
+        _only_json.append(self)
+
+    def __exit__(self, *problem: Any) -> None:
+        _only_json.pop()
+        self._redirected.__exit__(*problem)
+
+
+_only_json: list[OnlyJson] = []
 
 
 def _json_escape(letter: str) -> str:

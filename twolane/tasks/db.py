@@ -15,7 +15,7 @@ from twolane.tasks.adopt import adopt as adopt
 from twolane.tasks.capture import capture as capture
 from twolane.tasks.check import check as check
 from twolane.tasks.command import Different, command
-from twolane.tasks.console import NO_CHANGES, NOTHING_TO_APPLY, NOTHING_TO_PUSH, done, say
+from twolane.tasks.console import NO_CHANGES, done, say
 from twolane.tasks.doctor import doctor as doctor
 from twolane.tasks.look import diff as diff
 from twolane.tasks.look import introspect as introspect
@@ -92,7 +92,7 @@ def bootstrap(
             guards.destructive(found, ()),
         )
         if todo.revisions:
-            screens.show_plan(todo, found)
+            screens.show_plan(screens.plan_json(todo, found))
             _push(work, standing, todo)
         late = contents.pending(order.after, work.ledger)
         lane_a.apply(work.connection, work.target, late, console)
@@ -107,6 +107,7 @@ def bootstrap(
         "file": "An SQL file to run even if it is unchanged; may be repeated.",
         "target": TARGETS,
         "confirm": CONFIRMS,
+        "json": "Print the files that ran as JSON, for scripts.",
         "jobs": JOBS,
         "carry_on": CARRY_ON,
     },
@@ -116,6 +117,7 @@ def apply(
     file: Sequence[str] | None = None,
     target: str | None = None,
     confirm: str | None = None,
+    json: bool = False,
     jobs: str = "4",
     carry_on: bool = False,
 ) -> None:
@@ -125,9 +127,9 @@ def apply(
     from twolane.state.connected import work_on
 
     if is_many(target):
-        from twolane.fleet import run
+        from twolane.tasks import fleet
 
-        run.apply(run.Ask(target, jobs, carry_on, confirm), file or ())
+        fleet.apply(fleet.Ask(target, jobs, carry_on, confirm), file or (), json)
         return
     names = [Path(name).name for name in file or ()]
     with work_on(target, console) as work:
@@ -139,11 +141,13 @@ def apply(
         )
         files = lane_a.choose(work.repo, work.ledger, names)
         ran = lane_a.apply(work.connection, work.target, files, console, again=bool(names))
-    if ran:
-        done(f"Applied to target {work.target.name}: {', '.join(file.name for file in ran)}.")
+    if json:
+        console.print_json(lane_a.as_json(ran))
+    elif ran:
+        done(f"Applied to target {work.target.name}: {', '.join(r.file.name for r in ran)}.")
         say("Next:  invoke db.sync")
     else:
-        done(f"{NOTHING_TO_APPLY}: the database has run every SQL file as it is.")
+        done("Nothing to apply: the database has run every SQL file as it is.")
 
 
 @command(
@@ -171,9 +175,9 @@ def sync(
     from twolane.tasks import mirror_screen
 
     if check and is_many(target):
-        from twolane.fleet import run
+        from twolane.tasks import fleet
 
-        run.sync_check(run.Ask(target, jobs), json)
+        fleet.sync_check(fleet.Ask(target, jobs), json)
         return
     with work_on(target, console) as work:
         refuse(guards.applied_history(work.repo, work.ledger))
@@ -185,13 +189,8 @@ def sync(
     found = mirror.read(state)
     if not check:
         mirror.write(found)
-    if json:
-        console.print_json(mirror.as_json(found, written=not check))
-    else:
-        mirror_screen.show(found)
-        done(NO_CHANGES) if not found.stale else say(
-            f"Stale: {', '.join(found.stale_names)}.\nNext:  invoke db.sync"
-        )
+    told = mirror.as_json(found, written=not check)
+    console.print_json(told) if json else mirror_screen.show_check(told)
     if check and found.stale:
         raise Different
 
@@ -285,28 +284,25 @@ def push(
     from twolane.state.connected import work_on
 
     if is_many(target):
-        from twolane.fleet import run
+        from twolane.tasks import fleet
 
-        ask = run.Ask(target, jobs, carry_on, confirm)
-        run.push(ask, dry_run, allow or (), to, json, commit)
+        ask = fleet.Ask(target, jobs, carry_on, confirm)
+        fleet.push(ask, dry_run, allow or (), to, json, commit)
         return
     with work_on(target, console) as work:
         state, todo, found = _plan(work, confirm, to)
         if todo.revisions:
             hazards.expect_known(found, allow or ())
-        if not json and todo.revisions:
-            screens.show_plan(todo, found)
+        told = screens.plan_json(todo, found)
+        if not json:
+            screens.show_push(told, dry_run, to)
         if not dry_run:
             refuse(guards.destructive(found, allow or ()))
         if json:
             applied = bool(todo.revisions) and not dry_run
             applied = applied and lane_b_push.push(work.connection, state, todo, console)
-            console.print_json({**screens.plan_json(todo, found), "applied": applied})
-        elif not todo.revisions:
-            done(f"{NOTHING_TO_PUSH}: the database has {to or 'every revision'}.")
-        elif dry_run:
-            say("Dry run: nothing was applied.")
-        else:
+            console.print_json({**told, "applied": applied})
+        elif todo.revisions and not dry_run:
             _push(work, state, todo)
         if json or dry_run or not todo.revisions:
             return
@@ -366,7 +362,7 @@ def _sync(state: State, commit: bool) -> None:
     from twolane.tasks import mirror_screen
 
     found = mirror.read(state)
-    mirror_screen.show(found)
+    mirror_screen.show(mirror.as_json(found, written=False))
     mirror.write(found)
     if found.stale:
         done(f"Wrote {' and '.join(found.stale_names)}.")

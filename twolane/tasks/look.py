@@ -24,9 +24,9 @@ def status(c: Context, target: str | None = None, json: bool = False, jobs: str 
     from twolane.tasks import status_screen
 
     if is_many(target):
-        from twolane.fleet import run
+        from twolane.tasks import fleet
 
-        run.status(run.Ask(target, jobs), json)
+        fleet.status(fleet.Ask(target, jobs), json)
         return
     with work_on(target, console) as work:
         blocked = guards.order(work.repo) or guards.history(work.repo, work.ledger)

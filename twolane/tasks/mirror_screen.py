@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from twolane.facts import differences
 from twolane.facts.catalog import Change
-from twolane.lanes.mirror import Mirror
-from twolane.tasks.console import say, warn
+from twolane.tasks.console import NO_CHANGES, done, say, warn
 from twolane.tasks.screens import show_changes, show_objects
 
 
-def show(mirror: Mirror) -> None:
-    """Prints what changed fact by fact, and what a sync does not resolve, with the next steps."""
-    state = mirror.state
-    if mirror.changes:
-        say(f"The live database against the mirror, {differences.count(mirror.changes)}:")
-        show_objects(mirror.changes)
-    if state.replay_error:
-        warn(f"The repo's files don't run on the shadow: {state.replay_error.message}")
-    if extra := [change for change in state.unmade if change.sign == "+"]:
+def show(told: Mapping[str, Any]) -> None:
+    """Prints what changed fact by fact, and what a sync does not resolve, with the next steps.
+
+    told: see `mirror.as_json`.
+    """
+    changes, unmade, app_drift = (
+        differences.from_json(told[name]) for name in ("changes", "no_sql_file_makes", "app_drift")
+    )
+    if changes:
+        say(f"The live database against the mirror, {differences.count(changes)}:")
+        show_objects(changes)
+    if told["problem"]:
+        warn(f"The repo's files don't run on the shadow: {told['problem']}")
+    if extra := [change for change in unmade if change.sign == "+"]:
         warn("No SQL file makes this; invoke db.capture writes one that does, or undo it:")
         show_changes(extra)
-    if otherwise := [change for change in state.unmade if change.sign != "+"]:
+    if otherwise := [change for change in unmade if change.sign != "+"]:
         warn("The SQL files make this otherwise; invoke db.capture writes what was changed by")
         say("  hand; what a file should change needs statements that work on what exists:")
         show_changes(otherwise)
         say_way_back(otherwise)
-    if state.app_drift:
+    if app_drift:
         warn("The app's tables are not what their revisions make (G10), and left out:")
-        show_changes(state.app_drift)
+        show_changes(app_drift)
+
+
+def show_check(told: Mapping[str, Any]) -> None:
+    """Prints what `db.sync --check` found."""
+    show(told)
+    if told["files"]:
+        say(f"Stale: {', '.join(told['files'])}.\nNext:  invoke db.sync")
+    else:
+        done(NO_CHANGES)
 
 
 def say_way_back(changes: Sequence[Change]) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twolane.facts.catalog import Change
-from twolane.facts.differences import as_json, flat, grouped
+from twolane.facts.differences import as_json, flat, from_json, grouped
 from twolane.facts.identities import kind, relation
-from twolane.tasks.console import paint, say, warn
+from twolane.tasks.console import done, paint, say, warn
 from twolane.text import MOST, clean, clean_line, shortened
 
 if TYPE_CHECKING:
@@ -45,26 +45,41 @@ def show_objects(changes: Sequence[Change], limit: int | None = 60) -> None:
         print(line)
 
 
-def show_plan(plan: Plan, found: Sequence[Hazard]) -> None:
-    """Prints the revisions, their statements, the facts that they change, and the hazards."""
-    for revision in plan.revisions:
-        say(f"Revision {revision.id}  {revision.title}")
-    for statement in plan.statements:
+def show_plan(told: Mapping[str, Any]) -> None:
+    """Prints the revisions, their statements, the facts that they change, and the hazards.
+
+    told: see `plan_json`.
+    """
+    for revision in told["revisions"]:
+        say(f"Revision {revision['id']}  {revision['title']}")
+    for statement in told["statements"]:
         print(textwrap.indent(clean(statement), "    "))
-    say("The facts it changes:" if plan.changes else "It changes no fact.")
-    show_objects(plan.changes)
-    for old, new in plan.effects.renamed.items():
-        if kind(old) == "table" or relation(new) == relation(old):
-            say(clean_line(f"Renamed: {old} → {new}; its data stay."))
-    for hazard in found:
-        consent = f"; needs --allow {hazard.key}" if hazard.needs_consent else ""
-        warn(clean_line(f"{hazard.key}   {hazard.text}{consent}"))
+    changes = from_json(told["changes"])
+    say("The facts it changes:" if changes else "It changes no fact.")
+    show_objects(changes)
+    for renamed in told["renamed"]:
+        say(clean_line(f"Renamed: {renamed['before']} → {renamed['after']}; its data stay."))
+    for hazard in told["hazards"]:
+        consent = f"; needs --allow {hazard['key']}" if hazard["needs_consent"] else ""
+        warn(clean_line(f"{hazard['key']}   {hazard['text']}{consent}"))
+
+
+def show_push(told: Mapping[str, Any], dry_run: bool, to: str | None) -> None:
+    """Prints what a push will do, or would."""
+    if not told["revisions"]:
+        done(f"Nothing to push: the database has {to or 'every revision'}.")
+        return
+    show_plan(told)
+    if dry_run:
+        say("Dry run: nothing was applied.")
 
 
 def plan_json(plan: Plan, found: Sequence[Hazard]) -> dict[str, Any]:
-    """`{"revisions": [{"id", "title"}], "statements": [sql], "changes": […], "hazards": […]}`.
+    """`{"revisions": [{"id", "title"}], "statements": [sql], "changes": […], "hazards": […],
+    "renamed": [{"before", "after"}]}`.
 
-    changes: see `as_json`. A hazard is `{"key", "text", "needs_consent"}`.
+    changes: see `as_json`. A hazard is `{"key", "text", "needs_consent"}`. renamed: tables and
+    columns that keep their data, as facts.
     """
     return {
         "revisions": [{"id": r.id, "title": r.title} for r in plan.revisions],
@@ -73,6 +88,11 @@ def plan_json(plan: Plan, found: Sequence[Hazard]) -> dict[str, Any]:
         "hazards": [
             {"key": hazard.key, "text": hazard.text, "needs_consent": hazard.needs_consent}
             for hazard in found
+        ],
+        "renamed": [
+            {"before": before, "after": after}
+            for before, after in plan.effects.renamed.items()
+            if kind(before) == "table" or relation(after) == relation(before)
         ],
     }
 
