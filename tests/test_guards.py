@@ -90,11 +90,12 @@ def test_g04_a_table_belongs_to_one_lane(service: Service) -> None:
 
 def test_g04_alembic_compares_the_apps_metadata_and_no_other(service: Service) -> None:
     env = service.read(ENV)
-    wrong = env.replace(
-        "target_metadata=metadata",
-        'target_metadata=importlib.import_module("crm.db.schema.base").IntrospectedBase.metadata',
+    call = "target_metadata=app_metadata()"
+    assert env.count(call) == 1
+    other = 'importlib.import_module("crm.db.schema.base").IntrospectedBase.metadata'
+    wrong = env.replace(call, f"target_metadata={other}").replace(
+        "from", "import importlib\nfrom", 1
     )
-    assert wrong != env
     service.write(ENV, wrong)
     service.write_app(DEV_MARKERS)
 
@@ -103,7 +104,7 @@ def test_g04_alembic_compares_the_apps_metadata_and_no_other(service: Service) -
     assert "migrations/env.py" in result.err
     assert service.revisions() == []
 
-    service.write(ENV, env.replace("compare_type=True", "compare_type=bool(1)"))
+    service.write(ENV, env.replace(call, "app_metadata()"))
     service.invoke("db.gen", "-m", "add dev markers")
 
 
