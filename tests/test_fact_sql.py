@@ -23,6 +23,8 @@ from twolane.facts import catalog, identities
 from twolane.facts.catalog import Snapshot
 from twolane.repo.sqlfiles import SqlFile
 
+pytestmark = pytest.mark.usefixtures("prepared_facts")
+
 # What has no statement though its kind has, and what is said of it; empty: nothing but that it is
 # left.
 LEFT = {
@@ -65,8 +67,8 @@ def is_written(name: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def connection(new_database: NewDatabase, ground: str) -> Iterator[psycopg.Connection[Any]]:
-    with psycopg.connect(new_database(ground), autocommit=True) as connection:
+def connection(lasting_database: NewDatabase, ground: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(lasting_database(ground), autocommit=True) as connection:
         yield connection
 
 

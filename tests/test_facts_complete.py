@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 from conftest import NewDatabase
 from mutations import GROUND, ON_GROUND
 from mutations.catalogs import Catalogs, Row
@@ -16,7 +17,9 @@ from mutations.ground import BY_HAND, lay
 
 from twolane.facts import catalog
 
-RESULT = (Path(catalog.__file__).with_name("facts") / "result.sql").read_bytes()
+pytestmark = pytest.mark.usefixtures("prepared_facts")
+
+RESULT = (Path(catalog.__file__).with_name("sql") / "result.sql").read_bytes()
 ADDRESSES = (
     catalog.query().removesuffix(RESULT)
     + b"done as (select 1) select classid::regclass::text, objid, objsubid from fact"

@@ -39,18 +39,18 @@ alter default privileges in schema closed grant select on tables to anon;
 
 
 @pytest.fixture(scope="module")
-def role(new_database: NewDatabase) -> Iterator[str]:
+def role(lasting_database: NewDatabase) -> Iterator[str]:
     """A login that is no superuser."""
     name = f"reader_{uuid4().hex[:8]}"
-    with psycopg.connect(new_database(), autocommit=True) as connection:
+    with psycopg.connect(lasting_database(), autocommit=True) as connection:
         connection.execute(sql.SQL("create role {} login").format(sql.Identifier(name)))
     yield name
 
 
 @pytest.fixture(scope="module")
-def database(new_database: NewDatabase, ground: str, role: str) -> str:
+def database(lasting_database: NewDatabase, ground: str, role: str) -> str:
     """One where the role owns one schema and is shut out of all others."""
-    url = new_database(ground)
+    url = lasting_database(ground)
     with psycopg.connect(url) as connection:
         connection.execute(sql.SQL(PRIVATE).format(role=sql.Identifier(role)))
     return url

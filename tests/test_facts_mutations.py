@@ -22,6 +22,8 @@ from twolane.facts import catalog, identities
 from twolane.facts.catalog import Change
 from twolane.facts.lock import dump_lock, load_lock
 
+pytestmark = pytest.mark.usefixtures("prepared_facts")
+
 NO_CHANGE = {
     "rows": "insert into public.t (a) values (1)",
     "a sequence's position": "select nextval('public.s')",
@@ -57,9 +59,9 @@ OF_NO_INTEREST = {"oid", "subdbid", "subname", "subconninfo", "subskiplsn"}
 
 
 @pytest.fixture(scope="module")
-def shared(new_database: NewDatabase, ground: str) -> str:
+def shared(lasting_database: NewDatabase, ground: str) -> str:
     """For tests that leave it as it was."""
-    return new_database(ground)
+    return lasting_database(ground)
 
 
 @pytest.fixture
@@ -81,8 +83,8 @@ def major(connection: psycopg.Connection[Any]) -> int:
 
 
 @pytest.fixture(scope="module")
-def connection(new_database: NewDatabase, ground: str) -> Iterator[psycopg.Connection[Any]]:
-    with psycopg.connect(new_database(ground), autocommit=True) as connection:
+def connection(lasting_database: NewDatabase, ground: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(lasting_database(ground), autocommit=True) as connection:
         yield connection
 
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from conftest import NewDatabase
 from mutations import MUTATIONS
 from mutations.ground import facts_of, run
+from prepared import facts_prepared
 
 from twolane.facts import catalog
 from twolane.facts.lock import dump_lock
 
 
 @pytest.fixture(scope="module")
-def shared(new_database: NewDatabase, ground: str) -> str:
+def shared(lasting_database: NewDatabase, ground: str) -> str:
     """For tests that leave it as it was."""
-    return new_database(ground)
+    return lasting_database(ground)
 
 
 @pytest.fixture
@@ -90,6 +92,29 @@ def test_a_snapshot_is_one_round_trip(shared: str, tmp_path: Path) -> None:
         connection.pgconn.untrace()
     sent = re.findall(r"^[^\t]*\tF\t\d+\t(\w+)", (tmp_path / "trace").read_text(), re.M)
     assert sent == ["Query"]
+
+
+def test_a_prepared_query_gives_the_same_bytes(shared: str) -> None:
+    """As the suites of mutations read: before a change, within it, after it was taken back."""
+
+    def read(connection: psycopg.Connection[Any]) -> list[list[tuple[str, str]]]:
+        found = [list(catalog.read(connection).items())]
+        with connection.transaction(force_rollback=True):
+            connection.execute(
+                """create schema later; create table later.t (id int primary key, made timestamptz);
+                drop table public.t cascade; set search_path = later, public"""
+            )
+            found.append(list(catalog.read(connection).items()))
+        return [*found, list(catalog.read(connection).items())]
+
+    with psycopg.connect(shared, autocommit=True) as connection:
+        plain = read(connection)
+        with facts_prepared():
+            assert read(connection) == plain
+            assert read(connection) == plain, "prepared before"
+            prepared = connection.execute("select name from pg_prepared_statements").fetchall()
+    assert prepared == [("the_facts",)]
+    assert plain[0] == plain[2] != plain[1]
 
 
 def test_the_order_of_creation_does_not_show(new_database: NewDatabase, platform: str) -> None:

@@ -113,14 +113,14 @@ def t_label(given: Hostile) -> sql.Literal:
 
 @pytest.fixture(scope="module")
 def target(
-    ready_service: Service, new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory
+    ready_service: Service, lasting_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory
 ) -> Service:
     """A service whose database takes the examples one after the other; what it syncs goes here."""
     import shutil
 
     folder = tmp_path_factory.mktemp("hostile") / "crm"
     shutil.copytree(ready_service.folder, folder)
-    database = new_database(database_name(ready_service.env["DATABASE_URL"]))
+    database = lasting_database(database_name(ready_service.env["DATABASE_URL"]))
     return Service(folder, ready_service.env | {"DATABASE_URL": database})
 
 

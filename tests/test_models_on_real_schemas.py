@@ -75,7 +75,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def loaded(folder: Path, new_database: NewDatabase, request: pytest.FixtureRequest) -> Any:
+def loaded(folder: Path, lasting_database: NewDatabase, request: pytest.FixtureRequest) -> Any:
     """Load a schema once for all tests that look at it."""
     done: dict[str, Loaded] = {}
 
@@ -86,7 +86,7 @@ def loaded(folder: Path, new_database: NewDatabase, request: pytest.FixtureReque
                 template = request.getfixturevalue("bootstrapped")
             elif name in ON_SUPABASE:
                 template = request.getfixturevalue("platform")
-            done[name] = Loaded(name, folder, new_database(template))
+            done[name] = Loaded(name, folder, lasting_database(template))
         return done[name]
 
     return load

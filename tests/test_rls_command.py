@@ -49,10 +49,10 @@ USER = "aaaaaaaa-0000-4000-8000-000000000001"
 
 @pytest.fixture(scope="module")
 def opened_up(
-    ready_service: Service, new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory
+    ready_service: Service, lasting_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory
 ) -> Service:
     """The tables of `MODELS` in the database, to be copied."""
-    service = copy(ready_service, tmp_path_factory.mktemp("notes") / "crm", new_database)
+    service = copy(ready_service, tmp_path_factory.mktemp("notes") / "crm", lasting_database)
     service.write_app(MODELS)
     service.invoke("db.gen", "-m", "add notes")
     service.invoke("db.push")

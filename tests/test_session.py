@@ -43,9 +43,9 @@ user_session = service.user_session
 
 
 @pytest.fixture(scope="module")
-def database(new_database: NewDatabase, bootstrapped: str) -> str:
+def database(lasting_database: NewDatabase, bootstrapped: str) -> str:
     """The nine files, with one contact of Alice and one of Bob."""
-    conninfo = new_database(bootstrapped)
+    conninfo = lasting_database(bootstrapped)
     with psycopg.connect(conninfo) as connection:
         add_users(connection)
         for user in (ALICE, BOB):
