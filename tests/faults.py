@@ -134,12 +134,12 @@ class Ground:
     def observe(self, service: Service, words: tuple[str, ...], steps: list[Step]) -> Prepared:
         """Lets the command run undisturbed, and once more in steps of one transaction each."""
         warm = self.copy(service)
-        warm.invoke(*words)
+        warm.run(*words)
         shutil.rmtree(service.folder / ".postgres", ignore_errors=True)
         shutil.copytree(warm.folder / ".postgres", service.folder / ".postgres")
         whole, slow = self.copy(service), self.copy(service)
         start = time.monotonic()
-        whole.invoke(*words)
+        whole.run(*words)
         seconds = time.monotonic() - start
         passed = [standing(slow)]
         for step in steps:

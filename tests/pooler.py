@@ -62,7 +62,7 @@ def transaction_pooler(host: str, port: int, dbname: str) -> Iterator[str]:
 
 
 def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         try:
             psycopg.connect(url, connect_timeout=5).close()

@@ -17,6 +17,7 @@ import inprocess
 import psycopg
 
 ROOT = Path(__file__).parents[1]
+STEP = re.compile(r"· .* …\n")
 APP = Path("src/crm/db/schema/app.py")
 
 DEV_MARKERS = """
@@ -53,6 +54,13 @@ class Result:
     @property
     def text(self) -> str:
         return self.out + self.err
+
+    @property
+    def said(self) -> str:
+        """Standard error without the steps that are named because they take long, on any machine
+        that is busy."""
+        lines = self.err.splitlines(keepends=True)
+        return "".join(line for line in lines if not STEP.fullmatch(line))
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 
 from service import Service, clean_environment, hear_interrupts
 
@@ -69,3 +71,11 @@ def start(
         text=True,
         preexec_fn=hear_interrupts,
     )
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Waits for what may take its time on a busy machine."""
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -23,7 +23,7 @@ DEEDS = "create table if not exists public.deeds (id int);\n"
 DEED = "select pg_sleep(0.2);\ninsert into public.deeds values (1);\n"
 # The command, with its patience cut: what it does when the time is over is the same.
 HASTY = (
-    "from tasks import transactions; transactions.LOCK_TIMEOUT = '300ms'\n"
+    "from twolane.postgres import transactions; transactions.LOCK_TIMEOUT = '300ms'\n"
     "import sys; from invoke.main import program; program.run(['invoke', *sys.argv[1:]])\n"
 )
 WAITS = "waiting for another twolane command"

@@ -151,7 +151,7 @@ def test_a_snapshot_does_not_change_when_its_reader_leaves_early(service: Servic
     import subprocess
     import sys
 
-    from service import clean_environment
+    from service import Result, clean_environment
 
     script = f"{sys.executable} -m invoke db.snapshot | head -1"
     done = subprocess.run(
@@ -162,4 +162,5 @@ def test_a_snapshot_does_not_change_when_its_reader_leaves_early(service: Servic
         text=True,
         check=False,
     )
-    assert len(done.stdout.splitlines()) == 1 and done.stderr == ""
+    assert len(done.stdout.splitlines()) == 1
+    assert Result(done.returncode, done.stdout, done.stderr).said == ""

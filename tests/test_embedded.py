@@ -116,7 +116,7 @@ def test_a_server_that_does_not_start_says_why(new_service: NewService) -> None:
     version = next(service.folder.glob(".postgres/*/PG_VERSION"))
     version.write_text("12\n")
     result = service.invoke("db.status", code=1)
-    assert result.err.startswith("✗ The embedded Postgres did not start.\n")
+    assert result.said.startswith("✗ The embedded Postgres did not start.\n")
     assert "data directory was initialized by PostgreSQL version 12" in result.err
     assert "First:  Read " in result.err and "away and run the same command again" in result.err
 
@@ -126,7 +126,7 @@ def test_a_server_that_can_not_be_made_says_how_to_learn_more(new_service: NewSe
     (service.folder / ".postgres/18").mkdir(parents=True)
     (service.folder / ".postgres/18/stray").touch()
     result = service.invoke("db.up", code=1)
-    assert result.err.splitlines() == [
+    assert result.said.splitlines() == [
         "✗ The embedded Postgres did not start.",
         "  First:  See what it says: invoke --debug db.up",
     ]
@@ -219,7 +219,7 @@ def answer(service: Service, text: str) -> str:
         text=True,
     )
     os.write(ours, text.encode())
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=120)
     os.close(ours)
     os.close(theirs)
     assert "Drop the local database of crm with all its rows? [y/N]" in out

@@ -11,6 +11,7 @@ from steps import GUARDRAILS
 
 from twolane.config import load
 from twolane.errors import Failure, from_user_code
+from twolane.tasks import console
 
 # Configuration
 
@@ -119,11 +120,17 @@ def test_a_postgres_folder_without_a_postgres(folder: Service, tmp_path: Path) -
 # Progress
 
 
-def test_what_takes_long_says_what_it_is_doing(service: Service) -> None:
+def test_what_takes_long_says_what_it_is_doing(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
     service.write(GUARDRAILS, "select pg_sleep(1.4);")
-    result = service.invoke("db.apply")
-    assert result.err == "· 05_guardrails.sql …\n"
+    result = service.run("db.apply")
+    assert "· 05_guardrails.sql …\n" in result.err and result.said == ""
     assert "\x1b" not in result.text and "\r" not in result.text
+
+    monkeypatch.setattr(console, "PATIENCE", 3.0)  # no other step takes that long
+    service.write(GUARDRAILS, "select pg_sleep(3.4);")
+    assert service.invoke("db.apply").err == "· 05_guardrails.sql …\n"
 
 
 def test_what_is_quick_says_nothing_on_the_side(service: Service) -> None:

@@ -56,7 +56,7 @@ def run_and_cut(service: Service, prepared: Prepared, cut: Cut, server: Server, 
         process.wait(at)
     late = process.poll() is not None
     cut.cut(process, server)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=120)
     assert f'File "{service.folder}' not in said, said
     assert process.returncode in (0, 1, 130, -signal.SIGINT, -signal.SIGKILL), said
     if late:
@@ -71,7 +71,7 @@ def wait_until_alone(service: Service) -> None:
         "select pid from pg_stat_activity "
         "where datname = current_database() and pid <> pg_backend_pid()"
     )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while service.sql(query):
         assert time.monotonic() < deadline, "the command's backend is still there"
         time.sleep(0.005)
@@ -87,18 +87,20 @@ def test_what_is_cut_short_is_finished_by_the_same_command(
 ) -> None:
     prepared = ground.prepare(command)
     chance = random.Random(f"{command} {cut.name}")
-    late = 0
-    for number in range(cut.times):
+    cuts = tries = 0
+    while cuts < cut.times:
         service = ground.copy(prepared.service, with_database=len(prepared.passed) > 1)
-        at = prepared.seconds * (number + chance.random()) / cut.times
-        late += run_and_cut(service, prepared, cut, ground.server, at)
+        at = prepared.seconds * (cuts + chance.random()) / cut.times
+        late = run_and_cut(service, prepared, cut, ground.server, at)
         wait_until_alone(service)
         assert_between(prepared, service)
         service.invoke(*prepared.words)
         assert standing(service) == prepared.end
         assert files(service) == prepared.after
         shutil.rmtree(service.folder)
-    assert 2 * late <= cut.times, "most cuts come while the command runs"
+        # A cut that came late does not count; the time that the run took is known better now.
+        cuts, tries = cuts + (not late), tries + 1
+        assert tries <= 2 * cut.times + 3, "most cuts come while the command runs"
 
 
 DRAFTS = "select from pg_database where datname ~ '^shadow_.*_draft_'"
@@ -119,7 +121,7 @@ def test_a_shadow_cut_short_is_built_anew(ground: Ground, cut: Cut) -> None:
                 assert process.poll() is None, "the shadow is built in drafts"
             time.sleep(chance.random() / 5)
             cut.cut(process, ground.server)
-            said, _ = process.communicate(timeout=60)
+            said, _ = process.communicate(timeout=120)
             assert f'File "{service.folder}' not in said, said
             service.invoke(*prepared.words)
             assert files(service) == prepared.after

@@ -6,14 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from contextlib import ExitStack
+from pathlib import Path
 
 import psycopg
 import pytest
 from failing import fails
 from psycopg.conninfo import conninfo_to_dict
 from service import Service
-from steps import GUARDRAILS, start
+from steps import GUARDRAILS, start, wait_until
 
 from twolane.errors import Failure
 from twolane.postgres import transactions
@@ -27,17 +28,14 @@ def begin(service: Service, *arguments: str) -> subprocess.Popen[str]:
 
 
 def wait_for(service: Service, query: str) -> None:
-    deadline = time.monotonic() + 20
-    while not service.sql(
+    running = (
         "select pid from pg_stat_activity where datname = current_database() and state = 'active' "
-        "and pid <> pg_backend_pid() and query like %s",
-        query,
-    ):
-        assert time.monotonic() < deadline, f"no session ever ran {query}"
-        time.sleep(0.05)
+        "and pid <> pg_backend_pid() and query like %s"
+    )
+    wait_until(lambda: bool(service.sql(running, query)))
 
 
-SLOW = "create table public.half (id int);\nselect pg_sleep(30);\n"
+SLOW = "create table public.half (id int);\nselect pg_sleep(300);\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are Unix's")
@@ -50,9 +48,9 @@ def test_an_interrupted_apply_leaves_nothing_half_done(
     before = service.sql("select count(*) from twolane.sql_runs")
     service.write(GUARDRAILS, SLOW)
     process = begin(service, "db.apply")
-    wait_for(service, "%pg_sleep(30)%")
+    wait_for(service, "%pg_sleep(300)%")
     os.kill(process.pid, number)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == code, out + err
     assert "Traceback" not in err
     if number == signal.SIGINT:
@@ -60,11 +58,11 @@ def test_an_interrupted_apply_leaves_nothing_half_done(
     service.sql(
         "select pg_terminate_backend(pid) from pg_stat_activity "
         "where datname = current_database() and query like %s and pid <> pg_backend_pid()",
-        "%pg_sleep(30)%",
+        "%pg_sleep(300)%",
     )
     assert service.sql("select to_regclass('public.half')") == [(None,)]
     assert service.sql("select count(*) from twolane.sql_runs") == before
-    service.write(GUARDRAILS, SLOW.replace("30", "0"))
+    service.write(GUARDRAILS, SLOW.replace("300", "0"))
     service.invoke("db.apply")
     assert service.sql("select to_regclass('public.half')") != [(None,)]
 
@@ -77,20 +75,20 @@ def test_an_interrupted_push_leaves_nothing_half_done(waiting: Service, number: 
     revision = waiting.revisions()[0]
     good = revision.read_text()
     slow = (
-        f"op.execute(\"select pg_sleep(30) where current_database() = '{database}'\")\n"
+        f"op.execute(\"select pg_sleep(300) where current_database() = '{database}'\")\n"
         'op.create_table("dev_markers", sa.Column("id", sa.Uuid(), primary_key=True))'
     )
     waiting.edit_revision('op.execute("create table public.half (id int primary key)")\n' + slow)
     process = begin(waiting, "db.push")
-    wait_for(waiting, "%pg_sleep(30)%")
+    wait_for(waiting, "%pg_sleep(300)%")
     os.kill(process.pid, number)
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == (130 if number == signal.SIGINT else -9)
     assert "Traceback" not in err
     waiting.sql(
         "select pg_terminate_backend(pid) from pg_stat_activity "
         "where datname = current_database() and query like %s and pid <> pg_backend_pid()",
-        "%pg_sleep(30)%",
+        "%pg_sleep(300)%",
     )
     for table in ("public.half", "public.dev_markers", "twolane.alembic_version"):
         assert waiting.sql("select to_regclass(%s)", table) == [(None,)]
@@ -141,18 +139,30 @@ def test_a_lock_let_go_in_time_is_had(service: Service) -> None:
     process = begin(service, "db.apply")
     wait_for(service, "alter table%")
     holder.close()
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert "05_guardrails.sql" in out
 
 
-def test_two_commands_at_once_go_one_after_the_other(service: Service) -> None:
-    service.write(GUARDRAILS, "create table public.once (id int);\nselect pg_sleep(1.5);\n")
-    both = [begin(service, "db.apply") for _ in range(2)]
-    ended = [process.communicate(timeout=30) for process in both]
+def test_two_commands_at_once_go_one_after_the_other(service: Service, tmp_path: Path) -> None:
+    """The first of them works, until the other has said that it waits."""
+    gate = "select pg_advisory_xact_lock(7);\n"
+    waits = "waiting for another twolane command: postgres, process"
+    service.write(GUARDRAILS, f"create table public.once (id int);\n{gate}")
+    said = [tmp_path / "one", tmp_path / "two"]
+    with ExitStack() as stack:
+        holder = stack.enter_context(psycopg.connect(service.env["DATABASE_URL"]))
+        holder.execute(gate)
+        both = [
+            start(service, "db.apply", stderr=stack.enter_context(path.open("w")).fileno())
+            for path in said
+        ]
+        wait_until(lambda: any(waits in path.read_text() for path in said))
+        holder.rollback()
+        ended = [process.communicate(timeout=120)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], ended
-    assert sum("waiting for another twolane command: postgres, process" in e for _, e in ended) == 1
-    assert sum("Nothing to apply" in out for out, _ in ended) == 1
+    assert sum(waits in path.read_text() for path in said) == 1
+    assert sum("Nothing to apply" in out for out in ended) == 1
 
 
 def test_who_holds_a_lock_is_named_after_three_tries(service: Service) -> None:

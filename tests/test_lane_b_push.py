@@ -50,7 +50,7 @@ def test_of_two_pushes_at_once_one_finds_nothing_to_do(waiting: Service) -> None
     waiting.invoke("db.push", "--dry-run")  # so that both find a finished shadow
 
     both = [start(waiting, "db.push") for _ in range(2)]
-    outputs = [process.communicate(timeout=60)[0] for process in both]
+    outputs = [process.communicate(timeout=120)[0] for process in both]
 
     assert [process.returncode for process in both] == [0, 0], outputs
     assert len(pushes(waiting)) == 1

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 NO_CHANGES = "No schema changes."
 
 
+# Seconds after which a step is named to the person who waits.
+PATIENCE = 1.0
+
 _COLORS = {"red": 31, "green": 32, "yellow": 33, "dim": 2, "bold": 1}
 
 
@@ -69,8 +72,8 @@ def note(text: str) -> None:
 
 @contextmanager
 def working(label: str) -> Iterator[None]:
-    """Prints the label if the work takes longer than a second."""
-    timer = threading.Timer(1.0, note, [f"{label} …"])
+    """Prints the label if the work takes longer than `PATIENCE`."""
+    timer = threading.Timer(PATIENCE, note, [f"{label} …"])
     timer.daemon = True
     timer.start()
     try:
