@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,8 +13,11 @@ from packaging.version import Version
 from twolane.template import changelog
 
 BRANCH = "main"
+ENGINE = "twolane/__init__.py"
 # Keys of copier.yml that make `copier update` ask for --trust.
 UNSAFE = ("_tasks", "_migrations", "_jinja_extensions")
+
+_ENGINE_VERSION = re.compile(r'^__version__ = "(.*)"$', re.MULTILINE)
 
 
 def problems(root: Path, text: str) -> list[str]:
@@ -60,9 +62,10 @@ def _tree(root: Path, text: str) -> Iterator[str]:
 
 
 def _project(root: Path, text: str) -> Iterator[str]:
-    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
-    if (version := settings["project"]["version"]) != text:
-        yield f"pyproject.toml says version {version}."
+    found = _ENGINE_VERSION.search((root / ENGINE).read_text(encoding="utf-8"))
+    version = found[1] if found else "none"
+    if version != text:
+        yield f"{ENGINE} says version {version}."
 
 
 def _changelog(root: Path, text: str) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """`invoke release`: what it demands of a commit, and the tag that it makes."""
 
-import importlib
 import re
 import shutil
 import subprocess
@@ -12,8 +11,7 @@ import pytest
 from service import ROOT, clean_environment
 from template_repo import Template
 
-# By name: for mypy `template/tasks` is the package `tasks` here, and `template.tasks` there.
-releasing = importlib.import_module("releasing")
+import releasing
 
 NEXT = "0.9.0"
 
@@ -23,10 +21,11 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Template:
     """A repository like this one, on the verge of a release; 0.8.0 was the last."""
     repo = Template(tmp_path_factory.mktemp("maintained") / "twolane")
     ignored = shutil.ignore_patterns("__pycache__", ".*_cache")
-    shutil.copytree(ROOT / "template", repo.folder / "template", ignore=ignored)
+    for name in ("template", "twolane"):
+        shutil.copytree(ROOT / name, repo.folder / name, ignore=ignored)
     for name in ("copier.yml", "tasks.py", "releasing.py", "pyproject.toml", ".gitignore"):
         shutil.copy(ROOT / name, repo.folder)
-    repo.edit("pyproject.toml", lambda text: re.sub('version = ".*"', f'version = "{NEXT}"', text))
+    repo.edit(releasing.ENGINE, lambda text: re.sub('n__ = ".*"', f'n__ = "{NEXT}"', text))
     text = (
         f"# Changelog\n\n## {NEXT}\n\n- Better.\n\nUpgrading: nothing to do.\n\n## 0.8.0\n\nOld.\n"
     )
@@ -103,7 +102,7 @@ def test_stale_starters_are_not_released(repo: Template) -> None:
         ("0.8.0rc1", "is not greater than the last tag"),
         ("v0.9.0", "normalises it, without a local part: 0.9.0"),
         ("0.9.0+mine", "normalises it, without a local part: 0.9.0"),
-        ("0.9.1", "pyproject.toml says version 0.9.0"),
+        ("0.9.1", "twolane/__init__.py says version 0.9.0"),
     ],
 )
 def test_a_version_that_is_none_or_not_the_next_is_refused(

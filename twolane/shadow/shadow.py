@@ -22,8 +22,7 @@ from twolane.config import Config
 from twolane.errors import Failure, Unreachable
 from twolane.facts import catalog
 from twolane.facts.catalog import Snapshot
-from twolane.postgres import connections, databases, embedded, transactions, urls
-from twolane.postgres.standins import digest
+from twolane.postgres import connections, databases, embedded, standins, transactions, urls
 from twolane.repo import ledger, sqlfiles
 from twolane.repo.revisions import Revision
 from twolane.repo.sqlfiles import FileFailure, SqlFile
@@ -135,8 +134,8 @@ def replay(config: Config, steps: Sequence[Step | None], working: Callable[[str]
 
 def _server(config: Config) -> str:
     """A text that identifies the server and its extensions; the first step depends on it."""
-    standins = digest() if embedded.has_standins(config) else ""
-    return config.environment.get(VARIABLE) or f"{embedded.major(config)}{standins}"
+    brought = standins.digest() if embedded.has_standins(config) else ""
+    return config.environment.get(VARIABLE) or f"{embedded.major(config)}{brought}"
 
 
 @lru_cache(maxsize=8)
