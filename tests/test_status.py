@@ -177,7 +177,18 @@ def test_a_command_with_nothing_to_do_loads_only_what_it_needs(
 
 def test_the_list_of_commands_loads_none_of_what_they_do(pushed_service: Service) -> None:
     loaded = {".".join(name.split(".")[:2]) for name in modules_of(pushed_service, "--list")}
-    work = {"state", "repo", "shadow", "migrations", "lanes", "check", "prove", "doctor", "adopt"}
+    work = {
+        "config",
+        "state",
+        "repo",
+        "shadow",
+        "migrations",
+        "lanes",
+        "check",
+        "prove",
+        "doctor",
+        "adopt",
+    }
     assert "twolane.tasks" in loaded
     assert not loaded & {f"twolane.{room}" for room in work}
 

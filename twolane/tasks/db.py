@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
-from twolane.config import is_many
 from twolane.guards.refusal import refuse
 from twolane.tasks import console, screens
 from twolane.tasks.adopt import adopt as adopt
@@ -122,6 +121,7 @@ def apply(
     carry_on: bool = False,
 ) -> None:
     """Lane A: run the SQL files that are new or changed, each in one transaction."""
+    from twolane.config import is_many
     from twolane.guards import guards
     from twolane.lanes import apply as lane_a
     from twolane.state.connected import work_on
@@ -169,6 +169,7 @@ def sync(
     jobs: str = "4",
 ) -> None:
     """Lane A: bring the live database into the mirror, introspected.py and schema.lock.json."""
+    from twolane.config import is_many
     from twolane.guards import guards
     from twolane.lanes import mirror
     from twolane.state.connected import work_on
@@ -278,6 +279,7 @@ def push(
     carry_on: bool = False,
 ) -> None:
     """Lane B: bring the waiting revisions into the database."""
+    from twolane.config import is_many
     from twolane.guards import guards
     from twolane.lanes import push as lane_b_push
     from twolane.state import hazards

@@ -6,7 +6,6 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 
 from twolane import exit_codes
-from twolane.config import is_many
 from twolane.guards.refusal import refuse
 from twolane.tasks import console, screens
 from twolane.tasks.command import Different, command
@@ -18,6 +17,7 @@ from twolane.text import clean_line
 @command("db.status", help={"target": TARGETS, "json": JSON, "jobs": JOBS})
 def status(c: Context, target: str | None = None, json: bool = False, jobs: str = "4") -> None:
     """Where things stand: the target, what each lane has pending, what to run next."""
+    from twolane.config import is_many
     from twolane.guards import guards
     from twolane.lanes import status as report
     from twolane.state.connected import work_on
