@@ -117,6 +117,26 @@ def from_user_code(error: BaseException, root: Path) -> Failure:
             f"    {(error.text or '').rstrip()}\n    {' ' * ((error.offset or 1) - 1)}^",
             _CORRECT,
         )
+    what = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    if type(error).__name__ == "NoReferencedTableError":
+        return Failure(what, _BY_ATTRIBUTE)
+    frame = _own_frame(error, root)
+    if frame is None:
+        return Failure(what, _CORRECT)
+    return Failure(f"{_place(frame, root)}: {what}\n    {frame.line or ''}", _CORRECT)
+
+
+def place_in_user_code(error: BaseException, root: Path) -> str | None:
+    """`file:line` of the service's own code that the error came through last, if it did."""
+    frame = _own_frame(error, root)
+    return _place(frame, root) if frame else None
+
+
+def _own_frame(error: BaseException, root: Path) -> traceback.FrameSummary | None:
+    """The last call of the service's code; Alembic's environment counts only if there is no other.
+
+    Code in `tasks.py`, or installed below the service's folder, is not where an error is mended.
+    """
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
@@ -124,16 +144,12 @@ def from_user_code(error: BaseException, root: Path) -> Failure:
         and Path(frame.filename) != root / "tasks.py"
         and "site-packages" not in frame.filename
     ]
-    what = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-    if type(error).__name__ == "NoReferencedTableError":
-        return Failure(what, _BY_ATTRIBUTE)
-    if not frames:
-        return Failure(what, _CORRECT)
     own = [frame for frame in frames if Path(frame.filename).name != "env.py"] or frames
-    return Failure(
-        f"{_relative(own[-1].filename, root)}:{own[-1].lineno}: {what}\n    {own[-1].line or ''}",
-        _CORRECT,
-    )
+    return own[-1] if own else None
+
+
+def _place(frame: traceback.FrameSummary, root: Path) -> str:
+    return f"{_relative(frame.filename, root)}:{frame.lineno}"
 
 
 def _relative(filename: str, root: Path) -> str:

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from twolane import config
 from twolane.config import Config
 from twolane.lanes import generate
-from twolane.migrations import runner
+from twolane.migrations import app_models
 from twolane.repo import contents
 from twolane.repo.contents import Repo
 from twolane.shadow import shadow
@@ -109,7 +109,7 @@ def models(schema: ModuleType, metadata: MetaData) -> dict[str, type]:
 
 def app_tables(repo: Repo) -> frozenset[str]:
     """The tables that `app.py` declares, as `schema.name`."""
-    return runner.app_schema(repo.config).tables
+    return app_models.app_schema(repo.config).tables
 
 
 def mirrored_tables(repo: Repo) -> frozenset[str]:

@@ -18,7 +18,7 @@ from twolane.guards.checks import examines
 from twolane.guards.findings import DIFFERENT, Finding, from_failure, from_refusal
 from twolane.guards.refusal import Refused
 from twolane.lanes import generate
-from twolane.migrations import runner
+from twolane.migrations import app_models
 from twolane.models import render
 from twolane.repo.ledger import Ledger
 from twolane.repo.locations import Place
@@ -31,7 +31,7 @@ def scope(ground: Ground) -> Iterator[Finding]:
     """Guard G04: no table of app.py is in the mirror."""
     app = _app_file(ground)
     try:
-        declared = runner.app_schema(ground.repo.config).tables
+        declared = app_models.app_schema(ground.repo.config).tables
     except Failure as failure:
         yield from_failure(failure, "scope", app.file)
         return

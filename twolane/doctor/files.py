@@ -18,7 +18,7 @@ from twolane.guards import guards
 from twolane.guards.checks import examines
 from twolane.guards.findings import Finding, from_failure, from_refusal
 from twolane.lanes import generate
-from twolane.migrations import runner
+from twolane.migrations import app_models
 from twolane.postgres import standins
 from twolane.repo import sqlfiles
 from twolane.repo.contents import Repo
@@ -124,7 +124,7 @@ def scope(repo: Repo) -> Iterator[Finding]:
     """Reports models in app.py for tables of lane A (G04): such a model knows only the columns that
     it declares, so the ORM would drop what SQL made."""
     app = (repo.config.schema / "app.py").relative_to(repo.config.root).as_posix()
-    declared = runner.app_schema(repo.config).tables
+    declared = app_models.app_schema(repo.config).tables
     if refusal := guards.scope(declared, generate.relations(repo.lock)):
         yield from_refusal(refusal, app, Place(app))
 

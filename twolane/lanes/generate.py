@@ -20,7 +20,7 @@ from twolane.facts import catalog, differences, identities
 from twolane.facts.catalog import Change, Snapshot
 from twolane.guards import guards
 from twolane.guards.refusal import refuse
-from twolane.migrations import runner
+from twolane.migrations import app_models, runner
 from twolane.repo import ledger, revisions
 from twolane.repo.contents import Repo
 from twolane.shadow import shadow
@@ -140,7 +140,7 @@ def _compare(repo: Repo, title: str | None, working: Working) -> tuple[bool, Pat
 def _declared(repo: Repo, working: Working) -> Snapshot:
     base = Replays(repo, working).base()
     with shadow.connect(repo.config, base.database) as connection:
-        return runner.declared(connection, repo.config)
+        return app_models.declared(connection, repo.config)
 
 
 def unseen(declared: Snapshot, base: Snapshot, made: Snapshot) -> list[Change]:
@@ -196,7 +196,7 @@ def _look(repo: Repo) -> Path:
 
 def _check_scope(repo: Repo, facts: Snapshot) -> None:
     """Checks G04, and that no foreign key refers to a table that the shadow lacks."""
-    schema = runner.app_schema(repo.config)
+    schema = app_models.app_schema(repo.config)
     mirrored, made = relations(repo.lock), relations(facts)
     refuse(guards.scope(schema.tables, mirrored))
     lost = sorted((schema.referenced - schema.tables) & mirrored - made)

@@ -66,7 +66,7 @@ def make(repo: Repo, ledger: Ledger, working: Callable[[str], Any], to: str | No
     Raises:
         Failure: a revision, or a file before it, doesn't run; `to` is not a revision of the repo.
     """
-    from twolane.migrations import runner
+    from twolane.migrations import runner, session
 
     config, todo = repo.config, _up_to(waiting(repo, ledger), to, repo.revisions)
     replays, history = Replays(repo, working), up_to(repo.revisions, ledger.revision)
@@ -78,7 +78,7 @@ def make(repo: Repo, ledger: Ledger, working: Callable[[str], Any], to: str | No
     try:
         with shadow.connect(config, stand.database) as connection:
             done = runner.rehearse(connection, config, todo[-1].id)
-    except runner.NeedsSession as failure:
+    except session.NeedsSession as failure:
         return Plan(todo, (), stand.facts, stand.facts, owned, needs_session=failure.message)
     except runner.TransactionEnded:
         shadow.discard(config, stand.database)

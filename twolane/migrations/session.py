@@ -1,0 +1,134 @@
+"""Alembic on a psycopg connection, and its errors in the user's words."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from traceback import extract_tb
+from typing import TYPE_CHECKING, Any
+
+from twolane.config import Config
+from twolane.errors import Failure, from_postgres, from_user_code, place_in_user_code
+
+if TYPE_CHECKING:
+    from alembic.config import Config as AlembicConfig
+    from psycopg import Connection
+
+
+class NeedsSession(Failure):
+    """A statement that can't run in a transaction, like `create index concurrently`."""
+
+
+@contextmanager
+def session(connection: Connection[Any]) -> Iterator[tuple[Any, list[str]]]:
+    """SQLAlchemy on the psycopg connection, and the statements it runs.
+
+    SQLAlchemy asks the server a few things when it first connects and then rolls back, so this
+    comes before the transaction. Its own transaction is a formality: psycopg's is the real one.
+    """
+    from sqlalchemy import create_engine, event
+    from sqlalchemy.pool import StaticPool
+
+    engine = create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: connection,
+        poolclass=StaticPool,
+        pool_reset_on_return=None,
+    )
+    statements: list[str] = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def note(_c: Any, _cursor: Any, statement: str, _p: Any, _context: Any, _many: bool) -> None:
+        text = statement.strip()
+        if not _OWN_STATEMENT.match(text):
+            statements.append(text)
+
+    with engine.connect() as alchemy:
+        statements.clear()
+        yield alchemy, statements
+
+
+# Savepoints, Alembic's version table, and the check whether that table exists.
+_OWN_STATEMENT = re.compile(
+    r"(RELEASE |ROLLBACK TO )?SAVEPOINT |SELECT pg_catalog\.pg_class\.relname"
+    r"|(SELECT|UPDATE|INSERT INTO|DELETE FROM|CREATE TABLE)\b[^;]*\btwolane\.alembic_version\b"
+)
+
+
+def run(config: Config, alchemy: Any, work: Any, **attributes: Any) -> Any:
+    """Calls `work` with Alembic's commands and settings; `attributes` are for `migrations/env.py`.
+
+    Raises:
+        Failure: a migration or `app.py` fails; it names the line.
+    """
+    from alembic import command
+    from alembic.util import CommandError
+    from psycopg import Error as PostgresError
+    from psycopg.errors import LockNotAvailable
+    from sqlalchemy.exc import DBAPIError
+
+    settings = _settings(config)
+    settings.attributes |= {"connection": alchemy, "package": config.package, **attributes}
+    if alchemy is not None and not alchemy.in_transaction():
+        alchemy.begin()
+    with importable(config):
+        try:
+            return work(command, settings)
+        except DBAPIError as error:
+            if isinstance(error.orig, LockNotAvailable):
+                raise error.orig from None  # the whole transaction is tried again
+            if not isinstance(error.orig, PostgresError):
+                raise
+            raise _statement_failure(config, error, error.orig) from error
+        except CommandError as error:
+            raise Failure(
+                str(error), "Run `invoke db.status` to see where things stand."
+            ) from error
+        except (Exception, SystemExit) as error:
+            failure = from_user_code(error, config.root)
+            if any(frame.name == "autocommit_block" for frame in extract_tb(error.__traceback__)):
+                raise NeedsSession(failure.message.replace(": AssertionError: ", ":")) from error
+            raise failure from error
+
+
+def _statement_failure(config: Config, error: Any, cause: Any) -> Failure:
+    failure = from_postgres(cause, "The migration failed")
+    place = place_in_user_code(error, config.root) or type(error).__name__
+    statement = "\n    ".join((error.statement or "").strip().splitlines()[:12])
+    if cause.sqlstate == "55P04":
+        failure.first = (
+            "Postgres lets a new enum value be used once its transaction is over. Put the use into "
+            "a revision of its own, and push the one before it first: invoke db.push --to REVISION"
+        )
+    kind = NeedsSession if cause.sqlstate == "25001" else Failure
+    return kind(
+        f"{failure.message}\n  in {place}:\n    {statement}",
+        failure.first
+        or "Correct the migration, then run the same command again; nothing was applied.",
+    )
+
+
+@contextmanager
+def importable(config: Config) -> Iterator[None]:
+    """Puts the service's own folders first on the module path, whether or not it is installed."""
+    before = sys.path[:]
+    sys.path[:] = [str(config.root / "src"), str(config.root), *before]
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+def _settings(config: Config) -> AlembicConfig:
+    """`[tool.alembic]` of the service's pyproject.toml, for this folder; Alembic stays quiet."""
+    import io
+
+    from alembic.config import Config as AlembicConfig
+    from alembic.config import MessagingOptions
+
+    settings = AlembicConfig(toml_file=str(config.root / "pyproject.toml"), stdout=io.StringIO())
+    settings.messaging_opts = MessagingOptions(quiet=True)
+    settings.set_main_option("script_location", str(config.migrations).replace("%", "%%"))
+    return settings
