@@ -108,8 +108,9 @@ def _append(path: Path, text: str) -> None:
 def test(c: Context, k: str = "") -> None:
     """Run the tests."""
     only = ["-k", k] if k else []
+    # Each worker has a server and services of its own; tests that follow each other share them.
     workers = ["-n", str(min(4, os.cpu_count() or 1))]
-    command = [sys.executable, "-m", "pytest", "-q", *workers, "--dist", "loadgroup", *only]
+    command = [sys.executable, "-m", "pytest", "-q", *workers, "--dist", "worksteal", *only]
     _check(command)
 
 
@@ -125,21 +126,10 @@ def lint(c: Context) -> None:
             for words in (["format", "--check", "."], ["check", "."])
         ]
         checks += [
-            ("this repo", [sys.executable, "-m", "mypy", "tasks.py"], ROOT),
-            (
-                "its tests",
-                [sys.executable, "-m", "mypy", "--cache-dir=.mypy_cache/tests", "tests"],
-                ROOT,
-            ),
-            (
-                "the engine",
-                [sys.executable, "-m", "mypy", "--cache-dir=.mypy_cache/engine", "twolane"],
-                ROOT,
-            ),
+            ("this repo", [sys.executable, "-m", "mypy", "tasks.py", "twolane", "tests"], ROOT),
             ("a rendered service", [sys.executable, "-m", "mypy"], service),
             ("the engine's layers", [sys.executable, "-c", LAYERS], ROOT),
         ]
-        # The checks run in parallel, so each mypy has its own cache.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             codes = list(pool.map(lambda check: _checked(*check), checks))
     if any(codes):

@@ -165,7 +165,10 @@ def test_two_commands_at_once_go_one_after_the_other(service: Service, tmp_path:
     assert sum("Nothing to apply" in out for out in ended) == 1
 
 
-def test_who_holds_a_lock_is_named_after_three_tries(service: Service) -> None:
+def test_who_holds_a_lock_is_named_after_three_tries(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transactions, "LOCK_TIMEOUT", "500ms")
     service.write(GUARDRAILS, "alter table public.contacts add column if not exists fax text;\n")
     with psycopg.connect(service.env["DATABASE_URL"]) as other:
         other.execute("lock table public.contacts in share mode")
