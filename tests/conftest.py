@@ -1,5 +1,6 @@
 """A real Postgres for the tests, and fresh databases on it."""
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -11,6 +12,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from filelock import FileLock
 from fleets import FIVE, THREE, Fleet, make_fleet
 from prepared import facts_prepared
 from psycopg import sql
@@ -219,10 +221,28 @@ def database_name(conninfo: str) -> str:
     return str(psycopg.conninfo.conninfo_to_dict(conninfo)["dbname"])
 
 
+def rendered(tmp_path_factory: pytest.TempPathFactory, starter: str) -> Service:
+    """A fresh render that all workers share."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"{starter}-starter"
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.exists():
+            draft = folder.with_suffix(".draft")
+            render(draft / "crm", starter=starter)
+            draft.rename(folder)
+    return Service(folder / "crm")
+
+
 @pytest.fixture(scope="session")
 def blank_service(tmp_path_factory: pytest.TempPathFactory) -> Service:
     """A fresh render, to be copied: not bootstrapped."""
-    return render(tmp_path_factory.mktemp("blank") / "crm")
+    return rendered(tmp_path_factory, "omnicrm")
+
+
+@pytest.fixture(scope="session")
+def minimal_service(tmp_path_factory: pytest.TempPathFactory) -> Service:
+    """The same of the smaller starter."""
+    return rendered(tmp_path_factory, "minimal")
 
 
 @pytest.fixture

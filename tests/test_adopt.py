@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from adopting import adopt, expect_repeatable, facts_of, listed, newcomer, sql_of, untouched
 from conftest import NewDatabase
-from service import DEV_MARKERS, Service, render
+from service import DEV_MARKERS, Service
 from steps import start
 
 from twolane.repo.starter import STARTER
@@ -51,21 +51,16 @@ alter default privileges in schema public grant all on functions to anon, authen
 """
 
 
-@pytest.fixture(scope="module")
-def blank(tmp_path_factory: pytest.TempPathFactory) -> Service:
-    return render(tmp_path_factory.mktemp("minimal") / "crm", starter="minimal")
-
-
 @pytest.fixture
 def fresh(
-    blank: Service,
+    minimal_service: Service,
     new_database: NewDatabase,
     platform: str,
     server: PostgresServer,
     tmp_path: Path,
 ) -> Service:
     """A fresh service, and a database with nothing of a user's."""
-    return newcomer(blank, tmp_path / "crm", new_database(platform), server.get_uri())
+    return newcomer(minimal_service, tmp_path / "crm", new_database(platform), server.get_uri())
 
 
 @pytest.fixture

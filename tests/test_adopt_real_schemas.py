@@ -11,7 +11,7 @@ import pytest
 import shared_schemas
 from adopting import adopt, expect_repeatable, facts_of, newcomer, sql_of, untouched
 from conftest import NewDatabase
-from service import APP, Service, render
+from service import APP, Service
 
 from benchmarks import schema as bench
 
@@ -51,11 +51,6 @@ class Links(UUIDKey, AppBase):
 """
 
 
-@pytest.fixture(scope="module")
-def blank(tmp_path_factory: pytest.TempPathFactory) -> Service:
-    return render(tmp_path_factory.mktemp("minimal") / "crm", starter="minimal")
-
-
 @pytest.fixture
 def load(
     new_database: NewDatabase, platform: str, request: pytest.FixtureRequest
@@ -88,7 +83,7 @@ def scripts(name: str, url: str) -> list[bytes]:
 @pytest.mark.parametrize("name", REFERRED)
 def test_an_adopted_schema_is_identical_on_the_shadow_and_lane_b_builds_on_it(
     name: str,
-    blank: Service,
+    minimal_service: Service,
     load: Callable[[str], str],
     server: PostgresServer,
     dump_schema: Callable[[str], str],
@@ -96,7 +91,7 @@ def test_an_adopted_schema_is_identical_on_the_shadow_and_lane_b_builds_on_it(
 ) -> None:
     url = load(name)
     before = dump_schema(url)
-    service = newcomer(blank, tmp_path / "crm", url, server.get_uri())
+    service = newcomer(minimal_service, tmp_path / "crm", url, server.get_uri())
     with untouched(service):
         found = adopt(service)
     assert dump_schema(url) == before, "an observer that is not ours sees nothing new"
@@ -129,11 +124,11 @@ def expect_checked(service: Service) -> None:
 
 
 def test_what_a_schema_loses_in_its_files_is_noticed(
-    blank: Service, load: Callable[[str], str], server: PostgresServer, tmp_path: Path
+    minimal_service: Service, load: Callable[[str], str], server: PostgresServer, tmp_path: Path
 ) -> None:
     """The tests above can fail: a file without one of its statements makes another database."""
     url = load("nine_files")
-    service = newcomer(blank, tmp_path / "crm", url, server.get_uri())
+    service = newcomer(minimal_service, tmp_path / "crm", url, server.get_uri())
     adopt(service)
     assert "contacts_select_own" in sql_of(service)
     (path,) = (service.folder / "supabase/sql").glob("*_policies.sql")

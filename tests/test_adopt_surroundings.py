@@ -19,7 +19,7 @@ from pooler import transaction_pooler
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from servers import Server, running
-from service import ROOT, Service, render
+from service import ROOT, Service
 
 from twolane.postgres import session
 
@@ -105,17 +105,12 @@ create or replace view public.round as select count(*)::int as n from public.rou
 """
 
 
-@pytest.fixture(scope="module")
-def blank(tmp_path_factory: pytest.TempPathFactory) -> Service:
-    return render(tmp_path_factory.mktemp("minimal") / "crm", starter="minimal")
-
-
 Begin = Callable[..., Service]
 
 
 @pytest.fixture
 def begin(
-    blank: Service,
+    minimal_service: Service,
     new_database: NewDatabase,
     platform: str,
     server: PostgresServer,
@@ -125,7 +120,7 @@ def begin(
 
     def begin(statements: str = "", url: str = "") -> Service:
         url = url or new_database(platform)
-        service = newcomer(blank, tmp_path / "crm", url, server.get_uri())
+        service = newcomer(minimal_service, tmp_path / "crm", url, server.get_uri())
         if statements:
             service.sql(statements)
         return service

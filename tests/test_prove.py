@@ -1,12 +1,13 @@
 """`db.prove`: the starters hold; verdicts, what is shared or closed, copies."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from proofs import OMNICRM, hint, proven, report, verdicts
-from service import Service, render
+from service import Service
 from steps import add_sql
 
 from twolane.prove import attempts
@@ -32,8 +33,9 @@ def test_the_tables_of_omnicrm_hold(service: Service) -> None:
     assert set(closed.values()) == {"denied"}
 
 
-def test_the_tables_of_minimal_hold(tmp_path: Path, server: Any) -> None:
-    service = render(tmp_path / "crm", starter="minimal")
+def test_the_tables_of_minimal_hold(minimal_service: Service, tmp_path: Path, server: Any) -> None:
+    shutil.copytree(minimal_service.folder, tmp_path / "crm")
+    service = Service(tmp_path / "crm")
     service.env["SHADOW_DATABASE_URL"] = server.get_uri()
     found = report(service)
     assert found["proven"]
@@ -134,9 +136,10 @@ def test_functions_and_views_that_keep_tenants_apart_pass(service: Service) -> N
 
 
 def test_a_copy_of_the_local_database_is_proven_and_itself_untouched(
-    blank_service: Service, tmp_path: Path
+    minimal_service: Service, tmp_path: Path
 ) -> None:
-    service = render(tmp_path / "crm", starter="minimal")
+    shutil.copytree(minimal_service.folder, tmp_path / "crm")
+    service = Service(tmp_path / "crm")
     try:
         service.invoke("db.bootstrap")
         assert report(service, "--target", "local")["database"] == "local"
