@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import copier
-from service import ROOT, Service
+from service import ROOT, Service, owned
 
 FIRST, LAST = "0.1.0", "0.6.0"
 RLS = "supabase/sql/03_rls_ai_tables.sql"
 LOOSE = "using ((select auth.uid()) = user_id);"
 STRICT = "using ((select auth.uid()) = user_id and (select auth.jwt()) ->> 'aal' = 'aal2');"
-FOR_DATABASES = ("adopt*", "doctor_*", "fact*", "model*", "prove*", "standins")
+SESSION = "src/crm/db/session.py"
+RENAMED = ("tests/test_tenant_isolation.py", "tests/test_isolation.py")
+_SESSION = "template/src/{{package_name}}/db/session.py"
 AUDIT = """create schema if not exists audit;
 create table if not exists audit.events (id uuid primary key default gen_random_uuid());
 """
@@ -71,22 +73,9 @@ class Template:
         return Service(folder)
 
 
-def owned(folder: Path) -> Service:
-    """The folder as its owner's git repo."""
-    service = Service(folder)
-    service.git("init", "--quiet", "--initial-branch=main")
-    service.git("config", "user.name", "Owner")
-    service.git("config", "user.email", "owner@example.invalid")
-    service.commit()
-    return service
-
-
-def make(folder: Path, whole: bool = True) -> Template:
-    """This checkout as version 0.1.0, and the releases after it.
-
-    whole: with what the commands on databases need; Copier runs git for each file it writes.
-    """
-    ignored = shutil.ignore_patterns("__pycache__", ".*_cache", *(() if whole else FOR_DATABASES))
+def make(folder: Path) -> Template:
+    """This checkout's template as version 0.1.0, and the releases after it."""
+    ignored = shutil.ignore_patterns("__pycache__", ".*_cache")
     shutil.copytree(ROOT / "template", folder / "template", ignore=ignored)
     shutil.copy(ROOT / "copier.yml", folder)
     (folder / "CHANGELOG.md").write_text("# Changelog\n\n## 0.0.1\n\nUpgrading: ancient.\n")
@@ -95,19 +84,19 @@ def make(folder: Path, whole: bool = True) -> Template:
     template.git("config", "user.name", "Maintainer")
     template.git("config", "user.email", "maintainer@example.invalid")
     template.release(FIRST, "nothing to upgrade from.")
-    _a_guard_is_fixed(template)
+    _the_session_is_mended(template)
     _a_file_comes_into_the_middle_of_the_order(template)
     _a_policy_is_tightened(template)
-    _a_managed_file_is_renamed(template)
+    _a_file_is_renamed(template)
     _a_question_is_added(template)
     _lines_that_owners_edit_change(template)
     _commands_of_its_own(template)
     return template
 
 
-def _a_guard_is_fixed(template: Template) -> None:
-    reason = "The live database changed since the last sync:"
-    template.replace("template/tasks/guards.py", reason, f"{reason[:-1]}, behind it:")
+def _the_session_is_mended(template: Template) -> None:
+    reason = "DATABASE_URL is not set, neither in the environment nor in .env. "
+    template.replace(_SESSION, reason, f"{reason}Set it. ")
     template.release("0.2.0", "nothing to do.")
 
 
@@ -125,11 +114,8 @@ def _a_policy_is_tightened(template: Template) -> None:
     template.release("0.4.0", "insights need a second factor now.\nThen:\n\n- invoke db.apply")
 
 
-def _a_managed_file_is_renamed(template: Template) -> None:
-    template.git("mv", "template/tasks/options.py", "template/tasks/choices.py")
-    for path in (template.folder / "template/tasks").glob("*.py"):
-        text = path.read_text(encoding="utf-8")
-        path.write_text(text.replace("from .options import", "from .choices import"), "utf-8")
+def _a_file_is_renamed(template: Template) -> None:
+    template.git("mv", *(f"template/{name}" for name in RENAMED))
     template.release("0.5.0", "nothing to do.")
 
 
@@ -145,7 +131,7 @@ def _lines_that_owners_edit_change(template: Template) -> None:
     """0.7.0: what the tests of conflicts change as well, a file less, a file more."""
     template.replace(f"template/{RLS}", STRICT, STRICT.replace("aal2", "aal3"))
     template.git("rm", "--quiet", "template/tests/test_barrel.py")
-    (template.folder / "template/tasks/reports.py").write_text('"""The template\'s."""\n')
+    (template.folder / "template/tests/reports.py").write_text('"""The template\'s."""\n')
     template.release("0.7.0", "read the conflicts.")
 
 

@@ -9,10 +9,10 @@ import pytest
 import template_repo
 from service import APP, ROOT, Service, clean_environment
 from steps import MIRROR, ORDER, SQL
-from template_repo import FIRST, LAST, LOOSE, RLS, STRICT, Template
+from template_repo import FIRST, LAST, LOOSE, RENAMED, RLS, SESSION, STRICT, Template
 
 from twolane.errors import Failure
-from twolane.template import managed, origin
+from twolane.template import origin
 from twolane.template import update as updating
 
 WORKFLOW = ".github/workflows/db.yml"
@@ -21,7 +21,7 @@ DEPENDENCY = '    "python-dotenv>=1.2,<2",\n'
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
-    return template_repo.make(tmp_path_factory.mktemp("releases") / "twolane", whole=False)
+    return template_repo.make(tmp_path_factory.mktemp("releases") / "twolane")
 
 
 def tree(service: Service) -> dict[str, bytes]:
@@ -39,14 +39,11 @@ def edited(service: Service) -> Service:
     for path in MIRROR:
         service.write(path, "as of the last sync\n")
     service.write("migrations/versions/0001_mine.py", "# my revision\n")
-    service.write("tasks/local.py", "# my tasks\n")
-    service.write("tasks/mine.py", "# beside the template's\n")
+    service.write("tasks.py", service.read("tasks.py") + "\n\n# my tasks\n")
+    service.write("src/crm/mine.py", "# beside the template's\n")
     service.write("README.md", "# Sales\n\nWritten from scratch.\n")
     service.write(RLS, "-- reviewed\n" + service.read(RLS))
-    guards = service.read("tasks/guards.py")
-    service.write(
-        "tasks/guards.py", guards.replace("import annotations\n", "import annotations\n# me\n")
-    )
+    service.write(SESSION, service.read(SESSION) + "\n\n# me\n")
     for gone in ("tests/test_migrations.py", f"{SQL}/99_cleanup_drop_jacuzzi_models.sql"):
         (service.folder / gone).unlink()
     service.write(f"{SQL}/30_sales.sql", "select 1;\n")
@@ -84,7 +81,7 @@ def test_an_unedited_service_becomes_a_fresh_render_but_for_what_is_written_once
     service = template.render(tmp_path / "crm", FIRST)
     once = {path: service.read(path) for path in MIRROR}
     made = update(service, LAST)
-    assert made.changed["tasks/options.py"] == "removed" and made.kept == []
+    assert made.changed[RENAMED[0]] == "removed" and made.kept == []
     fresh = tree(template.render(tmp_path / "fresh" / "crm", LAST))
     assert {path: service.read(path) for path in MIRROR} == once
     for path in MIRROR:
@@ -114,8 +111,7 @@ def test_both_lists_of_what_is_written_once_agree() -> None:
     import yaml
 
     settings = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
-    own = {f"/{path}" for path in managed.OWN}
-    assert set(settings["_skip_if_exists"]) == own
+    own = set(settings["_skip_if_exists"])
     (on_update,) = [entry for entry in settings["_exclude"] if "update" in entry]
     assert {line for line in on_update.split() if line.startswith("/")} == own
     assert not {"_tasks", "_migrations", "_jinja_extensions"} & settings.keys()
@@ -123,7 +119,7 @@ def test_both_lists_of_what_is_written_once_agree() -> None:
 
 def test_what_the_owner_deleted_stays_deleted(template: Template, tmp_path: Path) -> None:
     service = template.render(tmp_path / "crm", "0.3.0")
-    gone = ["tasks/local.py", "tests/test_barrel.py", RLS, WORKFLOW, "README.md"]
+    gone = ["tasks.py", "tests/test_barrel.py", RLS, WORKFLOW, "README.md"]
     for path in gone:
         (service.folder / path).unlink()
     service.write(ORDER, service.read(ORDER).replace("03_rls_ai_tables.sql\n", ""))
@@ -140,13 +136,13 @@ def test_lines_that_both_changed_get_conflict_markers_and_nothing_is_lost(
     service = template.render(tmp_path / "crm", "0.6.0")
     mine = STRICT.replace("aal2", "mine")
     service.write(RLS, service.read(RLS).replace(STRICT, mine))
-    service.write("tasks/reports.py", '"""The owner\'s."""\n')
+    service.write("tests/reports.py", '"""The owner\'s."""\n')
     service.commit()
     done = service.invoke("template.update", "--to", "0.7.0", code=3)
     assert "Both sides changed the same lines" in done.out and "invoke db.check" in done.out
     for path, texts in {
         RLS: (mine, STRICT.replace("aal2", "aal3")),
-        "tasks/reports.py": ("The owner's", "The template's"),
+        "tests/reports.py": ("The owner's", "The template's"),
     }.items():
         assert f"    {path}\n" in done.out
         assert all(text in service.read(path) for text in (*texts, "<<<<<<<", "=======", ">>>>>>>"))
@@ -157,7 +153,7 @@ def test_an_edited_file_that_the_template_gave_up_is_kept(
     template: Template, tmp_path: Path
 ) -> None:
     service = template.render(tmp_path / "crm", "0.4.0")
-    files = [WORKFLOW, "tasks/options.py", "tests/test_barrel.py"]
+    files = [WORKFLOW, "tests/test_barrel.py", RENAMED[0]]
     texts = {path: f"{service.read(path)}\n# mine\n" for path in files}
     for path, text in texts.items():
         service.write(path, text)
@@ -165,7 +161,7 @@ def test_an_edited_file_that_the_template_gave_up_is_kept(
     made = update(service, "0.7.0", ci="false")
     assert made.kept == files
     assert {path: service.read(path) for path in files} == texts
-    assert (service.folder / "tasks/choices.py").exists()
+    assert (service.folder / RENAMED[1]).exists()
 
 
 def test_an_edited_readme_is_merged_and_one_written_anew_left_alone(
@@ -232,7 +228,7 @@ def test_a_service_in_a_folder_of_a_larger_repo_is_updated_alone(
     service.write(RLS, "-- reviewed\n" + service.read(RLS))
     whole.commit()
     made = update(service, LAST, region="us")
-    assert made.changed["tasks/options.py"] == "removed" and made.conflicts == []
+    assert made.changed[RENAMED[0]] == "removed" and made.conflicts == []
     assert made.answers == {} and "# Region: us" in service.read("supabase/config.toml")
     assert STRICT in service.read(RLS) and LOOSE not in service.read(RLS)
     changed = whole.git("status", "--short", "--untracked-files=all").splitlines()

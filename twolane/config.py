@@ -137,11 +137,11 @@ def load(start: Path | None = None) -> Config:
             one that it pins.
     """
     root = find_root(start)
-    document = _document(root)
-    if stale := pin.stale(document):
+    project = document(root)
+    if stale := pin.stale(project):
         raise Failure(pin.complaint(*stale), pin.remedy(root, stale[0]))
     try:
-        table = _table(document["tool"]["twolane"], "", "tool.twolane")
+        table = _table(project["tool"]["twolane"], "", "tool.twolane")
         found = _read({"package": None, "postgres": 18, "targets": {}} | table, SETTINGS)
     except TypeError as error:
         raise Failure(
@@ -182,11 +182,11 @@ def find_root(start: Path | None = None) -> Path:
 
 
 def _tool_tables(folder: Path) -> Mapping[str, Any]:
-    tool = _document(folder).get("tool", {})
+    tool = document(folder).get("tool", {})
     return tool if isinstance(tool, dict) else {}
 
 
-def _document(folder: Path) -> Mapping[str, Any]:
+def document(folder: Path) -> Mapping[str, Any]:
     """The folder's pyproject.toml; nothing where there is none."""
     path = folder / "pyproject.toml"
     text = ""

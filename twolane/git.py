@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,6 +42,23 @@ def commit(root: Path, paths: Sequence[Path], message: str) -> str:
             f"git can't be run: {error}", "Install git, or commit by other means."
         ) from error
     return done.stdout.strip().splitlines()[0]
+
+
+def files_with(root: Path, starts: Sequence[str]) -> list[str]:
+    """The files that have a line with one of these starts, whether or not git has them.
+
+    Raises:
+        Failure: git is missing, or refuses.
+    """
+    patterns = [part for start in starts for part in ("-e", f"^{re.escape(start)}")]
+    options = ("--no-index", "--exclude-standard", "--files-with-matches", "--null")
+    try:
+        found = _git(root, "grep", *options, "--extended-regexp", *patterns)
+    except OSError as error:
+        raise Failure(f"git can't be run: {error}", "Install git.") from error
+    if found.returncode not in (0, 1):  # 1: there are none
+        raise Failure(f"git: {found.stderr.strip()}")
+    return sorted(found.stdout.split("\0")[:-1])
 
 
 def run(root: Path, *arguments: str, text: bytes | None = None) -> bytes:

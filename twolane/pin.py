@@ -21,7 +21,8 @@ BY_PIP = "pip install -e '.[dev]'"
 BY_UV = "uv sync"
 _NAME = re.compile(r"\s*twolane\s*(?:\[[^]]*\])?\s*([@(<>=!~;].*)?", re.IGNORECASE | re.DOTALL)
 _RELEASE = re.compile(r"v?(\d+(\.\d+)+((a|b|rc)\d+)?(\.post\d+)?)")
-_WHEEL = re.compile(r"/twolane-([^-/]+)-[^/]*\.whl$")
+_WHEEL = re.compile(r"/[^-/]+-([^-/]+)-[^/]*\.whl$")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class Pin:
     def ref(self) -> str:
         """The tag, branch or commit in a repository; "" without one."""
         path = self.url.partition("#")[0].partition("://")[2].partition("/")[2]
-        return unquote(path.rpartition("@")[2]) if self._is_repository and "@" in path else ""
+        is_repository = self.url.startswith("git+")
+        return unquote(path.rpartition("@")[2]) if is_repository and "@" in path else ""
 
     @property
     def version(self) -> str:
@@ -64,6 +66,10 @@ class Pin:
         wheel = _WHEEL.search(unquote(self.url.partition("#")[0]))
         release = _RELEASE.fullmatch(wheel[1] if wheel else self.ref)
         return release[1] if release else ""
+
+    @property
+    def is_commit(self) -> bool:
+        return _COMMIT.fullmatch(self.ref) is not None
 
     @property
     def shown(self) -> str:
@@ -81,10 +87,6 @@ class Pin:
         if self.url.startswith("file:") and engine.url:
             return _folder(self.url) == _folder(engine.url) and not engine.commit
         return bool(self.url) or _allows(self.demand, engine.version)
-
-    @property
-    def _is_repository(self) -> bool:
-        return self.url.startswith("git+")
 
 
 def read(document: Mapping[str, Any]) -> list[Pin]:

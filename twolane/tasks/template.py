@@ -1,27 +1,20 @@
-"""The service and its template: what of it is as rendered, and how it comes to a newer version."""
+"""The service and its template: whether it has the newest version, and how it comes to one."""
 
 from __future__ import annotations
 
-import json as json_module
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from invoke.context import Context
-from invoke.exceptions import Exit
 
-from twolane import exit_codes
 from twolane.errors import Failure
 from twolane.guards.refusal import refuse
 from twolane.tasks import console
 from twolane.tasks.command import Different, command
-from twolane.tasks.console import done, say
+from twolane.tasks.console import done
 from twolane.tasks.options import JSON
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from packaging.version import Version
 
     from twolane.template.changelog import Section
@@ -30,32 +23,21 @@ if TYPE_CHECKING:
 
 @command("template.check", help={"json": JSON})
 def check(c: Context, json: bool = False) -> None:
-    """Compare the managed files with what their version rendered; look for a newer version."""
+    """Compare the engine with its pin, look for conflict markers and for a newer version."""
     from twolane import config
     from twolane.tasks import template_screen
-    from twolane.template import managed, origin
-    from twolane.template import report as template_report
+    from twolane.template import check as checking
+    from twolane.template import origin
 
-    root = config.load().root
+    root = config.find_root()
     record = origin.read(root)
     with console.working(f"reading the template at {record.shown}"):
-        releases = origin.releases(record)
-        rendered = origin.render(record)
-    present = {path: (root / path).read_bytes() for path in rendered if (root / path).is_file()}
-    newest, current = origin.newest(releases), origin.version(record, releases)
-    found = template_report.Check(
-        record=record,
-        managed=sum(map(managed.is_managed, rendered)),
-        deviations=managed.deviations(rendered, present),
-        conflicts=managed.conflicting(present),
-        newest=newest,
-        newer=newest is not None and (current is None or newest > current),
-    )
+        found = checking.look(record, config.document(root))
     if json:
-        console.print_json(template_report.check_json(found))
+        console.print_json(checking.as_json(found))
     else:
         template_screen.show_check(found)
-    if found.deviations or found.conflicts or found.newer:
+    if not found.is_fine:
         raise Different
 
 
@@ -64,17 +46,16 @@ def check(c: Context, json: bool = False) -> None:
     iterable=["data"],
     help={
         "to": "The version to come to; without it, the newest.",
-        "data": "An answer to change, KEY=VALUE: project_name, ci; may be repeated.",
-        "json": "Print what was done, and what db.check finds, as JSON.",
+        "data": "An answer to change, KEY=VALUE (ci=false); may be repeated.",
+        "json": "Print what was done as JSON.",
     },
 )
 def update(
     c: Context, to: str | None = None, data: Sequence[str] | None = None, json: bool = False
 ) -> None:
-    """Merge a newer version of the template into the service, then run db.check."""
+    """Merge a newer version of the template into the service; its engine is yours to install."""
     from copier.errors import UnsafeTemplateError
 
-    # The update changes the files of `tasks/`; import all modules that run after it now.
     from twolane import config
     from twolane.tasks import template_screen
     from twolane.template import installed, origin
@@ -103,14 +84,12 @@ def update(
         refuse(updating.runs_commands(tag, unsafe, notes))
         raise
     lacking = installed.lacking(root) if "pyproject.toml" in made.changed else []
-    if not json:
-        template_screen.show_update(record, made, notes, lacking)
-    ready = not made.conflicts and not made.kept and not lacking
-    report, code = _run_check(root, json) if ready else (None, exit_codes.DIFFERENT)
     if json:
-        console.print_json(template_report.update_json(record, made, notes, lacking, report))
-    if code:
-        raise Exit(code=code)
+        console.print_json(template_report.update_json(record, made, notes, lacking))
+    else:
+        template_screen.show_update(record, made, notes, lacking, installed.remedy(root))
+    if made.conflicts or made.kept:
+        raise Different
 
 
 def _answers(data: Sequence[str]) -> Mapping[str, str]:
@@ -146,16 +125,3 @@ def _notes(record: Origin, releases: Mapping[Version, str], tag: str) -> list[Se
         return []
     current = origin.version(record, releases)
     return changelog.between(origin.notes(record, tag), current, changelog.version(tag))
-
-
-def _run_check(root: Path, json: bool) -> tuple[Any, int]:
-    """Runs `db.check` in a new process, because its modules changed; returns JSON and exit code."""
-    if not json:
-        say("db.check, of what the service is now:")
-    sys.stdout.flush()
-    words = [sys.executable, "-m", "invoke", "db.check", *(["--json"] if json else [])]
-    ran = subprocess.run(words, cwd=root, stdout=subprocess.PIPE if json else None, check=False)
-    try:
-        return (json_module.loads(ran.stdout) if json else None), ran.returncode
-    except ValueError:
-        return None, ran.returncode

@@ -5,16 +5,17 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
+import twolane
 from twolane import text
 from twolane.tasks.console import done, say, warn
 from twolane.template.changelog import Section
+from twolane.template.check import Check
 from twolane.template.origin import Origin
-from twolane.template.report import MANAGED, MERGED, SQL, Check, kind
+from twolane.template.report import MERGED, SQL, kind
 from twolane.template.update import Outcome
 
 _SIGNS = {"added": "+", "changed": "~", "removed": "-"}
 _HEADS = {
-    MANAGED: "Managed files:",
     SQL: "SQL files; what is new or changed is pending: invoke db.apply, then invoke db.sync",
     MERGED: "Merged into yours:",
 }
@@ -23,13 +24,11 @@ _MOST = 40
 
 def show_check(found: Check) -> None:
     say(f"Template {found.record.shown}, version {found.record.commit}")
-    if found.deviations:
-        warn("Managed files that are not what this version rendered:")
-        _lines([f"{each.state}  {each.file}" for each in found.deviations])
-        say("  An update merges what you changed, and may conflict with it. Your own tasks belong")
-        say("  into tasks/local.py; what nobody meant, undo: git log -- FILE")
-    else:
-        done(f"The {found.managed} managed files are what this version rendered.")
+    for problem, first in found.problems.items():
+        warn(problem)
+        say(f"  First:  {first}")
+    if not found.problems:
+        done(_engine(found))
     _show_conflicts(found.conflicts)
     if found.newer:
         warn(f"Version {found.newest} is there.  Next:  invoke template.update")
@@ -37,9 +36,19 @@ def show_check(found: Check) -> None:
         done("No newer version." if found.newest else "The template has no released version yet.")
 
 
+def _engine(found: Check) -> str:
+    version, pinned = twolane.__version__, [each.shown for each in found.pins]
+    if not pinned:
+        return f"Engine {version}; pyproject.toml pins none."
+    if found.engine is None:
+        return f"Engine {version}, a working copy; pyproject.toml pins {pinned[0]}."
+    return f"Engine {pinned[0]}, as pyproject.toml pins it."
+
+
 def show_update(
-    record: Origin, made: Outcome, notes: Sequence[Section], lacking: Sequence[str]
+    record: Origin, made: Outcome, notes: Sequence[Section], lacking: Sequence[str], install: str
 ) -> None:
+    """install: the command that installs what is lacking."""
     done(f"From version {record.commit} to {made.commit} of {record.shown}.")
     for whose, head in _HEADS.items():
         files = [f"{_SIGNS[s]} {path}" for path, s in made.changed.items() if kind(path) == whose]
@@ -64,9 +73,9 @@ def show_update(
     if lacking:
         warn("pyproject.toml asks for what is not installed:")
         _lines(lacking)
-        say("  Install it: uv sync, or pip install -e '.[dev]'")
-    if made.conflicts or made.kept or lacking:
-        say("When that is done:  invoke db.check")
+        say(f"  Install it:  {install}")
+    say("Then:  invoke db.check")
+    if made.conflicts or made.kept:
         say("Or put the whole update aside:  git reset --quiet && git stash --include-untracked")
 
 

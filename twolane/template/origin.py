@@ -16,13 +16,17 @@ from packaging.version import Version
 from twolane import git
 from twolane.errors import Failure
 from twolane.template import changelog
-from twolane.template.managed import Files
+from twolane.template.edits import Files
 
 ANSWERS = ".copier-answers.yml"
 CHANGELOG = "CHANGELOG.md"
-_ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]+://|gh:|gl:|git\+|[^/\\]+@[^/\\]+:")
-_LOGIN = re.compile(r"(?<=://)[^/@]+@")
-_MOVED = f"If it is elsewhere now: write its URL into _src_path of {ANSWERS}, and commit that."
+# A URL, one of Copier's short forms, or a host as scp writes it, which no drive of Windows is.
+_ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]+://|git\+|[^/\\:]{2,}:")
+_LOGIN = re.compile(r"(?<=://)[^/]+@")
+_MOVED = (
+    f"If it is elsewhere now: write its URL into _src_path of {ANSWERS} and into the pin in"
+    " pyproject.toml, and commit that."
+)
 
 
 @dataclass(frozen=True)

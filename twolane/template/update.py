@@ -20,9 +20,9 @@ from typing import Any
 from twolane import git
 from twolane.errors import Failure
 from twolane.guards.refusal import Refusal
-from twolane.template import managed, origin
+from twolane.template import edits, origin
 from twolane.template.changelog import Section
-from twolane.template.managed import Files
+from twolane.template.edits import Files
 from twolane.template.origin import Origin
 from twolane.text import shortened
 
@@ -132,7 +132,7 @@ def update(record: Origin, tag: str, data: Mapping[str, str]) -> Outcome:
         untouched = _rewritten(rendered, present)
         _copier(record, folder, tag, data, untouched)
         answered = _answers(record, folder, data)
-        kept = managed.given_up(rendered, present, _paths(folder))
+        kept = edits.given_up(rendered, present, _paths(folder))
         for path in kept:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(present[path])
@@ -141,7 +141,7 @@ def update(record: Origin, tag: str, data: Mapping[str, str]) -> Outcome:
         outcome = Outcome(
             commit=str(origin.read_answers(folder).get("_commit", tag)),
             changed=(changed := _changed(folder)),
-            conflicts=managed.conflicting(_present(folder, changed)),
+            conflicts=edits.conflicting(_present(folder, changed)),
             kept=kept,
             untouched=untouched,
             answers=answered,
@@ -173,9 +173,9 @@ def _copier(
 
 def _rewritten(rendered: Files, present: Files) -> list[str]:
     """The README if the owner rewrote it: a merge would add the template's whole text to it."""
-    both = managed.README in rendered.keys() & present.keys()
-    own = both and managed.is_rewritten(rendered[managed.README], present[managed.README])
-    return [managed.README] if own else []
+    both = edits.README in rendered.keys() & present.keys()
+    own = both and edits.is_rewritten(rendered[edits.README], present[edits.README])
+    return [edits.README] if own else []
 
 
 def _answers(record: Origin, folder: Path, data: Mapping[str, str]) -> Mapping[str, Any]:
