@@ -7,18 +7,21 @@ import sys
 from pathlib import Path
 
 import copier
+import engines
 import pytest
 import template_repo
-from service import Service
+from service import Service, owned
 from steps import start
-from template_repo import FIRST, LAST, RLS, Template, owned
+from template_repo import FIRST, LAST, RLS, SESSION, Template
+
+import twolane
 
 ANSWERS = ".copier-answers.yml"
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
-    return template_repo.make(tmp_path_factory.mktemp("releases") / "twolane", whole=False)
+    return template_repo.make(tmp_path_factory.mktemp("releases") / "twolane")
 
 
 @pytest.fixture
@@ -48,37 +51,68 @@ def git_that_interrupts(folder: Path, at: str) -> str:
     return f"{folder}:{path}:/usr/local/bin:/usr/bin:/bin"
 
 
-def test_a_service_of_the_newest_version_is_as_rendered(template: Template, tmp_path: Path) -> None:
+def test_a_service_of_the_newest_version_is_fine(template: Template, tmp_path: Path) -> None:
     newest = template.render(tmp_path / "crm", "0.8.0")
-    newest.write("tasks/local.py", "# mine\n")
-    newest.write("README.md", "mine\n")
-    guards = (newest.folder / "tasks/guards.py").read_bytes()
-    (newest.folder / "tasks/guards.py").write_bytes(guards.replace(b"\n", b"\r\n"))
+    for path in ("README.md", SESSION, "migrations/env.py"):
+        newest.write(path, "# mine\n")
     done = newest.invoke("template.check")
-    assert "managed files are what this version rendered." in done.out
+    assert "✓ Engine 0.1.0, a working copy; pyproject.toml pins 0.8.0.\n" in done.out
     assert "✓ No newer version." in done.out
 
 
-def test_check_names_what_is_changed_or_missing_and_the_newer_version(service: Service) -> None:
-    service.write("tasks/guards.py", service.read("tasks/guards.py") + "\n# mine\n")
-    (service.folder / "migrations/env.py").unlink()
+def test_check_names_what_conflicts_and_the_newer_version(service: Service) -> None:
     service.write(RLS, f"<<<<<<< before updating\n{service.read(RLS)}")
+    service.write("NEW.md", "\r\n>>>>>>> after updating\r\n")
+    service.write("docs.md", "The line `<<<<<<< before updating` begins a conflict.\n")
+    service.write(".env", ">>>>>>> after updating\n")  # which git ignores
     done = service.invoke("template.check", code=3)
-    assert "    missing  migrations/env.py\n    changed  tasks/guards.py\n" in done.out
-    assert f"git add:\n    {RLS}\n" in done.out
+    assert f"git add:\n    NEW.md\n    {RLS}\n" in done.out
+    assert "docs.md" not in done.out and ".env" not in done.out
     assert "Version 0.8.0 is there.  Next:  invoke template.update" in done.out
     report = json.loads(service.invoke("template.check", "--json", code=3).out)
     assert report.pop("template").endswith("/twolane")
     assert report == {
         "commit": FIRST,
+        "pinned": FIRST,
+        "installed": twolane.__version__,
+        "problems": [],
         "newest": "0.8.0",
         "newer": True,
-        "managed": [
-            {"file": "migrations/env.py", "state": "missing"},
-            {"file": "tasks/guards.py", "state": "changed"},
-        ],
-        "conflicts": [RLS],
+        "conflicts": ["NEW.md", RLS],
     }
+
+
+def test_check_names_a_pin_of_another_version(service: Service) -> None:
+    settings = service.read("pyproject.toml")
+    service.write("pyproject.toml", settings.replace(f"@{FIRST}", "@0.3.0"))
+    done = service.invoke("template.check", code=3)
+    said = "! pyproject.toml pins twolane 0.3.0, and the service is of version 0.1.0"
+    assert said in done.out
+    service.write("pyproject.toml", re.sub("^twolane = .*\n", "", settings, flags=re.M))
+    assert (
+        "✓ Engine 0.1.0; pyproject.toml pins none." in service.invoke("template.check", code=3).out
+    )
+
+
+def test_check_names_a_stale_engine_with_the_command_that_mends_it(
+    template: Template, service: Service, tmp_path: Path
+) -> None:
+    place = engines.put(tmp_path / "site", url=f"file://{template.folder}")
+    fine = service.invoke("template.check", code=3, PYTHONPATH=str(place))
+    assert f"✓ Engine {FIRST}, as pyproject.toml pins it." in fine.out
+    newer = template.render(tmp_path / "newer", "0.3.0")
+    newer.write("uv.lock", "")
+    done = newer.invoke("template.check", code=3, PYTHONPATH=str(place))
+    assert "! pyproject.toml pins twolane 0.3.0, 0.1.0 is installed.\n  First:  uv sync" in done.out
+
+
+def test_markers_in_pyproject_are_named_by_every_command(service: Service) -> None:
+    settings = service.read("pyproject.toml")
+    service.write("pyproject.toml", f"<<<<<<< before updating\n{settings}")
+    for command in ("template.check", "template.update", "db.targets"):
+        failed = service.invoke(command, code=1)
+        assert "pyproject.toml can't be read" in failed.err
+        assert "First:  Choose, between <<<<<<< and >>>>>>>" in failed.err
 
 
 def test_an_update_refuses_what_is_not_committed(service: Service) -> None:
@@ -178,11 +212,13 @@ def test_a_service_of_uncommitted_changes_is_told_how_to_get_a_version(
 ) -> None:
     draft = Template(tmp_path / "draft")
     shutil.copytree(template.folder, draft.folder)
-    (draft.folder / "template/tasks/draft.py").write_text("# not committed\n")
+    draft.replace("copier.yml", "\n_tasks:\n  - touch ran\n", "")
     with pytest.warns(UserWarning, match="Dirty template"):
         service = of_head(draft, tmp_path / "crm")
     assert "_commit: 0.8.0-1-g" in service.read(ANSWERS)
-    gone = service.invoke("template.check", code=1)
+    draft.git("commit", "--quiet", "--all", "--message", "next")
+    draft.git("tag", "0.9.0")
+    gone = service.invoke("template.update", code=1)
     assert "has no commit 0.8.0-1-g" in gone.err and "not committed" in gone.err
     assert "copier copy --overwrite --vcs-ref VERSION" in gone.err
 
@@ -190,7 +226,7 @@ def test_a_service_of_uncommitted_changes_is_told_how_to_get_a_version(
 def test_between_two_releases_the_next_one_is_newer(template: Template, tmp_path: Path) -> None:
     ahead = Template(tmp_path / "ahead")
     shutil.copytree(template.folder, ahead.folder)
-    ahead.replace("template/tasks/git.py", "import annotations\n", "import annotations\n# next\n")
+    ahead.edit("template/tasks.py", lambda text: f"{text}\n\n# next\n")
     ahead.git("commit", "--quiet", "--all", "--message", "next")
     service = of_head(ahead, tmp_path / "crm")
     assert "✓ No newer version." in service.invoke("template.check").out
@@ -229,11 +265,11 @@ def test_an_update_as_json(service: Service) -> None:
     service.commit()
     report = json.loads(
         service.invoke(
-            "template.update", "--to", "0.4.0", "--data", "project_name=Sales", "--json", code=3
+            "template.update", "--to", "0.4.0", "--data", "project_name=Sales", "--json"
         ).out
     )
-    assert (report["from"], report["to"], report["check"]) == (FIRST, "0.4.0", None)
+    assert (report["from"], report["to"]) == (FIRST, "0.4.0")
     assert report["install"] == ["no-such-package"]
     assert [note["version"] for note in report["upgrading"]] == ["0.2.0", "0.3.0", "0.4.0"]
     assert {"file": RLS, "state": "changed", "kind": "sql"} in report["changed"]
-    assert {"file": "tasks/guards.py", "state": "changed", "kind": "managed"} in report["changed"]
+    assert {"file": SESSION, "state": "changed", "kind": "merged"} in report["changed"]
