@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
+import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from twolane.template import changelog
 
 BRANCH = "main"
 ENGINE = "twolane/__init__.py"
+WHEEL = "twolane-{}-py3-none-any.whl"
 # Keys of copier.yml that make `copier update` ask for --trust.
 UNSAFE = ("_tasks", "_migrations", "_jinja_extensions")
 
@@ -38,6 +42,23 @@ def tag(root: Path, text: str) -> None:
     message = f"twolane {text}\n\n{section.text}\n"
     # With another --cleanup, git would drop the lines that begin with "#".
     _git(root, "tag", "--annotate", "--cleanup=verbatim", "--message", message, text)
+
+
+def wheel_problems(root: Path, text: str) -> list[str]:
+    """All reasons not to release the engine that the checked-out commit builds, alone."""
+    with tempfile.TemporaryDirectory(prefix="twolane-release-") as folder:
+        clone, wheels = Path(folder) / "twolane", Path(folder) / "wheels"
+        _git(root, "clone", "--quiet", str(root), str(clone))
+        build = ("wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir")
+        command = [sys.executable, "-m", "pip", *build, str(wheels), str(clone)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            return [f"The engine can't be built. {(done.stderr or done.stdout).strip()}"]
+        (wheel,) = wheels.iterdir()
+        found = [] if wheel.name == WHEEL.format(text) else [f"The engine's wheel is {wheel.name}."]
+        with zipfile.ZipFile(wheel) as archive:
+            absent = {*_git(root, "ls-files", "twolane").splitlines()} - {*archive.namelist()}
+        return [*found, *(f"The engine's wheel lacks {name}." for name in sorted(absent))]
 
 
 def _version(root: Path, text: str) -> Iterator[str]:

@@ -151,7 +151,7 @@ def render(c: Context) -> None:
 )
 def release(c: Context, version: str, dry_run: bool = False) -> None:
     """Check the tree, the changelog and the starters, then tag the commit; pushes nothing."""
-    wrong = releasing.problems(ROOT, version)
+    wrong = releasing.problems(ROOT, version) or releasing.wheel_problems(ROOT, version)
     if not wrong:
         made = [pair for starter in STARTERS for pair in _made(starter).items()]
         stale = [path for path, text in made if path.read_bytes() != text]

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 
 # What Copier must not carry from a working copy into a service.
 LITTER = (
-    "tasks/__pycache__/db.cpython-311.pyc",
+    "tests/__pycache__/conftest.cpython-311.pyc",
     "src/{{package_name}}/db/__pycache__/session.cpython-311.pyc",
     "migrations/versions/stray.pyc",
     ".postgres/18/PG_VERSION",
@@ -40,14 +40,6 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(ROOT / "copier.yml", folder)
     ignore = shutil.ignore_patterns("__pycache__", ".*_cache", ".postgres")
     shutil.copytree(ROOT / "template", folder / "template", ignore=ignore)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def slim(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The template without `tasks/`, in which no answer appears."""
-    folder = tmp_path_factory.mktemp("slim") / "template"
-    shutil.copytree(template, folder, ignore=shutil.ignore_patterns("tasks"))
     return folder
 
 
@@ -117,9 +109,9 @@ def test_defaults_render_without_trust(template: Path, tmp_path: Path) -> None:
     ],
 )
 def test_hostile_project_names_give_a_valid_package(
-    slim: Path, tmp_path: Path, project: str, expected: str
+    template: Path, tmp_path: Path, project: str, expected: str
 ) -> None:
-    service = copy(slim, tmp_path / "service", project_name=project)
+    service = copy(template, tmp_path / "service", project_name=project)
     assert package(service) == expected
     assert expected.isidentifier() and not keyword.iskeyword(expected)
     settings = pyproject(service)
@@ -226,6 +218,7 @@ def test_answers_are_recorded(render: Render) -> None:
     )
     answers.pop("_src_path")
     expected = {"project_name": "Zoë's", "package_name": "zoes", "starter": "minimal", "ci": True}
+    expected["engine_from"] = "git"
     assert answers == expected
 
 
@@ -293,9 +286,28 @@ def test_file_names_are_valid_on_windows() -> None:
 
 
 def test_uv_and_pip_install_the_same(render: Render) -> None:
-    settings = tomllib.loads((render() / "pyproject.toml").read_text(encoding="utf-8"))
-    extra = settings["project"]["optional-dependencies"]["dev"]
-    assert settings["dependency-groups"]["dev"] == extra
+    """One list: the group is the extra, and the extra brings the engine."""
+    settings = pyproject(render())
+    assert settings["dependency-groups"]["dev"] == ["my-service[dev]"]
+    assert "my-service[twolane]" in settings["project"]["optional-dependencies"]["dev"]
+
+
+def test_a_service_is_small_enough_to_be_read(render: Render) -> None:
+    assert len(files(render())) <= 45
+
+
+def test_a_copy_over_a_service_keeps_what_is_written_once(template: Path, tmp_path: Path) -> None:
+    service = copy(template, tmp_path / "service")
+    schema = service / "src/service/db/schema"
+    once = [schema / "app.py", schema / "introspected.py", service / "supabase/schema.lock.json"]
+    for path in (*once, service / "tasks.py"):
+        path.write_text("mine\n")
+    command = [sys.executable, "-m", "copier", "copy", "--defaults", "--quiet", str(template)]
+    for options in (["--skip", "*"], ["--overwrite"]):
+        assert (service / "tasks.py").read_text() == "mine\n"
+        subprocess.run([*command, *options, str(service)], check=True, capture_output=True)
+        assert [path.read_text() for path in once] == ["mine\n"] * 3
+    assert "namespace" in (service / "tasks.py").read_text()
 
 
 def test_both_config_files_for_the_supabase_cli_agree(render: Render) -> None:

@@ -13,8 +13,8 @@ import copier
 import plumbum
 import pytest
 from packaging.requirements import Requirement
-from service import ROOT
-from template_repo import Template, owned
+from service import ROOT, owned
+from template_repo import Template
 
 FIRST, SECOND = "0.1.0", "0.2.0"
 HOSTS = (

@@ -23,7 +23,14 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Template:
     ignored = shutil.ignore_patterns("__pycache__", ".*_cache")
     for name in ("template", "twolane"):
         shutil.copytree(ROOT / name, repo.folder / name, ignore=ignored)
-    for name in ("copier.yml", "tasks.py", "releasing.py", "pyproject.toml", ".gitignore"):
+    for name in (
+        "copier.yml",
+        "tasks.py",
+        "releasing.py",
+        "pyproject.toml",
+        "README.md",
+        ".gitignore",
+    ):
         shutil.copy(ROOT / name, repo.folder)
     repo.edit(releasing.ENGINE, lambda text: re.sub('n__ = ".*"', f'n__ = "{NEXT}"', text))
     text = (
@@ -143,6 +150,25 @@ def test_a_commit_that_is_not_ready_is_refused(
     spoil(repo)
     (problem,) = releasing.problems(repo.folder, NEXT)
     assert said in problem
+
+
+def test_the_wheel_has_all_of_the_engine(ready: Template) -> None:
+    assert releasing.wheel_problems(ready.folder, NEXT) == []
+
+
+def test_an_engine_that_lacks_its_data_or_cant_be_built_is_not_released(repo: Template) -> None:
+    repo.replace("pyproject.toml", '"*.sql", ', "")
+    commit(repo)
+    lacks = releasing.wheel_problems(repo.folder, "0.9.1")
+    assert lacks[0] == "The engine's wheel is twolane-0.9.0-py3-none-any.whl."
+    assert "The engine's wheel lacks twolane/facts/sql/common.sql." in lacks
+    assert all(
+        re.fullmatch(r"The engine's wheel lacks twolane/.*\.sql\.", each) for each in lacks[1:]
+    )
+    repo.replace("pyproject.toml", 'license = "MIT"', "license = 7")
+    commit(repo)
+    refused = release(repo, NEXT)
+    assert refused.returncode == 1 and "✗ The engine can't be built." in refused.stderr
 
 
 def test_all_that_is_wrong_is_said_at_once(repo: Template) -> None:

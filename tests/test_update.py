@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import template_repo
-from service import APP, ROOT, Service, clean_environment
+from service import APP, ROOT, Service, clean_environment, owned
 from steps import MIRROR, ORDER, SQL
 from template_repo import FIRST, LAST, LOOSE, RENAMED, RLS, SESSION, STRICT, Template
 
@@ -223,7 +223,7 @@ def test_a_service_in_a_folder_of_a_larger_repo_is_updated_alone(
     template.render(tmp_path / "whole" / "services" / "crm", "0.3.0")
     shutil.rmtree(tmp_path / "whole/services/crm/.git")
     (tmp_path / "whole" / "other.txt").write_text("theirs\n")
-    whole = template_repo.owned(tmp_path / "whole")
+    whole = owned(tmp_path / "whole")
     service = Service(tmp_path / "whole/services/crm")
     service.write(RLS, "-- reviewed\n" + service.read(RLS))
     whole.commit()
