@@ -9,6 +9,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,13 +42,22 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def fresh(template: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Service:
-    """A service of that starter, with an empty virtual environment outside of it."""
-    data = ["--data", "project_name=CRM", "--data", f"starter={request.param}"]
+def fresh(template: Path, request: pytest.FixtureRequest) -> Iterator[Service]:
+    """A service of that starter, with an empty virtual environment outside of it.
+
+    Outside pytest's own folder, which a pytest of root's closes to others when it starts: under
+    root Postgres runs as another user.
+    """
+    with tempfile.TemporaryDirectory(prefix="twolane-day-one-") as home:
+        yield make(template, Path(home), request.param)
+
+
+def make(template: Path, home: Path, starter: str) -> Service:
+    data = ["--data", "project_name=CRM", "--data", f"starter={starter}"]
     copier = [sys.executable, "-m", "copier", "copy", "--quiet", "--defaults", *data]
-    subprocess.run([*copier, template, tmp_path / "crm"], check=True, capture_output=True)
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "python"], check=True)
-    return owned(tmp_path / "crm")
+    subprocess.run([*copier, template, home / "crm"], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "venv", home / "python"], check=True)
+    return owned(home / "crm")
 
 
 def run(service: Service, script: str, paths: list[Path]) -> subprocess.CompletedProcess[str]:
