@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from failing import SECRET, fails
+from invoke.context import Context
+from invoke.exceptions import Exit
 from service import Service
 from steps import GUARDRAILS
 
 from twolane.config import load
 from twolane.errors import Failure, from_user_code
 from twolane.tasks import console
+from twolane.tasks.command import command
 
 # Configuration
 
@@ -144,3 +149,20 @@ def test_what_is_quick_says_nothing_on_the_side(service: Service) -> None:
 def test_an_error_without_a_frame_of_the_service_is_told_all_the_same(tmp_path: Path) -> None:
     failure = from_user_code(ValueError("first line\nsecond"), tmp_path)
     assert failure.message == "ValueError: first line" and failure.first
+
+
+@pytest.mark.parametrize("fault", [None, Failure("no"), KeyboardInterrupt()])
+def test_a_command_leaves_the_garbage_collector_as_it_was(fault: BaseException | None) -> None:
+    seen = []
+
+    @command("db.nothing")
+    def nothing(c: Context) -> None:
+        """Do nothing, or fail."""
+        seen.append(gc.isenabled())
+        if fault:
+            raise fault
+
+    assert gc.isenabled()
+    with pytest.raises(Exit) if fault else nullcontext():
+        nothing(Context())
+    assert (seen, gc.isenabled()) == ([False], True)
