@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 NewService = Callable[..., Service]
 
 
-@pytest.fixture
-def new_service(blank_service: Service) -> Iterator[NewService]:
-    """Makes a fresh service on an embedded server of its own, stopped when the test ends.
+@contextmanager
+def own_servers(blank_service: Service) -> Iterator[NewService]:
+    """Makes fresh services, each on an embedded server of its own, stopped in the end.
 
     Outside pytest's own folder, which a pytest of root's closes to others when it starts: under
     root Postgres runs as another user.
@@ -45,6 +45,12 @@ def new_service(blank_service: Service) -> Iterator[NewService]:
         for pid_file in Path(home).glob("*/.postgres/*/postmaster.pid"):
             with suppress(OSError, ValueError):
                 os.kill(int(pid_file.read_text().split()[0]), signal.SIGQUIT)
+
+
+@pytest.fixture
+def new_service(blank_service: Service) -> Iterator[NewService]:
+    with own_servers(blank_service) as make:
+        yield make
 
 
 def set_postgres(service: Service, value: str) -> None:

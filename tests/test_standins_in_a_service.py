@@ -5,11 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -17,9 +13,7 @@ from servers import programs
 from service import Service
 from standins import EXTENSIONS
 from steps import add_sql
-from test_embedded import query, set_postgres, up
-
-NewService = Callable[[str], Service]
+from test_embedded import NewService, own_servers, query, set_postgres, up
 
 FILE = """
 create extension if not exists pgcrypto with schema extensions;
@@ -50,20 +44,8 @@ USER = "11111111-1111-1111-1111-111111111111"
 
 @pytest.fixture(scope="module")
 def new_service(blank_service: Service) -> Iterator[NewService]:
-    """Makes a fresh service; its embedded server is stopped in the end.
-
-    Outside pytest's own folder, which a pytest of root's closes to others when it starts.
-    """
-    with tempfile.TemporaryDirectory(prefix="twolane-standins-") as home:
-
-        def make(name: str) -> Service:
-            shutil.copytree(blank_service.folder, Path(home) / name)
-            return Service(Path(home) / name)
-
+    with own_servers(blank_service) as make:
         yield make
-        for pid_file in Path(home).glob("*/.postgres/*/postmaster.pid"):
-            with suppress(OSError, ValueError):
-                os.kill(int(pid_file.read_text().split()[0]), signal.SIGQUIT)
 
 
 @pytest.fixture(scope="module")

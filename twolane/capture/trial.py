@@ -23,7 +23,7 @@ _SETTINGS = "set local check_function_bodies = off; set local search_path = ''"
 
 
 @dataclass(frozen=True)
-class Refused:
+class Untaken:
     """A statement that the database refuses, and the error message."""
 
     statement: Statement
@@ -35,7 +35,7 @@ class Ordered:
     """Statements in an order that runs, and statements that run in no order."""
 
     ran: tuple[Statement, ...]
-    refused: tuple[Refused, ...]
+    refused: tuple[Untaken, ...]
 
 
 _READERS = """
@@ -102,7 +102,7 @@ def bring_about(
     return Trial(tuple(ran), reasons)
 
 
-def _readers(connection: Connection[Any], refused: Sequence[Refused]) -> dict[str, Sequence[str]]:
+def _readers(connection: Connection[Any], refused: Sequence[Untaken]) -> dict[str, Sequence[str]]:
     """Column that could not change → the views that read it."""
     found = {}
     for identity in (fact for each in refused for fact in each.statement.facts):
@@ -134,10 +134,10 @@ def _order(connection: Connection[Any], statements: Sequence[Statement]) -> Orde
     with transaction(connection):
         connection.execute(_SETTINGS)
         while True:
-            refused: list[Refused] = []
+            refused: list[Untaken] = []
             for statement in waiting:
                 if message := _try(connection, statement.sql):
-                    refused.append(Refused(statement, message))
+                    refused.append(Untaken(statement, message))
                 else:
                     ran.append(statement)
             if len(refused) == len(waiting) and not (other := _otherwise(connection, refused)):
@@ -149,7 +149,7 @@ def _order(connection: Connection[Any], statements: Sequence[Statement]) -> Orde
 
 
 def _otherwise(
-    connection: Connection[Any], refused: Sequence[Refused]
+    connection: Connection[Any], refused: Sequence[Untaken]
 ) -> dict[Statement, Statement]:
     """The statements that run in their other form → that form."""
     found = {}

@@ -54,7 +54,7 @@ class Ground:
         return self.replays.app(self.repo.revisions)
 
     @cached_property
-    def trips(self) -> tuple[reversible.Trip, ...]:
+    def trips(self) -> tuple[reversible.RoundTrip, ...]:
         """Every revision, up and down and up again."""
         return tuple(reversible.trips(self.repo.config, self.repo.revisions, self.replays.at))
 

@@ -39,7 +39,7 @@ class Statement:
 
 
 @dataclass(frozen=True)
-class Trip:
+class RoundTrip:
     """A revision, its statements, the facts it adds, and the findings of guards and downgrade.
 
     refusals: G05 and G07. is_spoilt: whether the database after the downgrade test differs from the
@@ -58,7 +58,7 @@ def trips(
     config: Config,
     revisions: Sequence[Revision],
     replay: Callable[[Sequence[Revision]], shadow.Replay],
-) -> Iterator[Trip]:
+) -> Iterator[RoundTrip]:
     """Tries each revision, oldest first. `replay` gives the shadow at the end of a history.
 
     Each step has its own transaction, as in a push. A revision that is one of several on the same
@@ -89,7 +89,7 @@ def trips(
                 texts = tuple(statement.text for statement in statements)
                 owned = frozenset(before.keys() - lane_a)
                 plan = Plan((revision,), texts, before, facts, owned, done_to)
-                yield Trip(
+                yield RoundTrip(
                     revision,
                     statements,
                     frozenset(facts.keys() - before.keys()),
@@ -144,7 +144,7 @@ def _finding(revision: Revision, message: str, details: Sequence[str] = ()) -> F
     )
 
 
-def place_of(trip: Trip, name: str) -> Place:
+def place_of(trip: RoundTrip, name: str) -> Place:
     """The line where the revision first names a table (as `public.notes`), or its upgrade()."""
     table = re.compile(rf"\b{re.escape(name.rpartition('.')[2])}\b")
     lines = (s.line for s in trip.statements if table.search(s.text))
