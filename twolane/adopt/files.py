@@ -47,7 +47,7 @@ _IN_FULL = "SET LOCAL search_path = '';"
 
 
 @dataclass(frozen=True)
-class Ground:
+class AdoptedFrom:
     """What decides how a dump is written. facts: those of the live database.
 
     lacking: extensions that the shadow's server lacks and that no object needs. given: roles of the
@@ -59,7 +59,9 @@ class Ground:
     given: Collection[str] = field(default=rights.GIVEN)
 
 
-def make(entries: Sequence[Entry], ground: Ground, rest: Sequence[Block] = ()) -> list[SqlFile]:
+def make(
+    entries: Sequence[Entry], ground: AdoptedFrom, rest: Sequence[Block] = ()
+) -> list[SqlFile]:
     """The files, in their order. entries: the project's own; rest: the last file's blocks."""
     parts = list(_parts(entries, ground))
     if rest:
@@ -76,7 +78,7 @@ def is_adopted(file: SqlFile) -> bool:
     return file.text.startswith(MARK)
 
 
-def _parts(own: Sequence[Entry], ground: Ground) -> Iterator[tuple[str, str]]:
+def _parts(own: Sequence[Entry], ground: AdoptedFrom) -> Iterator[tuple[str, str]]:
     """Name and SQL of each file; a concern with many blocks becomes several numbered files."""
     roles = rights.make_roles(rights.roles(ground.facts))
     files = dict(order.by_concern(own))
@@ -93,7 +95,7 @@ def _parts(own: Sequence[Entry], ground: Ground) -> Iterator[tuple[str, str]]:
             yield f"{concern}_{number}" if len(chunks) > 1 else concern, render(blocks)
 
 
-def _blocks(concern: str, entries: Sequence[Entry], ground: Ground) -> list[Block]:
+def _blocks(concern: str, entries: Sequence[Entry], ground: AdoptedFrom) -> list[Block]:
     """The blocks in the dump's order, but blocks of one table are together where possible."""
     made = [block(entry, ground.lacking) for entry in entries]
     if concern not in _BY_TABLE:

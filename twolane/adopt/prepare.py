@@ -10,7 +10,7 @@ from twolane.adopt import extensions, rights, trial
 from twolane.adopt import files as adopt_files
 from twolane.adopt import order as adopt_order
 from twolane.adopt import rest as adopt_rest
-from twolane.adopt.files import Ground
+from twolane.adopt.files import AdoptedFrom
 from twolane.adopt.rest import Live, Rest
 from twolane.ddl.render import Left
 from twolane.errors import Failure
@@ -49,7 +49,7 @@ class Adoption:
 class _Survey:
     """What we know about the database before its dump is replayed."""
 
-    ground: Ground
+    ground: AdoptedFrom
     live: Live
 
     @property
@@ -96,7 +96,7 @@ def _survey(work: Work) -> _Survey:
     lacking = extensions.read(connection).lacking(available)
     roles = {role for (role,) in connection.execute("select rolname from pg_catalog.pg_roles")}
     given = [role for role in rights.GIVEN if role in roles]
-    return _Survey(Ground(facts, lacking, given), Live(connections.owner(connection), roles))
+    return _Survey(AdoptedFrom(facts, lacking, given), Live(connections.owner(connection), roles))
 
 
 def _entries(work: Work) -> list[Entry]:

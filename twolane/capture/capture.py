@@ -46,7 +46,7 @@ class Captured:
 
 
 def read(state: State, owner: str, stem: str, working: Callable[[str], Any]) -> Captured:
-    """The files for all changes that lane A's files don't make, `state.unmade`. Writes nothing.
+    """The files for all changes that lane A's files don't make, `state.uncaptured`. Writes nothing.
 
     Changes that don't concern an app table come before the mark, so that app tables can use them;
     the rest comes after it. owner: the live database's owner. stem: the start of the files' names.
@@ -64,16 +64,16 @@ def read(state: State, owner: str, stem: str, working: Callable[[str], Any]) -> 
         then = _after_the_mark(state, owner, whole)
         made = [*early, *_files(then.ran, f"{stem}_app" if early else stem, after=True)]
         whole = _whole(state, made, working)
-        left = [Left(c, then.reasons.get(c.identity, NO_REASON)) for c in _unmade(state, whole)]
+        left = [Left(c, then.reasons.get(c.identity, NO_REASON)) for c in _uncaptured(state, whole)]
         still = {each.change.identity for each in left}
-        settled = [change for change in state.unmade if change.identity not in still]
+        settled = [change for change in state.uncaptured if change.identity not in still]
         ran = [*(first.ran if early else ()), *then.ran]
         return Captured(
             tuple(made),
             settled,
             left,
             [statement.loses for statement in ran if statement.loses],
-            dict(_undone(state, made, whole, {change.identity for change in state.unmade})),
+            dict(_undone(state, made, whole, {change.identity for change in state.uncaptured})),
         )
 
 
@@ -81,7 +81,7 @@ def _before_the_mark(state: State, owner: str, working: Callable[[str], Any]) ->
     base = Replays(state.repo, working).base()
     first = {
         change.identity
-        for change in state.unmade
+        for change in state.uncaptured
         if not _is_about_app(change.identity, state)
         and base.facts.get(change.identity) == change.before
     }
@@ -102,9 +102,9 @@ def _before_the_mark(state: State, owner: str, working: Callable[[str], Any]) ->
 
 def _after_the_mark(state: State, owner: str, whole: shadow.Replay) -> Trial:
     def changes(facts: Snapshot) -> list[Change]:
-        return replace(state, replayed=facts).unmade
+        return replace(state, replayed=facts).uncaptured
 
-    if not _unmade(state, whole):
+    if not _uncaptured(state, whole):
         return Trial((), {})
     return _try(state, whole, changes, owner)
 
@@ -134,10 +134,10 @@ def _whole(state: State, made: Sequence[SqlFile], working: Callable[[str], Any])
     return Replays(repo, working).whole()
 
 
-def _unmade(state: State, whole: shadow.Replay) -> list[Change]:
+def _uncaptured(state: State, whole: shadow.Replay) -> list[Change]:
     """The changes by which the live SQL lane differs from this replay."""
     connect = partial(shadow.connect, state.repo.config, whole.database)
-    return replace(state, replayed=views.settle(whole.facts, state.live, connect)).unmade
+    return replace(state, replayed=views.settle(whole.facts, state.live, connect)).uncaptured
 
 
 def _files(ran: Sequence[Statement], stem: str, after: bool) -> list[SqlFile]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from twolane.check import mirror, replayed
-from twolane.check.replayed import Ground
+from twolane.check.replayed import Replayed
 from twolane.guards import checks, conventions, exposed, findings, locks
 from twolane.guards.checks import Check, Result, Skip, examines
 from twolane.guards.findings import ERROR, WARNING, Finding, placed
@@ -17,24 +17,24 @@ from twolane.repo.locations import Place
 
 
 @examines("conventions", "names, keys, times, tenant column", code="G12", needs=("replay",))
-def _conventions(ground: Ground) -> Iterator[Finding]:
+def _conventions(ground: Replayed) -> Iterator[Finding]:
     for finding in conventions.find(ground.whole.facts, ground.repo.config.tenant_column):
         yield placed(finding, _place(ground, finding))
 
 
 @examines("exposed", "row level security holds", code="G13", needs=("replay",))
-def _exposed(ground: Ground) -> Iterator[Finding]:
+def _exposed(ground: Replayed) -> Iterator[Finding]:
     tenant = ground.repo.config.tenant_column
     for finding in exposed.find(ground.whole.facts, ground.app.keys(), tenant):
         yield placed(finding, _place(ground, finding))
 
 
-def _place(ground: Ground, finding: Finding) -> Place | None:
+def _place(ground: Replayed, finding: Finding) -> Place | None:
     return ground.places.get(finding.subject.partition("(")[0])
 
 
 @examines("locks", "nothing holds up a busy table", code="G14", needs=("replay",))
-def _locks(ground: Ground) -> Iterator[Finding]:
+def _locks(ground: Replayed) -> Iterator[Finding]:
     if locks.program() is None:
         raise Skip("squawk is not installed: pip install -e '.[dev]'")
     files = [locks.of_file(file) for file in ground.repo.order.files]
@@ -65,7 +65,7 @@ IGNORE = Check(iter, "ignore", "entries of [tool.twolane.check] ignore")
 
 def run(repo: Repo, working: Callable[[str], AbstractContextManager[Any]]) -> Iterator[Result]:
     """Each check's result as it comes; last the entries of `ignore` that match no finding."""
-    ground = Ground(repo, working)
+    ground = Replayed(repo, working)
     judged: set[str] = set()
     ignored = list(repo.config.ignore)
     idle = set(ignored)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import zip_longest
 
-from twolane.check.replayed import Ground
+from twolane.check.replayed import Replayed
 from twolane.config import LOCAL, Target
 from twolane.errors import Failure
 from twolane.facts import catalog, differences, identities, views
@@ -27,7 +27,7 @@ from twolane.state.state import State
 
 
 @examines("scope", "no table is in both lanes", code="G04")
-def scope(ground: Ground) -> Iterator[Finding]:
+def scope(ground: Replayed) -> Iterator[Finding]:
     """Guard G04: no table of app.py is in the mirror."""
     app = _app_file(ground)
     try:
@@ -40,7 +40,7 @@ def scope(ground: Ground) -> Iterator[Finding]:
 
 
 @examines("app", "app.py is what the revisions make", needs=("history", "scope", "replay"))
-def app(ground: Ground) -> Iterator[Finding]:
+def app(ground: Replayed) -> Iterator[Finding]:
     """app.py says what the revisions make, as `db.gen` compares them."""
     place = _app_file(ground)
     try:
@@ -60,7 +60,7 @@ def app(ground: Ground) -> Iterator[Finding]:
 
 
 @examines("mirror", "lock and models are what the files make", needs=("replay", "baseline"))
-def mirror(ground: Ground) -> Iterator[Finding]:
+def mirror(ground: Replayed) -> Iterator[Finding]:
     """The lock is what the SQL files make, and introspected.py what the lock makes."""
     config = ground.repo.config
     lock = config.lock.relative_to(config.root).as_posix()
@@ -91,7 +91,7 @@ def mirror(ground: Ground) -> Iterator[Finding]:
         )
 
 
-def stale(ground: Ground) -> list[Change]:
+def stale(ground: Replayed) -> list[Change]:
     """What a sync would change in the lock, if the shadow were the live database.
 
     Left out: owners, which depend on who connects, and extensions that the shadow can't have.
@@ -123,7 +123,7 @@ def stale(ground: Ground) -> list[Change]:
     ]
 
 
-def _app_file(ground: Ground) -> Place:
+def _app_file(ground: Replayed) -> Place:
     config = ground.repo.config
     return Place((config.schema / "app.py").relative_to(config.root).as_posix())
 

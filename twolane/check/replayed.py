@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Ground:
+class Replayed:
     """The repo, and what its files make; each part is computed on first use.
 
     Every part that replays raises `Failure` if a file or a migration doesn't run.
@@ -71,7 +71,7 @@ class Ground:
 
 
 @examines("order", "bootstrap.txt names every SQL file", code="G09")
-def order(ground: Ground) -> Iterator[Finding]:
+def order(ground: Replayed) -> Iterator[Finding]:
     """Guard G09: `bootstrap.txt` and the folder agree."""
     if refusal := guards.order(ground.repo):
         place = Place("supabase/bootstrap.txt")
@@ -79,7 +79,7 @@ def order(ground: Ground) -> Iterator[Finding]:
 
 
 @examines("history", "the revisions have one head", code="G11")
-def history(ground: Ground) -> Iterator[Finding]:
+def history(ground: Replayed) -> Iterator[Finding]:
     """Guard G11, as far as files show it: several heads."""
     if refusal := guards.history(ground.repo, Ledger()):
         last = ground.repo.revisions[-1]
@@ -87,7 +87,7 @@ def history(ground: Ground) -> Iterator[Finding]:
 
 
 @examines("replay", "files and migrations run, from nothing")
-def replay(ground: Ground) -> Iterator[Finding]:
+def replay(ground: Replayed) -> Iterator[Finding]:
     """Every file that Postgres's parser refuses; without one, the first that doesn't run."""
     broken = False
     for file in ground.repo.order.files:
@@ -107,7 +107,7 @@ def replay(ground: Ground) -> Iterator[Finding]:
 
 
 @examines("idempotent", "each SQL file may run again", code="G08", needs=("replay",))
-def idempotent(ground: Ground) -> Iterator[Finding]:
+def idempotent(ground: Replayed) -> Iterator[Finding]:
     """Guard G08: every file can run again, and changes nothing then.
 
     Each runs in the state that all files and migrations make, in its own transaction, which is
@@ -125,7 +125,7 @@ def idempotent(ground: Ground) -> Iterator[Finding]:
                 )
 
 
-def _again(ground: Ground, connection: Connection[Any], file: SqlFile) -> Iterator[Finding]:
+def _again(ground: Replayed, connection: Connection[Any], file: SqlFile) -> Iterator[Finding]:
     from psycopg import Rollback
 
     with transactions.transaction(connection):
@@ -143,7 +143,7 @@ def _again(ground: Ground, connection: Connection[Any], file: SqlFile) -> Iterat
         yield _not_idempotent(file, "Run again, it loses rows or writes them anew:", lost, place)
 
 
-def _place(ground: Ground, file: SqlFile, made: Sequence[str]) -> Place | None:
+def _place(ground: Replayed, file: SqlFile, made: Sequence[str]) -> Place | None:
     """The place where the file makes one of these objects: the first that it makes, if any."""
     names = (identities.relation(i) or i.partition(" ")[2].partition("(")[0] for i in made)
     found = (ground.places.get(identities.plain(name)) for name in names)
@@ -166,18 +166,18 @@ def _not_idempotent(
 
 
 @examines("baseline", "migrations leave lane A alone", code="G05", needs=("replay",))
-def baseline(ground: Ground) -> Iterator[Finding]:
+def baseline(ground: Replayed) -> Iterator[Finding]:
     """Guard G05, revision by revision."""
     return _refused(ground, "G05")
 
 
 @examines("sql-only", "migrations leave RLS and grants to SQL files", code="G07", needs=("replay",))
-def sql_only(ground: Ground) -> Iterator[Finding]:
+def sql_only(ground: Replayed) -> Iterator[Finding]:
     """Guard G07, revision by revision."""
     return _refused(ground, "G07")
 
 
-def _refused(ground: Ground, code: str) -> Iterator[Finding]:
+def _refused(ground: Replayed, code: str) -> Iterator[Finding]:
     for trip in ground.trips:
         path = trip.revision.path
         line = line_of(path, "def upgrade")
@@ -188,7 +188,7 @@ def _refused(ground: Ground, code: str) -> Iterator[Finding]:
 
 
 @examines("reversible", "migrations go down and up again", needs=("replay",))
-def undone(ground: Ground) -> Iterator[Finding]:
+def undone(ground: Replayed) -> Iterator[Finding]:
     """Every revision can be reverted, or says why not."""
     for trip in ground.trips:
         if trip.finding:

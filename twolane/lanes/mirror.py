@@ -107,7 +107,7 @@ def as_json(mirror: Mirror, written: bool) -> dict[str, Any]:
     state = mirror.state
     return {
         "changes": differences.as_json(mirror.changes),
-        "no_sql_file_makes": differences.as_json(state.unmade),
+        "no_sql_file_makes": differences.as_json(state.uncaptured),
         "files": mirror.stale_names,
         "written": written and bool(mirror.stale),
         "app_drift": differences.as_json(state.app_drift),

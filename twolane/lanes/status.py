@@ -66,7 +66,7 @@ def read(state: State, server_version: int, blocked: Refusal | None, working: Wo
         pending_files=[file.name for file in state.pending_before],
         late_files=[file.name for file in state.pending_after],
         drift=state.drift,
-        unmade=state.unmade,
+        unmade=state.uncaptured,
         waiting=[f"{r.id}  {r.title}" for r in state.waiting],
         ungenerated=ungenerated,
         app_drift=state.app_drift,
@@ -95,12 +95,12 @@ def next_step(state: State, ungenerated: bool | None) -> str:
         return 'invoke db.gen -m "…"'
     if state.pending_after:
         return "invoke db.apply"
-    return CAPTURE if state.unmade else NOTHING
+    return CAPTURE if state.uncaptured else NOTHING
 
 
 def _is_older(state: State) -> bool:
     """Whether the database is older: it has tables, and the service has no own SQL files yet."""
-    tables = [c for c in state.unmade if c.sign == "+" and kind(c.identity) in RELATION_KINDS]
+    tables = [c for c in state.uncaptured if c.sign == "+" and kind(c.identity) in RELATION_KINDS]
     if not tables or state.repo.revisions:
         return False
     from twolane.repo.starter import STARTER

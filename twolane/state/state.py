@@ -102,7 +102,7 @@ class State:
         ]
 
     @cached_property
-    def unmade(self) -> list[Change]:
+    def uncaptured(self) -> list[Change]:
         """The differences between the live SQL lane and the facts of the repo's SQL files.
 
         Missing facts count only after every file is applied. Owners don't count, because they

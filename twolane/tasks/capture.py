@@ -119,7 +119,7 @@ def _show(state: State, found: Captured, written: bool, dry_run: bool) -> None:
         for each in found.left[:MOST]:
             (line,) = differences.flat([each.change])
             say(f"    {line}\n      {each.reason}")
-    if not state.unmade:
+    if not state.uncaptured:
         done("Nothing to capture: the SQL files make all that lane A has.")
     elif not found.left:
         done(f"Proven on the shadow: the files make just what target {state.target.name} has.")

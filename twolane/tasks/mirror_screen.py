@@ -16,7 +16,7 @@ def show(told: Mapping[str, Any]) -> None:
 
     told: see `mirror.as_json`.
     """
-    changes, unmade, app_drift = (
+    changes, uncaptured, app_drift = (
         differences.from_json(told[name]) for name in ("changes", "no_sql_file_makes", "app_drift")
     )
     if changes:
@@ -24,10 +24,10 @@ def show(told: Mapping[str, Any]) -> None:
         show_objects(changes)
     if told["problem"]:
         warn(f"The repo's files don't run on the shadow: {told['problem']}")
-    if extra := [change for change in unmade if change.sign == "+"]:
+    if extra := [change for change in uncaptured if change.sign == "+"]:
         warn("No SQL file makes this; invoke db.capture writes one that does, or undo it:")
         show_changes(extra)
-    if otherwise := [change for change in unmade if change.sign != "+"]:
+    if otherwise := [change for change in uncaptured if change.sign != "+"]:
         warn("The SQL files make this otherwise; invoke db.capture writes what was changed by")
         say("  hand; what a file should change needs statements that work on what exists:")
         show_changes(otherwise)
