@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from filelock import FileLock
 from fleets import FIVE, THREE, Fleet, make_fleet
+from hypothesis import HealthCheck, settings
 from prepared import facts_prepared
 from psycopg import sql
 from servers import Server, drop_databases, fast_folder, make_database, running
@@ -42,6 +43,10 @@ BOOTSTRAP = [
     "05_guardrails.sql",
     "99_cleanup_drop_jacuzzi_models.sql",
 ]
+
+# A busy machine makes no example wrong.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 NewDatabase = Callable[..., str]
 FactsAfter = Callable[[str], catalog.Snapshot]

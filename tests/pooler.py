@@ -25,7 +25,7 @@ listen_port = 6432
 auth_type = any
 pool_mode = transaction
 default_pool_size = 1
-query_wait_timeout = 30
+query_wait_timeout = 120
 server_login_retry = 1
 """
 
