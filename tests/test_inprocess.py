@@ -134,6 +134,7 @@ def test_every_command_is_the_same_in_a_process_of_its_own(
         inside, outside = here.invoke(*arguments, code=None), apart.run(*arguments, code=None)
         assert outcome(here, inside) == outcome(apart, outside), line
         assert standing() == before, line
+    assert gc.isenabled(), "neither did the commands of the fixtures leave it off"
 
 
 def test_every_command_is_in_the_list(ready_service: Service) -> None:
