@@ -122,6 +122,11 @@ def file(path: Path) -> str:
     return f"file://{str(path.resolve()).replace(' ', '%20')}"
 
 
+def fetched(path: Path) -> str:
+    """As a repository; Python 3.11's own pip takes no such URL without a host."""
+    return file(path).replace("file://", "git+file://localhost")
+
+
 @pytest.mark.parametrize(("source", "url"), REMOTE.items())
 def test_a_release_on_a_host_is_pinned_by_its_tag_and_without_a_login(
     tmp_path: Path, source: str, url: str
@@ -144,10 +149,11 @@ def test_a_release_in_a_folder_is_pinned_by_its_tag(
     template: Template, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ref: str | None
 ) -> None:
     monkeypatch.chdir(template.folder.parent)
-    here = {template.folder.name, f"./{template.folder.name}", f"{template.folder}/"}
+    url = file(template.folder)
+    here = {template.folder.name, f"./{template.folder.name}", f"{template.folder}/", f"git+{url}"}
     for place, source in enumerate({*here, str(template.folder)}):
         service = copy(source, tmp_path / f"crm{place}", ref)
-        assert pinned(service) == f"git+{file(template.folder)}@{SECOND}"
+        assert pinned(service) == f"{fetched(template.folder)}@{SECOND}"
 
 
 def test_the_checked_out_tag_is_a_release_however_it_is_named(
@@ -155,7 +161,7 @@ def test_the_checked_out_tag_is_a_release_however_it_is_named(
 ) -> None:
     clone = tmp_path / "clone"
     template.git("clone", "--quiet", "--branch", SECOND, str(template.folder), str(clone))
-    assert pinned(copy(str(clone), tmp_path / "crm", "HEAD")) == f"git+{file(clone)}@{SECOND}"
+    assert pinned(copy(str(clone), tmp_path / "crm", "HEAD")) == f"{fetched(clone)}@{SECOND}"
 
 
 def test_a_bundle_and_a_bare_repository_are_pinned_by_what_can_be_fetched(
@@ -168,7 +174,7 @@ def test_a_bundle_and_a_bare_repository_are_pinned_by_what_can_be_fetched(
     for place, source in enumerate((bundle, bare)):
         for ref, pin in ((SECOND, SECOND), ("main", head)):
             service = copy(str(source), tmp_path / f"crm{place}{ref}", ref)
-            assert pinned(service) == f"git+{file(source)}@{pin}"
+            assert pinned(service) == f"{fetched(source)}@{pin}"
 
 
 def test_a_working_copy_is_pinned_as_it_is_edited_or_not(
