@@ -34,13 +34,15 @@ def lived(
 
 def test_both_lanes_go_on_after_an_update(lived: Service) -> None:
     lock = lived.read("supabase/schema.lock.json")
-    done = lived.invoke("template.update", "--to", "0.5.0", code=3)
+    done = lived.invoke("template.update", "--to", "0.5.0")
     assert done.out.index("~ supabase/sql/03_rls_ai_tables.sql") < done.out.index(
         "Upgrading to 0.4.0"
     )
     assert "insights need a second factor now.\n    Then:\n\n    - invoke db.apply" in done.out
     assert "Upgrading to 0.1.0" not in done.out and "ancient" not in done.out
-    assert "✗ mirror " in done.out and "✓ replay" in done.out
+    assert done.out.endswith("Then:  invoke db.check\n")
+    checked = lived.invoke("db.check", code=3)
+    assert "✗ mirror " in checked.out and "✓ replay" in checked.out
     assert lived.read("supabase/schema.lock.json") == lock
     lived.commit()
 
