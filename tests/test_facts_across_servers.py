@@ -13,6 +13,7 @@ import shared_schemas
 from conftest import BOOTSTRAP, PLATFORM, SQL, NewDatabase
 from mutations import GROUND, MUTATIONS
 from mutations.ground import facts_of
+from prepared import facts_prepared
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from servers import VECTOR_15, Server, has_vector, programs
@@ -80,7 +81,7 @@ def test_a_mutation_has_the_same_facts_on_every_major(
     parts = scripts("ground", older.major)
     old, new = load(older.new_database(platform=False), parts), load(new_database(), parts)
     differing = {}
-    with psycopg.connect(old) as older_one, psycopg.connect(new) as newer:
+    with facts_prepared(), psycopg.connect(old) as older_one, psycopg.connect(new) as newer:
         for name, mutation in MUTATIONS.items():
             if mutation.since > older.major:
                 continue
