@@ -43,11 +43,11 @@ def parts_of_the_query() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def named_by_postgres(new_database: NewDatabase, ground: str) -> set[str]:
+def named_by_postgres(lasting_database: NewDatabase, ground: str) -> set[str]:
     """The kinds that `pg_identify_object` prints: one row of each catalog tells its kind."""
     kinds = set()
     with (
-        psycopg.connect(new_database(ground), autocommit=True) as connection,
+        psycopg.connect(lasting_database(ground), autocommit=True) as connection,
         connection.transaction(force_rollback=True),
     ):
         connection.execute(

@@ -85,8 +85,10 @@ class Project:
 
 
 @pytest.fixture(scope="module", params=PROJECTS)
-def project(request: pytest.FixtureRequest, new_database: NewDatabase, platform: str) -> Project:
-    conninfo = new_database(platform)
+def project(
+    request: pytest.FixtureRequest, lasting_database: NewDatabase, platform: str
+) -> Project:
+    conninfo = lasting_database(platform)
     with psycopg.connect(conninfo) as connection:
         for statement in PROJECTS[request.param]:
             connection.execute(statement)
