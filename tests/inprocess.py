@@ -24,9 +24,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TextIO
+from unittest.mock import patch
 
 import invoke
 from invoke.program import Program
+from invoke.tasks import Task
 
 LIMIT = 300
 PROGRAM = str(Path(invoke.__file__).with_name("__main__.py"))
@@ -63,6 +65,7 @@ def run(
         with ExitStack() as stack:
             stack.enter_context(_forgotten(folder))
             stack.enter_context(_servers_let_go())
+            stack.enter_context(_help_kept())
             stack.enter_context(_variables(environment))
             stack.enter_context(_inside(folder))
             stack.enter_context(_streams(out.fileno(), err.fileno()))
@@ -134,6 +137,22 @@ def _clear_caches() -> None:
             for value in vars(module).values():
                 if isinstance(value, functools._lru_cache_wrapper):
                     value.cache_clear()
+
+
+@contextmanager
+def _help_kept() -> Iterator[None]:
+    """Invoke takes the texts about options out of a task as it reads them: for one command."""
+    read = Task.get_arguments
+
+    def get_arguments(task: Any, ignore_unknown_help: bool | None = None) -> Any:
+        kept = dict(task.help)
+        try:
+            return read(task, ignore_unknown_help)
+        finally:
+            task.help = kept
+
+    with patch.object(Task, "get_arguments", get_arguments):
+        yield
 
 
 @contextmanager
