@@ -6,11 +6,12 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 from servers import programs
-from service import Service
+from service import ROOT, Service
 from standins import EXTENSIONS
 from steps import add_sql
 from test_embedded import NewService, own_servers, query, set_postgres, up
@@ -97,20 +98,22 @@ def test_the_doctor_lists_them(used: Service) -> None:
     assert finding["first"].startswith("[tool.twolane] postgres = ")
 
 
-def test_a_changed_stand_in_makes_the_shadow_anew_and_reaches_the_server(used: Service) -> None:
+def test_a_changed_stand_in_makes_the_shadow_anew_and_reaches_the_server(
+    used: Service, tmp_path: Path
+) -> None:
     shadows = set(used.folder.glob(".postgres/shadow/*.json"))
     used.invoke("db.status")
     assert set(used.folder.glob(".postgres/shadow/*.json")) == shadows
-    control = "tasks/standins/extension/citext.control"
-    text = used.read(control)
-    used.write(control, text.replace("stand-in for citext: ", "stand-in for citext: new, "))
-    try:
-        used.invoke("db.status")
-        assert set(used.folder.glob(".postgres/shadow/*.json")) - shadows
-        rows = query(up(used), "select comment from pg_available_extensions where name = 'citext'")
-        assert "new, " in str(rows)
-    finally:
-        used.write(control, text)
+    newer = tmp_path / "twolane"
+    shutil.copytree(ROOT / "twolane", newer, ignore=shutil.ignore_patterns("__pycache__"))
+    control = newer / "postgres/extension/citext.control"
+    text = control.read_text(encoding="utf-8")
+    control.write_text(text.replace("stand-in for citext: ", "stand-in for citext: new, "))
+    used.invoke("db.status", PYTHONPATH=str(tmp_path))
+    assert set(used.folder.glob(".postgres/shadow/*.json")) - shadows
+    url = used.invoke("db.up", PYTHONPATH=str(tmp_path)).out.splitlines()[-1]
+    rows = query(url, "select comment from pg_available_extensions where name = 'citext'")
+    assert "new, " in str(rows)
 
 
 def test_a_server_of_an_earlier_version_offers_them_while_it_runs(used: Service) -> None:
