@@ -94,7 +94,7 @@ def environment(request: pytest.FixtureRequest, tmp_path: Path) -> Environment:
                 "--no-deps",
                 "--dest",
                 str(tmp_path),
-                "setuptools",
+                "hatchling",
             )
     except AssertionError as error:
         pytest.skip(f"no package index is reachable: {error}")

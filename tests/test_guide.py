@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Mapping
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ def rows(page: str) -> dict[str, str]:
 
 
 def options(task: Task[Any]) -> set[str]:
+    task = copy(task)  # Invoke takes the help texts out of a task as it reads its arguments
+    task.help = dict(task.help)
     return {f"--{str(argument.name).replace('_', '-')}" for argument in task.get_arguments()}
 
 

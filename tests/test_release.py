@@ -157,7 +157,8 @@ def test_the_wheel_has_all_of_the_engine(ready: Template) -> None:
 
 
 def test_an_engine_that_lacks_its_data_or_cant_be_built_is_not_released(repo: Template) -> None:
-    repo.replace("pyproject.toml", '"*.sql", ', "")
+    packages = 'packages = ["twolane"]\n'
+    repo.replace("pyproject.toml", packages, f'{packages}exclude = ["*.sql"]\n')
     commit(repo)
     lacks = releasing.wheel_problems(repo.folder, "0.9.1")
     assert lacks[0] == "The engine's wheel is twolane-0.9.0-py3-none-any.whl."
