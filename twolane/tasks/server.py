@@ -1,0 +1,56 @@
+"""The embedded server: start it, stop it, make its database anew."""
+
+from __future__ import annotations
+
+from invoke.context import Context
+
+from twolane.guards.refusal import refuse
+from twolane.tasks import console
+from twolane.tasks.command import command
+from twolane.tasks.console import done, say
+from twolane.tasks.options import TARGET
+
+
+@command("db.up", help={})
+def up(c: Context) -> None:
+    """Start the embedded server and print the URL of its database."""
+    from twolane import config
+    from twolane.postgres import databases, embedded, urls
+
+    settings = config.load()
+    with console.working("starting the embedded Postgres"):
+        url = urls.write(databases.local_database(settings))
+    done(f"The embedded Postgres {embedded.major(settings)} is up.")
+    say(url)
+
+
+@command("db.down", help={})
+def down(c: Context) -> None:
+    """Stop the embedded server; its data stay."""
+    from twolane import config
+    from twolane.postgres import embedded
+
+    stopped = embedded.stop(config.load())
+    done(
+        "The embedded Postgres is stopped." if stopped else "The embedded Postgres was not running."
+    )
+
+
+@command("db.reset", help={"target": TARGET, "yes": "Do it without asking."})
+def reset(c: Context, target: str | None = None, yes: bool = False) -> None:
+    """Drop the embedded database and make it anew; refuses any other."""
+    from twolane import config
+    from twolane.guards import guards
+    from twolane.postgres import databases
+
+    settings = config.load()
+    refuse(guards.embedded_only(settings.target(target)))
+    if not yes and not console.confirm(
+        f"Drop the local database of {settings.package} with all its rows?"
+    ):
+        say("Nothing was changed.")
+        return
+    databases.drop_local(settings)
+    databases.local_database(settings)
+    done("The local database is empty again.")
+    say("Next:  invoke db.bootstrap")
