@@ -1,5 +1,6 @@
 """A real Postgres for the tests, and fresh databases on it."""
 
+import compileall
 import os
 import shutil
 import subprocess
@@ -47,6 +48,14 @@ BOOTSTRAP = [
 # A busy machine makes no example wrong.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compiles the engine before the workers start: Invoke writes no bytecode, so each command in a
+    process of its own would compile it anew."""
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(ROOT / "twolane", quiet=2)
+
 
 NewDatabase = Callable[..., str]
 FactsAfter = Callable[[str], catalog.Snapshot]
