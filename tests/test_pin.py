@@ -23,7 +23,7 @@ HOSTS = (
     "https://git.example.org/x/twolane",
     "https://bob:se@cret@git.example.org/x/twolane",
     "git@github.com:acme/twolane",
-    "work:acme/twolane",
+    "forge:acme/twolane",
     "ssh://git@git.example.org:2222/a/twolane",
     "ssh://bob:secret@git.example.org/a/twolane",
 )
@@ -38,7 +38,7 @@ REMOTE = {
         "git+https://git.example.org/x/twolane.git"
     ),
     "git@github.com:acme/twolane.git": "git+ssh://git@github.com/acme/twolane.git",
-    "work:acme/twolane.git": "git+ssh://work/acme/twolane.git",
+    "forge:acme/twolane.git": "git+ssh://forge/acme/twolane.git",
     "ssh://git@git.example.org:2222/a/twolane.git": (
         "git+ssh://git@git.example.org:2222/a/twolane.git"
     ),
