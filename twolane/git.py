@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from twolane.errors import Failure
@@ -59,6 +59,18 @@ def files_with(root: Path, starts: Sequence[str]) -> list[str]:
     if found.returncode not in (0, 1):  # 1: there are none
         raise Failure(f"git: {found.stderr.strip()}")
     return sorted(found.stdout.split("\0")[:-1])
+
+
+def texts(root: Path, path: Path) -> Iterator[bytes]:
+    """The texts that a file has had in any commit, newest first; none outside a repo."""
+    try:
+        log = _git(root, "log", "--all", "--format=", "--raw", "--no-abbrev", "--", str(path))
+    except OSError:
+        return
+    blobs = [line.split()[3] for line in log.stdout.splitlines() if line.startswith(":")]
+    for blob in dict.fromkeys(blobs):
+        if blob.strip("0"):
+            yield run(root, "cat-file", "blob", blob)
 
 
 def run(root: Path, *arguments: str, text: bytes | None = None) -> bytes:

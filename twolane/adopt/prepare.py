@@ -74,7 +74,7 @@ def prepare(work: Work, starter: Sequence[SqlFile]) -> Adoption:
     rest = _rest(work, base, survey)
     files = adopt_files.make(entries, survey.ground, rest.blocks)
     order = Order((*kept, *files), (), (), ())
-    proven = replace(work, repo=replace(work.repo, order=order)).state()
+    proven = replace(work, repo=replace(work.repo, order=order, lock={})).state()
     if proven.replayed is None:
         raise proven.replay_error or Failure("The files don't run on the shadow.")
     later = tuple(file for file in starter if file not in kept)

@@ -11,10 +11,12 @@ from twolane.adopt.files import is_adopted
 from twolane.adopt.prepare import Adoption
 from twolane.config import Config
 from twolane.errors import Failure
+from twolane.facts import catalog
 from twolane.guards.refusal import Refusal
 from twolane.lanes import mirror
 from twolane.postgres import transactions
 from twolane.repo import ledger, order, sqlfiles
+from twolane.repo import record as facts
 from twolane.repo.contents import Repo
 from twolane.repo.ledger import Ledger
 from twolane.repo.sqlfiles import SqlFile
@@ -127,10 +129,11 @@ def record(work: Work, adoption: Adoption) -> None:
         with transactions.transaction(work.connection):
             transactions.exclusive(work.connection, work.tell.note)
             ledger.prepare(work.connection)
-            applied = ledger.read(work.connection).applied
+            done = ledger.read(work.connection)
             for file in adoption.files:
-                if applied.get(file.name) != file.digest:
+                if done.applied.get(file.name) != file.digest:
                     ledger.record_file(work.connection, file, 0)
+            facts.write(work.connection, done, facts.STOOD, catalog.read(work.connection))
             if work.target.protected:
                 ledger.label(work.connection, work.target.name)
 

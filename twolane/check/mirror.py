@@ -112,6 +112,7 @@ def stale(ground: Replayed) -> list[Change]:
         app=ground.app,
         applied_app=ground.app,
         replayed=facts,
+        standing=facts,
         printed=whole.facts,
     )
     changes = catalog.diff(repo.lock, standing.sql_lane)

@@ -10,13 +10,38 @@ from twolane.state.state import State
 
 
 def stale_mirror(state: State) -> Refusal | None:
-    """G03: at a push, the database must match the mirror."""
+    """G03: nobody changed the database by hand since its own record, or the mirror knows it.
+
+    In the lanes of one database the mirror also has what SQL files made there.
+    """
+    return drift(state) or _unsynced(state)
+
+
+def drift(state: State) -> Refusal | None:
+    """G03 for `db.deploy`: the mirror may still lack what files of the repo make."""
     if not state.drift:
         return None
+    details = [
+        f"{change.identity}   the repo changes it too; db.deploy will make the repo's form of it"
+        for change in state.contested
+    ]
     return Refusal(
         "G03",
         "stale-mirror",
         "The live database changed since the last sync:",
         "invoke db.sync",
         state.drift,
+        details,
+    )
+
+
+def _unsynced(state: State) -> Refusal | None:
+    if not state.unsynced:
+        return None
+    return Refusal(
+        "G03",
+        "stale-mirror",
+        "SQL files were applied since the last sync; the mirror does not show it yet:",
+        "invoke db.sync",
+        state.unsynced,
     )

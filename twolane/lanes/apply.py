@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from twolane.config import Target
 from twolane.errors import Failure
+from twolane.facts import catalog
+from twolane.facts.catalog import Snapshot
 from twolane.postgres import transactions
-from twolane.repo import ledger, sqlfiles
+from twolane.repo import ledger, record, sqlfiles
 from twolane.repo.contents import Repo, pending, waiting
 from twolane.repo.sqlfiles import SqlFile
 from twolane.telling import Tell
@@ -41,11 +43,15 @@ def choose(repo: Repo, done: ledger.Ledger, names: Sequence[str]) -> tuple[SqlFi
 
 @dataclass(frozen=True)
 class Ran:
-    """An SQL file that ran. messages: what the server said: warnings, and what the file raised."""
+    """An SQL file that ran, and the database's facts after it.
+
+    messages: what the server said: warnings, and what the file raised.
+    """
 
     file: SqlFile
     milliseconds: int
     messages: Sequence[str]
+    facts: Snapshot
 
 
 def apply(
@@ -62,27 +68,42 @@ def apply(
     """
     for file in files:
         sqlfiles.check(file)
-    ran = (_apply_one(connection, target, file, tell, again) for file in files)
-    return [each for each in ran if each]
+    facts: Snapshot | None = None
+    ran = []
+    for file in files:
+        done = _apply_one(connection, target, file, tell, again, facts)
+        facts = done.facts if done else None
+        ran += [done] if done else []
+    return ran
 
 
 def _apply_one(
-    connection: Connection[Any], target: Target, file: SqlFile, tell: Tell, again: bool
+    connection: Connection[Any],
+    target: Target,
+    file: SqlFile,
+    tell: Tell,
+    again: bool,
+    facts: Snapshot | None,
 ) -> Ran | None:
+    """facts: those of the database, if they were just read."""
     messages: list[str] = []
 
-    def work() -> bool:
+    def work() -> Snapshot | None:
         with transactions.transaction(connection):
             transactions.exclusive(connection, tell.note)
+            done = ledger.read(connection)
             ledger.prepare(connection)
-            if not again and ledger.read(connection).applied.get(file.name) == file.digest:
-                return False
+            if not again and done.applied.get(file.name) == file.digest:
+                return None
+            before = catalog.read(connection) if facts is None else facts
             start = time.monotonic()
             sqlfiles.run(connection, file)
             ledger.record_file(connection, file, round(1000 * (time.monotonic() - start)))
+            after = catalog.read(connection)
+            record.note(connection, done, before, after)
             if target.protected:
                 ledger.label(connection, target.name)
-            return True
+            return after
 
     def warn(text: str) -> None:
         messages.append(text)
@@ -90,12 +111,12 @@ def _apply_one(
 
     with tell.working(file.name), sqlfiles.messages(connection, warn):
         start = time.monotonic()
-        ran = transactions.retry_locks(work, connection, tell.note)
-    if not ran:
+        after = transactions.retry_locks(work, connection, tell.note)
+    if after is None:
         return None
     spent = round(1000 * (time.monotonic() - start))
     tell.say(f"  {file.name}  {spent} ms")
-    return Ran(file, spent, messages)
+    return Ran(file, spent, messages, after)
 
 
 def as_json(ran: Sequence[Ran]) -> dict[str, Any]:

@@ -1,4 +1,8 @@
-"""The mirror: `introspected.py` and the lock, the state of the live SQL lane at the last sync."""
+"""The mirror: `introspected.py` and the lock, what a database has once all the repo is in it.
+
+A sync merges what was changed by hand in a database into it; what the database still lacks of the
+repo stays in it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twolane import files
 from twolane.config import Config
@@ -15,7 +19,13 @@ from twolane.facts import catalog, differences, identities
 from twolane.facts.catalog import Change
 from twolane.facts.lock import dump_lock
 from twolane.models import render
+from twolane.postgres import transactions
+from twolane.repo import ledger, record
 from twolane.state.state import State
+from twolane.telling import Tell
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 
 @dataclass(frozen=True)
@@ -43,16 +53,16 @@ def expect_something(state: State) -> None:
 
 
 def read(state: State) -> Mirror:
-    """The mirror of the live database, compared with the files; the lock comes last."""
+    """The mirror as it should be, compared with the files; the lock comes last."""
     config = state.repo.config
-    lock = {config.lock: dump_lock(state.sql_lane)}
+    lock = {config.lock: dump_lock(state.intended)}
     if not _stale(lock) and _is_rendered(config):
         return Mirror(state, lock, [], [])
-    texts = {config.introspected: render.render_models(state.sql_lane), **lock}
+    texts = {config.introspected: render.render_models(state.intended), **lock}
     stale = _stale(texts)
     if not stale:
         _mark(config).write_text(_digest(config), encoding="utf-8")
-    return Mirror(state, texts, stale, catalog.diff(state.repo.lock, state.sql_lane))
+    return Mirror(state, texts, stale, catalog.diff(state.repo.lock, state.intended))
 
 
 def _stale(texts: dict[Path, str]) -> list[Path]:
@@ -96,6 +106,28 @@ def write(mirror: Mirror) -> None:
     if mirror.stale:
         with files.alone(mirror.state.repo.config):
             files.write({path: mirror.texts[path] for path in mirror.stale})
+
+
+def remember(connection: Connection[Any], state: State, tell: Tell) -> None:
+    """Records in the database what the mirror has seen of changes by hand there.
+
+    A database that twolane never changed gets no record by being looked at; nor does one that the
+    role may not write to.
+    """
+    from psycopg import errors
+
+    facts = {record.SEEN: state.printed} if state.as_left != state.printed else {}
+    facts |= {record.STOOD: state.as_left} if state.base is None else {}
+    if state.ledger.is_empty or not facts:
+        return
+    try:
+        with transactions.transaction(connection):
+            transactions.exclusive(connection, tell.note)
+            ledger.prepare(connection)
+            for kind, found in facts.items():
+                record.write(connection, state.ledger, kind, found)
+    except (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction):
+        return
 
 
 def as_json(mirror: Mirror, written: bool) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from twolane.facts import catalog, differences, identities, views
 from twolane.facts.catalog import Change, Snapshot, structure
 from twolane.migrations import runner
 from twolane.postgres import transactions
-from twolane.repo import ledger
+from twolane.repo import ledger, record
 from twolane.state.plan import Plan
 from twolane.state.state import State
 from twolane.telling import Tell
@@ -59,12 +59,14 @@ class _Attempt:
     tell: Tell
     begun: float = field(default_factory=time.monotonic)
     is_mine: bool = True
+    done: ledger.Ledger = field(default_factory=ledger.Ledger)
 
     def prepare(self, connection: Connection[Any]) -> None:
         """Takes the lock; leaves the transaction if another push was faster."""
         transactions.exclusive(connection, self.tell.note)
-        ledger.prepare(connection)
         now, then = ledger.read(connection), self.state.ledger
+        ledger.prepare(connection)
+        self.done = now
         self.is_mine = now.revision == then.revision
         if now.revision == self.plan.revisions[-1].id:
             raise Rollback
@@ -78,7 +80,7 @@ class _Attempt:
         after = catalog.read(connection)
         if self._enable_rls(connection, after):
             after = catalog.read(connection)
-        after = views.settle(after, self.plan.app, lambda: nullcontext(connection))
+        printed, after = after, views.settle(after, self.plan.app, lambda: nullcontext(connection))
         if wrong := unexpected(self.state, self.plan, after):
             lines = "\n".join(f"    {line}" for line in shortened(differences.flat(wrong)))
             raise Failure(
@@ -88,6 +90,7 @@ class _Attempt:
         spent = round(1000 * (time.monotonic() - self.begun))
         for revision in self.plan.revisions:
             ledger.record_push(connection, revision, self.commit, spent)
+        record.note(connection, self.done, self.state.printed, printed, self.state.as_left)
         if self.state.target.protected:
             ledger.label(connection, self.state.target.name)
 

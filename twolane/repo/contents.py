@@ -32,7 +32,16 @@ class Repo:
 
 def pending(files: Sequence[SqlFile], ledger: Ledger) -> tuple[SqlFile, ...]:
     """The SQL files that are new, or changed since the database ran them."""
-    return tuple(file for file in files if ledger.applied.get(file.name) != file.digest)
+    return tuple(
+        file
+        for file in files
+        if ledger.applied.get(file.name) != file.digest and not is_older(file, ledger)
+    )
+
+
+def is_older(file: SqlFile, ledger: Ledger) -> bool:
+    """Whether the database has run this text before, and replaced it by a newer one since."""
+    return file.digest in ledger.earlier.get(file.name, ())
 
 
 def waiting(repo: Repo, ledger: Ledger) -> tuple[Revision, ...]:

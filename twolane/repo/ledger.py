@@ -1,12 +1,12 @@
 """What has been done to a database, recorded in its own private schema `twolane`.
 
 The schema is outside Supabase's data API and also has Alembic's version table. Each row is written
-in the transaction of the work that it records.
+in the transaction of the work that it records. `repo.record` keeps the facts beside it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -42,70 +42,186 @@ create table if not exists twolane.label (
     target text not null,
     protected boolean not null
 );
+alter table twolane.sql_runs
+    add column if not exists text text,
+    add column if not exists after_migrations boolean;
+alter table twolane.pushes
+    add column if not exists title text,
+    add column if not exists down text[],
+    add column if not exists ran text[],
+    add column if not exists undo text[];
+create table if not exists twolane.facts (
+    id bigint generated always as identity primary key,
+    kind text not null,
+    digest text not null,
+    facts bytea not null,
+    recorded_at timestamptz not null default now()
+);
 """
+
+NOT_RUN = ""
+"""The digest of an SQL file whose objects a later step took away: it has to run again."""
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """A revision as the database recorded it. down: what it builds on; None in an old record."""
+
+    digest: str
+    title: str | None = None
+    down: tuple[str, ...] | None = None
+    commit: str | None = None
 
 
 @dataclass(frozen=True)
 class Ledger:
     """The newest state of the ledger; empty for a database that twolane never changed.
 
-    applied: SQL file → digest at its last run. pushed: revision → digest when it was pushed.
-    revision: where Alembic stands. protected_as: the target's name if the database is protected.
+    applied: SQL file → digest at its last run, in the order of the files' first runs. earlier: SQL
+    file → the digests of its runs before that. late: whether a file ran after the migrations, where
+    the record knows. pushed: revision → digest when it was pushed. chain: revision → its record,
+    oldest first. revision: where Alembic stands. protected_as: the target's name if the database is
+    protected. facts: kind of recorded facts → their digest.
     """
 
     applied: Mapping[str, str] = field(default_factory=dict)
     pushed: Mapping[str, str] = field(default_factory=dict)
     revision: str | None = None
     protected_as: str | None = None
+    earlier: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    late: Mapping[str, bool | None] = field(default_factory=dict)
+    chain: Mapping[str, Pushed] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.applied and self.revision is None
 
 
 def read(connection: Connection[Any]) -> Ledger:
-    """The ledger in at most two round trips."""
+    """The ledger in at most two round trips; one of an earlier version of twolane has no texts."""
     row = connection.execute(
-        "select to_regclass('twolane.sql_runs'), to_regclass('twolane.alembic_version')"
+        "select pg_catalog.to_regclass('twolane.sql_runs'), "
+        "pg_catalog.to_regclass('twolane.alembic_version'), "
+        "pg_catalog.to_regclass('twolane.facts')"
     ).fetchone()
     if row is None or row[0] is None:
         return Ledger()
     version = "select version_num from twolane.alembic_version" if row[1] else "select null::text"
+    is_new = row[2] is not None
+    late = "after_migrations" if is_new else "null::boolean"
+    about = "title, down" if is_new else "null::text as title, null::text[] as down"
+    facts = (
+        "select pg_catalog.json_object_agg(kind, digest) from "
+        "(select distinct on (kind) kind, digest from twolane.facts order by kind, id desc) k"
+        if is_new
+        else "select null::json"
+    )
     found = connection.execute(
         f"""
         select
-            (select json_object_agg(file, digest) from (
-                select distinct on (file) file, digest
-                from twolane.sql_runs order by file, id desc) f),
-            (select json_object_agg(revision, digest) from (
-                select distinct on (revision) revision, digest
-                from twolane.pushes order by revision, id desc) p),
-            (select max(version_num) from ({version}) v (version_num)),
-            (select target from twolane.label where protected)
+            (select pg_catalog.json_agg(pg_catalog.json_build_array(file, digest, late) order by id)
+                from (select id, file, digest, {late} as late from twolane.sql_runs) f),
+            (select pg_catalog.json_agg(
+                    pg_catalog.json_build_array(revision, digest, title, down, git_commit)
+                    order by id)
+                from (select id, revision, digest, git_commit, {about} from twolane.pushes) p),
+            (select pg_catalog.max(version_num) from ({version}) v (version_num)),
+            (select target from twolane.label where protected),
+            ({facts})
         """.encode()
     ).fetchone()
     assert found is not None
-    applied, pushed, revision, protected_as = found
-    return Ledger(applied or {}, pushed or {}, revision, protected_as)
+    runs, pushes, revision, protected_as, kept = found
+    applied, earlier, lateness = _files(runs or ())
+    chain = {
+        revision: Pushed(digest, title, None if down is None else tuple(down), commit)
+        for revision, digest, title, down, commit in pushes or ()
+    }
+    pushed = {revision: record.digest for revision, record in chain.items()}
+    return Ledger(
+        applied, pushed, revision, protected_as, earlier, lateness, chain, dict(kept or {})
+    )
+
+
+def _files(
+    runs: Sequence[tuple[str, str, bool | None]],
+) -> tuple[dict[str, str], dict[str, frozenset[str]], dict[str, bool | None]]:
+    """The three mappings of a `Ledger` about files, from its rows in their order."""
+    digests: dict[str, list[str]] = {}
+    late: dict[str, bool | None] = {}
+    for file, digest, after in runs:
+        digests.setdefault(file, []).append(digest)
+        late[file] = after
+    applied = {file: all_[-1] for file, all_ in digests.items() if all_[-1] != NOT_RUN}
+    earlier = {file: frozenset(digests[file]) - {digest} for file, digest in applied.items()}
+    return applied, earlier, late
 
 
 def prepare(connection: Connection[Any]) -> None:
     """Makes the ledger's tables if they are not there. Call it while holding twolane's lock."""
-    if connection.execute("select to_regclass('twolane.label')").fetchone() == (None,):
+    if connection.execute("select pg_catalog.to_regclass('twolane.facts')").fetchone() == (None,):
         connection.execute(TABLES)
 
 
 def record_file(connection: Connection[Any], file: SqlFile, milliseconds: int) -> None:
     connection.execute(
-        "insert into twolane.sql_runs (file, digest, duration_ms) values (%s, %s, %s)",
-        (file.name, file.digest, milliseconds),
+        "insert into twolane.sql_runs (file, digest, duration_ms, text, after_migrations) "
+        "values (%s, %s, %s, %s, %s)",
+        (file.name, file.digest, milliseconds, file.text, file.after_migrations),
+    )
+
+
+def record_not_run(connection: Connection[Any], name: str) -> None:
+    """Records that a file's objects are gone, so that it counts as not run."""
+    connection.execute(
+        "insert into twolane.sql_runs (file, digest, duration_ms) values (%s, %s, 0)",
+        (name, NOT_RUN),
     )
 
 
 def record_push(
-    connection: Connection[Any], revision: Revision, commit: str | None, milliseconds: int
+    connection: Connection[Any],
+    revision: Revision,
+    commit: str | None,
+    milliseconds: int,
+    ran: Sequence[str] | None = None,
+    undo: Sequence[str] | None = None,
 ) -> None:
+    """ran, undo: the SQL that brings the revision about, and that takes it back; None: unknown."""
     connection.execute(
-        "insert into twolane.pushes (revision, digest, git_commit, duration_ms) "
-        "values (%s, %s, %s, %s)",
-        (revision.id, revision.digest, commit, milliseconds),
+        "insert into twolane.pushes "
+        "(revision, digest, git_commit, duration_ms, title, down, ran, undo) "
+        "values (%s, %s, %s, %s, %s, %s, %s, %s)",
+        (
+            *(revision.id, revision.digest, commit, milliseconds),
+            *(revision.title, list(revision.down)),
+            *(None if sql is None else list(sql) for sql in (ran, undo)),
+        ),
     )
+
+
+def texts(connection: Connection[Any], digests: Sequence[str]) -> Mapping[str, str]:
+    """Digest → text of the SQL files that the database ran; without those it never recorded."""
+    if not digests:
+        return {}
+    rows = connection.execute(
+        "select digest, pg_catalog.max(text) from twolane.sql_runs "
+        "where digest = any(%s) and text is not null group by digest",
+        (list(digests),),
+    )
+    return dict(rows.fetchall())
+
+
+def statements(
+    connection: Connection[Any], revision: str
+) -> tuple[Sequence[str] | None, Sequence[str] | None]:
+    """The SQL that brought a pushed revision about, and the SQL that takes it back."""
+    row = connection.execute(
+        "select ran, undo from twolane.pushes where revision = %s order by id desc limit 1",
+        (revision,),
+    ).fetchone()
+    return (row[0], row[1]) if row else (None, None)
 
 
 def label(connection: Connection[Any], target: str) -> None:

@@ -95,6 +95,29 @@ def migrations_step(config: Config, revisions: Sequence[Revision]) -> Step | Non
     return Step(_digest(*(r.digest for r in revisions), *texts), run)
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """A revision that only a database's record has: its id and the SQL that it ran."""
+
+    id: str
+    statements: tuple[str, ...]
+
+
+def recorded_step(revisions: Sequence[Recorded]) -> Step | None:
+    """Revisions from a record, each in its own transaction; None for none."""
+    if not revisions:
+        return None
+
+    def run(connection: Connection[Any]) -> None:
+        for revision in revisions:
+            with transactions.transaction(connection):
+                for statement in revision.statements:
+                    connection.execute(statement.encode())
+                connection.execute(transactions.RESET)
+
+    return Step(_digest(*(text for r in revisions for text in (r.id, *r.statements))), run)
+
+
 def replay(config: Config, steps: Sequence[Step | None], working: Callable[[str], Any]) -> Replay:
     """Replays the steps on the platform stub; skips steps that it has replayed before.
 

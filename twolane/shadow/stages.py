@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from twolane.errors import Failure
 from twolane.facts.catalog import Snapshot
 from twolane.repo.revisions import Revision
-from twolane.repo.sqlfiles import FileFailure, SqlFile
+from twolane.repo.sqlfiles import SqlFile
 from twolane.shadow import shadow
 
 if TYPE_CHECKING:
@@ -31,11 +30,16 @@ class Replays:
         history: Sequence[Revision],
         after: Sequence[SqlFile] = (),
         before: Sequence[SqlFile] | None = None,
+        foreign: Sequence[shadow.Recorded] = (),
     ) -> shadow.Replay:
-        """Replays the SQL files before the mark (or `before`), `history`, and `after`."""
+        """Replays the SQL files before the mark (or `before`), the revisions, and `after`.
+
+        history: the repo's revisions. foreign: those that only a database's record has.
+        """
         steps = [
             shadow.files_step(self.repo.order.before if before is None else before),
             shadow.migrations_step(self.repo.config, history),
+            shadow.recorded_step(foreign),
             shadow.files_step(after),
         ]
         return shadow.replay(self.repo.config, steps, self.working)
@@ -48,19 +52,13 @@ class Replays:
         """Replays all files and revisions of the repo."""
         return self.at(self.repo.revisions, self.repo.order.after)
 
-    def app(self, history: Sequence[Revision], before: Sequence[SqlFile] | None = None) -> Snapshot:
+    def app(
+        self,
+        history: Sequence[Revision],
+        before: Sequence[SqlFile] | None = None,
+        foreign: Sequence[shadow.Recorded] = (),
+    ) -> Snapshot:
         """The facts that these revisions add to those of the files before the mark."""
-        made, base = self.at(history, (), before).facts, self.at((), (), before).facts
+        made = self.at(history, (), before, foreign).facts
+        base = self.at((), (), before).facts
         return {identity: text for identity, text in made.items() if identity not in base}
-
-    def runnable(self, history: Sequence[Revision]) -> tuple[tuple[SqlFile, ...], Failure | None]:
-        """The files before the mark that run, and the failure of the first that doesn't."""
-        files, problem = self.repo.order.before, None
-        while True:
-            try:
-                self.at(history, before=files)
-            except FileFailure as failure:
-                files = tuple(file for file in files if file != failure.file)
-                problem = problem or failure
-            else:
-                return files, problem

@@ -12,13 +12,14 @@ from twolane.errors import Failure
 from twolane.facts import catalog, identities, views
 from twolane.facts.catalog import Change, Snapshot, default_grants, structure
 from twolane.facts.identities import grantee
-from twolane.repo import ledger, revisions, sqlfiles
+from twolane.repo import ledger, record, sqlfiles
 from twolane.repo.contents import Repo, pending, waiting
 from twolane.repo.ledger import Ledger
 from twolane.repo.revisions import Revision
 from twolane.repo.sqlfiles import SqlFile
 from twolane.shadow import shadow
 from twolane.shadow.stages import Replays
+from twolane.state import intent, stand
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -31,11 +32,14 @@ STRUCTURE = ("table", "column", "constraint", "index", "rls")
 class State:
     """The repo and one database.
 
-    applied_app: the facts that the repo's migrations make, up to the database's revision. app: the
-    same, plus the facts of the waiting migrations; a table that they drop is the app's until a
-    push. replayed: all facts that the repo's files make; None if they don't run, with the reason in
-    `replay_error`. If two views mean the same, all these fields use the mirror's text, whatever the
-    server printed. printed: the live facts as the server printed them.
+    applied_app: the facts that the database's revisions make. app: the same, plus the facts of the
+    waiting ones; a table that they drop is the app's until a push. replayed: all facts that the
+    repo's files make; None if they don't run, with the reason in `replay_error`. standing: the
+    facts that the database's own files and revisions make, in the texts that it ran. base: the
+    facts as twolane last left them there, None where no record says. past: of the facts that only
+    the mirror has, those that the database once had. If two views mean the same, all these fields
+    use the mirror's text, whatever the server printed. printed: the live facts as the server
+    printed them.
     """
 
     repo: Repo
@@ -45,8 +49,11 @@ class State:
     app: Snapshot
     applied_app: Snapshot
     replayed: Snapshot | None
+    standing: Snapshot
     printed: Snapshot
     replay_error: Failure | None = None
+    base: Snapshot | None = None
+    past: frozenset[str] = frozenset()
 
     @property
     def pending_before(self) -> tuple[SqlFile, ...]:
@@ -71,53 +78,113 @@ class State:
         return {i: text for i, text in self.live.items() if i not in self.sql_lane}
 
     @cached_property
+    def intended(self) -> Snapshot:
+        """What the mirror should say: what the repo makes, with the drift on top."""
+        return intent.intended(self._sides)
+
+    @cached_property
     def drift(self) -> list[Change]:
-        """The differences between mirror and live SQL lane that no pending SQL file explains."""
-        explained = (self.replayed or {}).keys() if self.pending_after else ()
+        """What somebody changed by hand in the SQL lane, and the mirror does not know."""
+        return [c for c in intent.drift(self._sides) if self.repo.lock.get(c.identity) != c.after]
+
+    @cached_property
+    def contested(self) -> list[Change]:
+        """The drift at facts that a pending file or revision changes as well."""
+        return [c for c in self.drift if intent.is_pending(c.identity, self._sides)]
+
+    @cached_property
+    def unsynced(self) -> list[Change]:
+        """What applied SQL files made or took away and the mirror does not show yet."""
+        sides = self._sides
         return [
             change
-            for change in catalog.diff(self.repo.lock, self.sql_lane)
-            if not (
-                change.after is None
-                and change.identity in explained
-                and self._on_app_table(change.identity)
-            )
+            for change in catalog.diff(self.repo.lock, self.intended)
+            if sides.made is not None
+            and change.after == sides.made.get(change.identity) == sides.live.get(change.identity)
+            and identities.kind(change.identity) != "owner"
         ]
 
     @cached_property
-    def app_drift(self) -> list[Change]:
-        """The differences between the live app lane and the facts of revisions plus SQL files.
+    def as_left(self) -> Snapshot:
+        """The facts as twolane left the database, as the server prints them."""
+        facts = dict(self.printed)
+        if self.ledger.is_empty:
+            return facts
+        for change in (*intent.drift(self._sides), *self.app_drift):
+            if change.before is None:
+                facts.pop(change.identity, None)
+            else:
+                facts[change.identity] = change.before
+        return dict(sorted(facts.items()))
 
-        While files or revisions wait, a fact may still be as the applied revisions alone make it,
-        or already as the waiting ones will make it.
+    @cached_property
+    def _sides(self) -> intent.Sides:
+        sql = self._sql_part
+        return intent.Sides(
+            lock=self.repo.lock,
+            live=self.sql_lane,
+            base=None if self.base is None else sql(self.base),
+            made=None if self.replayed is None else sql(self.replayed),
+            standing=sql(self.standing),
+            past=self.past,
+        )
+
+    def _sql_part(self, facts: Snapshot) -> Snapshot:
+        return {i: text for i, text in facts.items() if not self._is_app(i, text)}
+
+    @cached_property
+    def app_drift(self) -> list[Change]:
+        """What somebody changed by hand in the structure of the app's tables.
+
+        While revisions wait, a fact may also be already as the waiting ones will make it.
         """
-        made = self.replayed or {}
+        made, now = self.replayed or {}, structure(self.app_lane)
+        if self.base is not None:
+            was = structure({i: t for i, t in self.base.items() if self._is_app(i, t)})
+            return [
+                change
+                for change in catalog.diff(was, now)
+                if self.live.get(change.identity) != self.base.get(change.identity)
+                and not _is_foreseen(change, made)
+            ]
         expected = structure(self.applied_app)
         if not self.waiting and not self.pending_after:
             expected = {identity: made.get(identity, text) for identity, text in expected.items()}
-        return [
-            change
-            for change in catalog.diff(expected, structure(self.app_lane))
-            if not _is_foreseen(change, made)
-        ]
+        return [change for change in catalog.diff(expected, now) if not _is_foreseen(change, made)]
 
     @cached_property
     def uncaptured(self) -> list[Change]:
         """The differences between the live SQL lane and the facts of the repo's SQL files.
 
-        Missing facts count only after every file is applied. Owners don't count, because they
-        depend on who connects; nor do extensions that the shadow can't have.
+        What is still to come does not count. Nor do owners, because they depend on who connects,
+        nor extensions that the shadow can't have.
         """
         if self.replayed is None:
             return []
-        made = {i: text for i, text in self.replayed.items() if not self._is_app(i, text)}
+        sides = self._sides
         unfinished = bool(self.pending_before or self.pending_after)
         return [
             change
-            for change in catalog.diff(made, self.sql_lane)
+            for change in catalog.diff(sides.made or {}, self.sql_lane)
             if not (change.after is None and unfinished)
+            and not intent.is_still_to_come(change.identity, sides)
             and identities.kind(change.identity) != "owner"
             and not self.is_out_of_reach(change.identity)
+        ]
+
+    @cached_property
+    def left_over(self) -> list[Change]:
+        """What files that the repo no longer has made, and nothing of the repo makes or drops."""
+        if self.replayed is None or self.waiting:
+            return []
+        listed = {file.name for file in self.repo.order.files}
+        if not self.ledger.applied.keys() - listed:
+            return []
+        pending = catalog.diff(self.standing, self.replayed)
+        return [
+            Change(c.identity, c.after, c.before)
+            for c in pending
+            if c.after is None and c.identity in self.live
         ]
 
     def is_out_of_reach(self, identity: str) -> bool:
@@ -167,23 +234,48 @@ def read_state(
 ) -> State:
     """Reads the database, and replays on the shadow the files that the comparison needs.
 
-    If a file or a waiting migration doesn't run, the other files decide the ownership, so that lane
-    A can continue.
+    Raises:
+        Failure: the shadow is out of reach, or the database has a revision that nobody knows.
     """
     done, printed = ledger.read(connection), catalog.read(connection)
     replays = Replays(repo, working)
-    history = revisions.up_to(repo.revisions, done.revision)
-    standing, problem = replays.runnable(history)
-    applied_app = replays.app(history, standing)
-    app, whole = applied_app, None
-    if not problem:
-        try:
-            app = {**applied_app, **replays.app(repo.revisions)}
-            whole = replays.whole()
-        except Failure as failure:
-            problem = failure
-    last = whole or replays.at(history, before=standing)
-    connect = partial(shadow.connect, repo.config, last.database)
-    live = views.settle(views.settle(printed, last.facts, connect), repo.lock, connect)
-    replayed = views.settle(whole.facts, live, connect) if whole else None
-    return State(repo, target, done, live, app, applied_app, replayed, printed, problem)
+    last, stood = stand.read(repo, done, connection).replay(replays)
+    applied_app = replays.app(stood.history, stood.before, stood.foreign)
+    app, whole, problem = applied_app, None, None
+    try:
+        app = {**applied_app, **replays.app(repo.revisions)}
+        whole = replays.whole()
+    except Failure as failure:
+        problem = failure
+    connect = partial(shadow.connect, repo.config, (whole or last).database)
+    live = views.settle(views.settle(printed, (whole or last).facts, connect), repo.lock, connect)
+
+    def settled(facts: Snapshot | None) -> Snapshot | None:
+        return None if facts is None else views.settle(facts, live, connect)
+
+    return State(
+        repo,
+        target,
+        done,
+        live,
+        app,
+        applied_app,
+        settled(whole.facts if whole else None),
+        settled(last.facts) or {},
+        printed,
+        problem,
+        settled(record.read(connection, done, printed)),
+        _past(repo, connection, done, printed, whole),
+    )
+
+
+def _past(
+    repo: Repo,
+    connection: Connection[Any],
+    done: Ledger,
+    printed: Snapshot,
+    whole: shadow.Replay | None,
+) -> frozenset[str]:
+    made = whole.facts if whole else {}
+    only_mirrored = repo.lock.keys() - printed.keys() - made.keys()
+    return record.past(connection, done) & only_mirrored if only_mirrored else frozenset()

@@ -51,4 +51,4 @@ def bootstrap(
         late = contents.pending(order.after, work.ledger)
         lane_a.apply(work.connection, work.target, late, console)
         done("The database is ready.")
-        write_mirror(work.state(), commit)
+        write_mirror(work, work.state(), commit)

@@ -99,7 +99,7 @@ def introspect(c: Context, target: str | None = None) -> None:
     from twolane.state.connected import work_on
 
     with work_on(target, console) as work:
-        print(render.render_models(work.state().sql_lane), end="")
+        print(render.render_models(work.state().intended), end="")
 
 
 @command(

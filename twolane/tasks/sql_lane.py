@@ -15,6 +15,7 @@ from twolane.tasks.console import NO_CHANGES, done, say
 from twolane.tasks.options import CARRY_ON, COMMIT, CONFIRMS, JOBS, JSON, TARGETS
 
 if TYPE_CHECKING:
+    from twolane.state.connected import Work
     from twolane.state.state import State
 
 
@@ -102,20 +103,21 @@ def sync(
     with work_on(target, console) as work:
         refuse(guards.applied_history(work.repo, work.ledger))
         state = work.state()
-    mirror.expect_something(state)
-    if not check and not json:
-        write_mirror(state, commit)
-        return
-    found = mirror.read(state)
-    if not check:
-        mirror.write(found)
+        mirror.expect_something(state)
+        if not check and not json:
+            write_mirror(work, state, commit)
+            return
+        found = mirror.read(state)
+        if not check:
+            mirror.write(found)
+            mirror.remember(work.connection, state, console)
     told = mirror.as_json(found, written=not check)
     console.print_json(told) if json else mirror_screen.show_check(told)
     if check and found.stale:
         raise Different
 
 
-def write_mirror(state: State, commit: bool) -> None:
+def write_mirror(work: Work, state: State, commit: bool) -> None:
     """Shows what changed, writes what is stale, and suggests or makes the commit."""
     from twolane.lanes import mirror
     from twolane.tasks import mirror_screen
@@ -123,6 +125,7 @@ def write_mirror(state: State, commit: bool) -> None:
     found = mirror.read(state)
     mirror_screen.show(mirror.as_json(found, written=False))
     mirror.write(found)
+    mirror.remember(work.connection, state, console)
     if found.stale:
         done(f"Wrote {' and '.join(found.stale_names)}.")
     done(NO_CHANGES)

@@ -1,0 +1,106 @@
+"""The facts that a database had when twolane last changed it: the base of every comparison.
+
+A change by hand is what the database has and its record does not. The facts are kept compressed in
+`twolane.facts`, a bounded number of each kind.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from twolane.facts import catalog
+from twolane.facts.catalog import Snapshot
+from twolane.repo.ledger import Ledger
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+STOOD = "stood"
+"""The facts as twolane's own commands left them; what was changed by hand is not in it."""
+SEEN = "seen"
+"""The facts with the changes by hand that a sync brought into the mirror."""
+KEPT = 10
+"""So many of each kind stay, the newest."""
+
+
+def advanced(base: Snapshot, before: Snapshot, after: Snapshot) -> Snapshot:
+    """`base` with what one of twolane's steps changed, and nothing of what was there before it."""
+    facts = dict(base)
+    for change in catalog.diff(before, after):
+        if change.after is None:
+            facts.pop(change.identity, None)
+        else:
+            facts[change.identity] = change.after
+    return dict(sorted(facts.items()))
+
+
+def read(connection: Connection[Any], ledger: Ledger, live: Snapshot) -> Snapshot | None:
+    """The facts as twolane last left them, or None. Reads them only if they are not `live`'s."""
+    if STOOD not in ledger.facts:
+        return None
+    if ledger.facts[STOOD] == _digest(_packed(live)):
+        return live
+    row = connection.execute(
+        "select facts from twolane.facts where kind = %s order by id desc limit 1", (STOOD,)
+    ).fetchone()
+    return _unpacked(row[0]) if row else None
+
+
+def past(connection: Connection[Any], ledger: Ledger) -> frozenset[str]:
+    """The identities of all facts that the record has kept of any time."""
+    if not ledger.facts:
+        return frozenset()
+    rows = connection.execute("select facts from twolane.facts").fetchall()
+    return frozenset(identity for (packed,) in rows for identity in _unpacked(packed))
+
+
+def write(connection: Connection[Any], ledger: Ledger, kind: str, facts: Snapshot) -> None:
+    """Records the facts in the open transaction, if they are new; the oldest beyond `KEPT` go."""
+    text = _packed(facts)
+    digest = _digest(text)
+    if ledger.facts.get(kind) == digest:
+        return
+    connection.execute(
+        "insert into twolane.facts (kind, digest, facts) values (%s, %s, %s)",
+        (kind, digest, zlib.compress(text)),
+    )
+    connection.execute(
+        "delete from twolane.facts where kind = %s and id <= ("
+        "select id from twolane.facts where kind = %s order by id desc limit 1 offset %s)",
+        (kind, kind, KEPT),
+    )
+
+
+def note(
+    connection: Connection[Any],
+    ledger: Ledger,
+    before: Snapshot,
+    after: Snapshot,
+    base: Snapshot | None = None,
+) -> None:
+    """Records what a step changed, in the step's own transaction.
+
+    base: the facts as twolane left them, for a database whose record is older than recorded facts.
+    Without it such a database gets none: what of it was changed by hand is not known here.
+    """
+    known = read(connection, ledger, before)
+    known = base if known is None else known
+    if known is None and not ledger.is_empty:
+        return
+    write(connection, ledger, STOOD, advanced(before if known is None else known, before, after))
+
+
+def _packed(facts: Snapshot) -> bytes:
+    return json.dumps(dict(facts), ensure_ascii=False).encode()
+
+
+def _unpacked(packed: bytes) -> Snapshot:
+    facts: dict[str, str] = json.loads(zlib.decompress(packed))
+    return facts
+
+
+def _digest(text: bytes) -> str:
+    return sha256(text).hexdigest()
