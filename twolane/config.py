@@ -90,13 +90,18 @@ class Config:
     def in_ci(self) -> bool:
         return self.environment.get("CI", "").lower() not in ("", "0", "false")
 
+    @property
+    def default(self) -> str:
+        """The name of the target that commands without `--target` work on."""
+        return DEFAULT if self.environment.get("DATABASE_URL") else LOCAL
+
     def target(self, name: str | None) -> Target:
         """The target of that name; without one, `DATABASE_URL` if set, else the embedded server.
 
         Raises:
             Failure: no such target, or its variable is not set.
         """
-        target = self.known(name or (DEFAULT if self.environment.get("DATABASE_URL") else LOCAL))
+        target = self.known(name or self.default)
         if target.variable and not self.environment.get(target.variable):
             raise Failure(
                 f"Target {target.name} takes its URL from {target.variable}, which is not set.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -165,7 +166,7 @@ def available(connection: Connection[Any]) -> Mapping[str, str]:
 
 def command(target: str, sql: str) -> str:
     """The command that runs a statement on that target."""
-    return f'invoke db.psql --target {target} -c "{sql}"'
+    return f'invoke db.psql --target {shlex.quote(target)} -c "{sql}"'
 
 
 @examines("server", "where that leads", "server")

@@ -10,6 +10,7 @@ from itertools import zip_longest
 from textwrap import shorten
 from typing import Any
 
+from twolane import hints
 from twolane.exit_codes import DIFFERENT, ERROR, REFUSED
 from twolane.fleet.children import Ended
 from twolane.text import clean_line
@@ -159,14 +160,12 @@ def _status_row(outcome: Outcome) -> Sequence[str]:
         len(found["waiting"]),
         len(found["drift"]) + len(found["app_drift"]),
     )
-    step = str(found["next"])
-    there = f" --target {outcome.target}" if step.startswith("invoke db.") else ""
     return (
         f"{outcome.target}{mark}",
         str(found["postgres"]),
         str(found["revision"] or "-"),
         *(str(number or "-") for number in counts),
-        f"{step}{there}",
+        hints.on(str(found["next"]), outcome.target),
     )
 
 

@@ -108,7 +108,7 @@ def _show(found: Adoption, known: list[History], recorded: bool) -> None:
     if recorded:
         done("Recorded: the database has run the files.")
     else:
-        say("Next:  invoke db.apply   (it changes nothing; or only record it: db.adopt --record)")
+        say("Next:  invoke db.apply   (it changes nothing; or: invoke db.adopt --record)")
 
 
 def _show_left(found: Adoption) -> None:
@@ -132,7 +132,9 @@ def _show_later(found: Adoption) -> None:
     say(f"Put aside in {folder}/, since the database does not have what they make:")
     for file in found.later:
         say(f"  {file.name}   {STARTER[file.name]}")
-    say("  To take one in: move it back, list it in bootstrap.txt; invoke db.apply, db.sync.")
+    say(
+        "  To take one in: move it back, list it in bootstrap.txt; invoke db.apply, invoke db.sync."
+    )
 
 
 def _show_findings(found: Adoption) -> None:

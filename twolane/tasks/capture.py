@@ -65,9 +65,8 @@ def capture(
     else:
         _show(state, found, written=bool(paths), dry_run=dry_run)
     if paths and not json:
-        on = f" --target {target}" if target else ""
-        say(f"Next:  invoke db.apply{on}   (changes nothing there, records the file)")
-        say(f"       invoke db.sync{on}")
+        say("Next:  invoke db.apply   (changes nothing there, records the file)")
+        say("       invoke db.sync")
         console.suggest(state.repo.config.root, paths, MESSAGE, commit)
     if found.left or any(file.name in found.undone for file in found.files):
         raise Different

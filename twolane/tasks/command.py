@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import inspect
 import logging
 import os
 import sys
@@ -18,7 +19,7 @@ from twolane.errors import Failure, explain
 from twolane.exit_codes import DIFFERENT, ERROR, INTERRUPTED, REFUSED
 from twolane.facts.differences import as_json
 from twolane.guards.refusal import Refusal, Refused
-from twolane.tasks.console import OnlyJson, error, print_json
+from twolane.tasks.console import OnlyJson, about, error, print_json
 from twolane.tasks.screens import show_refusal
 
 _INTERRUPTED = "Interrupted. What was finished is recorded, the rest was rolled back."
@@ -48,12 +49,20 @@ def command(name: str, **options: Any) -> Callable[[Callable[..., None]], Any]:
     """An Invoke task whose errors are messages and whose exit codes can be trusted.
 
     0 done, 1 an error, 2 refused, 3 differences found. `invoke --debug` shows tracebacks. With
-    `--json`, a command that ends without a result prints `{"error": …}`, see `_as_json`.
+    `--json`, a command that ends without a result prints `{"error": …}`, see `_as_json`. Hints
+    carry the command's target.
     """
 
     def decorate(body: Callable[..., None]) -> Any:
+        words = inspect.signature(body)
+
         @functools.wraps(body)
         def run(*args: Any, **kwargs: Any) -> None:
+            target = words.bind_partial(*args, **kwargs).arguments.get("target")
+            with about(target):
+                obey(*args, **kwargs)
+
+        def obey(*args: Any, **kwargs: Any) -> None:
             only_json = OnlyJson() if kwargs.get("json") else None
             try:
                 with without_collector(), only_json or nullcontext():

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
+from twolane import hints
+from twolane.errors import Failure
 from twolane.text import clean
 
 if TYPE_CHECKING:
@@ -27,16 +29,47 @@ PATIENCE = 1.0
 _COLORS = {"red": 31, "green": 32, "yellow": 33, "dim": 2, "bold": 1}
 
 
+@contextmanager
+def about(target: str | None) -> Iterator[None]:
+    """While it is open, hints carry this target, as `--target` has it; several give none."""
+    from twolane.config import is_many
+
+    _targets.append(None if is_many(target) or "://" in (target or "") else target)
+    try:
+        yield
+    finally:
+        _targets.pop()
+
+
+_targets: list[str | None] = []
+
+
+def pasted(text: str) -> str:
+    """Text fit for a terminal, in which each command can be pasted as it is."""
+    return clean(hints.on(text, _meant()) if "invoke db." in text else text)
+
+
+def _meant() -> str | None:
+    """The target that hints name: the one that the command has, unless it is the default."""
+    from twolane import config
+
+    target = _targets[-1] if _targets else None
+    try:
+        return None if target is None or target == config.load().default else target
+    except Failure:
+        return target
+
+
 def say(text: str = "") -> None:
-    print(clean(text))
+    print(pasted(text))
 
 
 def done(text: str) -> None:
-    print(f"{paint('✓', 'green')} {clean(text)}")
+    print(f"{paint('✓', 'green')} {pasted(text)}")
 
 
 def warn(text: str) -> None:
-    print(f"{paint('!', 'yellow')} {clean(text)}")
+    print(f"{paint('!', 'yellow')} {pasted(text)}")
 
 
 def confirm(question: str) -> bool:
@@ -51,7 +84,7 @@ def suggest(root: Path, paths: Sequence[Path], message: str, commit: bool) -> No
     if commit:
         done(git.commit(root, paths, message))
     else:
-        say(f"Commit:  {message}")
+        print(clean(f"Commit:  {message}"))
 
 
 def suggest_revisions(config: Config, titles: Sequence[str], commit: bool) -> None:
@@ -67,7 +100,7 @@ def feat(titles: Sequence[str]) -> str:
 
 def note(text: str) -> None:
     """Progress, for the person who waits; never part of a result."""
-    print(paint(f"· {clean(text)}", "dim", sys.stderr), file=sys.stderr, flush=True)
+    print(paint(f"· {pasted(text)}", "dim", sys.stderr), file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -84,13 +117,15 @@ def working(label: str) -> Iterator[None]:
 
 def error(message: str, first: str = "") -> None:
     sys.stdout.flush()
-    print(f"{paint('✗', 'red', sys.stderr)} {clean(message)}", file=sys.stderr)
+    print(f"{paint('✗', 'red', sys.stderr)} {pasted(message)}", file=sys.stderr)
     if first:
-        print(f"  {paint('First:', 'bold', sys.stderr)}  {clean(first)}", file=sys.stderr)
+        print(f"  {paint('First:', 'bold', sys.stderr)}  {pasted(first)}", file=sys.stderr)
 
 
 def print_json(value: Any) -> None:
-    say_json(json.dumps(value, ensure_ascii=False, indent=2))
+    """Prints a report; its hints carry the target, as those on a screen do."""
+    told = hints.in_report(value, _meant())
+    say_json(json.dumps(told, ensure_ascii=False, indent=2))
 
 
 def say_json(text: str) -> None:

@@ -52,7 +52,7 @@ def apply(ask: Ask, files: Sequence[str], json: bool) -> None:
     done = run.run(ask, words("db.apply", file=files), console, replays=False)
     _report(done, json, aloud={})
     if not json and (applied := done.of(outcomes.DONE)) and not done.code:
-        console.say(f"Next:  invoke db.sync --target {applied[0].target}")
+        console.say(f"Next:  invoke db.sync --target {shlex.quote(applied[0].target)}")
         console.say(f"Then:  invoke db.sync --check --target {shlex.quote(ask.target)}")
     _leave(done)
 
@@ -91,7 +91,8 @@ def _report(done: Done, json: bool, aloud: Mapping[str, Show]) -> None:
         return
     for report, found in outcomes.alike(done.of(*aloud), lambda outcome: outcome.report):
         _head(found, sys.stdout)
-        aloud[found[0].outcome](report)
+        with console.about(found[0].target):
+            aloud[found[0].outcome](report)
         print()
     for output, found in outcomes.alike(
         done.of(*outcomes.FAILED), lambda outcome: outcome.output or outcome.message

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from twolane.facts.catalog import Change
 from twolane.facts.differences import as_json, flat, from_json, grouped
 from twolane.facts.identities import kind, relation
-from twolane.tasks.console import done, paint, say, warn
+from twolane.tasks.console import done, paint, pasted, say, warn
 from twolane.text import MOST, clean, clean_line, shortened
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ def show_refusal(name: str, refusal: Refusal) -> None:
     head = f"{name} refused · {refusal.head}"
     lines = [
         f"{paint('✗', 'red', sys.stderr)} {paint(head, 'bold', sys.stderr)}",
-        f"  {clean(refusal.reason)}",
+        f"  {pasted(refusal.reason)}",
     ]
     lines += [f"    {line}" for line in change_lines(refusal.changes, sys.stderr)]
     lines += [f"    {clean_line(detail)}" for detail in refusal.details]
-    lines += [f"  {paint('First:', 'bold', sys.stderr)}  {clean(refusal.first)}"]
+    lines += [f"  {paint('First:', 'bold', sys.stderr)}  {pasted(refusal.first)}"]
     print("\n".join(lines), file=sys.stderr)
 
 
