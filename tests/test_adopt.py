@@ -154,6 +154,48 @@ def test_what_an_older_project_granted_by_itself_is_adopted(fresh: Service) -> N
     assert adopt(fresh)["identical"]
 
 
+def test_after_an_adoption_whatever_is_new_is_closed_or_a_file_opens_it(fresh: Service) -> None:
+    """The project grants by default, and the starter's event trigger is put aside."""
+    fresh.sql(OLDER)
+    fresh.sql(PROJECT)
+    adopt(fresh, "--record")
+    fresh.write_app(DEV_MARKERS)
+    app = fresh.read("src/crm/db/schema/app.py")
+    fresh.write("src/crm/db/schema/app.py", app.replace("Contacts", "Profiles"))
+    fresh.invoke("db.gen", "-m", "markers")
+    assert "enabled RLS on public.dev_markers" in fresh.invoke("db.push").err
+    fresh.invoke("db.sync")
+    assert fresh.invoke("db.gen").out == "✓ No schema changes.\n"
+
+    listed_now = fresh.read("supabase/bootstrap.txt")
+    fresh.write("supabase/bootstrap.txt", f"{listed_now}200_more.sql\n")
+    fresh.write(
+        "supabase/sql/200_more.sql",
+        "create table if not exists public.left_open (id int);\n"
+        "create table if not exists public.meant (id int);\n"
+        "grant select on public.meant to anon;\n"
+        "create table if not exists public.limited (id int);\n"
+        "alter table public.limited enable row level security;\n"
+        "create or replace view public.past_rls as select * from public.profiles;\n",
+    )
+    said = fresh.invoke("db.apply").text
+    assert "public.left_open: took back" in said and "public.past_rls: took back" in said
+    assert "public.meant" not in said and "public.limited" not in said
+    held = dict(
+        fresh.sql(
+            "select relname, has_table_privilege('anon', oid, 'select') and not relrowsecurity"
+            " from pg_class where relname = any (%s)",
+            ["dev_markers", "left_open", "meant", "limited", "past_rls"],
+        )
+    )
+    assert [name for name, is_open in held.items() if is_open] == ["meant"]
+    assert fresh.sql("select has_table_privilege('authenticated', 'limited', 'select')") == [
+        (True,)
+    ], "a policy may rely on what the database grants"
+    fresh.invoke("db.sync")
+    assert "nothing to do" in fresh.invoke("db.status").out
+
+
 def test_starter_files_that_the_database_lacks_are_put_aside(service: Service) -> None:
     found = adopt(service)
     assert found["later"] == list(STARTER)

@@ -88,6 +88,10 @@ def _apply_one(
     """facts: those of the database, if they were just read."""
     messages: list[str] = []
 
+    def warn(text: str) -> None:
+        messages.append(text)
+        tell.warn(f"{file.name}: {text}")
+
     def work() -> Snapshot | None:
         with transactions.transaction(connection):
             transactions.exclusive(connection, tell.note)
@@ -97,17 +101,17 @@ def _apply_one(
                 return None
             before = catalog.read(connection) if facts is None else facts
             start = time.monotonic()
-            sqlfiles.run(connection, file)
+            for name in sqlfiles.run(connection, file):
+                warn(
+                    f"{name}: took back what this database grants by default: it has no row level "
+                    "security, and the file grants nothing on it"
+                )
             ledger.record_file(connection, file, round(1000 * (time.monotonic() - start)))
             after = catalog.read(connection)
             record.note(connection, done, before, after)
             if target.protected:
                 ledger.label(connection, target.name)
             return after
-
-    def warn(text: str) -> None:
-        messages.append(text)
-        tell.warn(f"{file.name}: {text}")
 
     with tell.working(file.name), sqlfiles.messages(connection, warn):
         start = time.monotonic()

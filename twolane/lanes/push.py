@@ -42,6 +42,7 @@ def push(connection: Connection[Any], state: State, plan: Plan, tell: Tell) -> b
             plan.revisions[-1].id,
             attempt.prepare,
             attempt.finish,
+            attempt.closed,
         )
 
     with tell.working("applying"):
@@ -99,8 +100,11 @@ class _Attempt:
         closed = [i for i in self.plan.app if identities.kind(i) == "rls" and i not in after]
         for table in map(identities.relation, closed):
             connection.execute(f"alter table {table} enable row level security".encode())
-            self.tell.note(f"enabled RLS on {table}: this database has no event trigger that does")
+            self.closed(str(table))
         return bool(closed)
+
+    def closed(self, table: str) -> None:
+        self.tell.note(f"enabled RLS on {table}: this database has no event trigger that does")
 
 
 def unexpected(state: State, plan: Plan, after: Snapshot) -> list[Change]:

@@ -5,7 +5,7 @@ They are found by running it on the shadow.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,13 +29,15 @@ class Effects:
     """renamed: tables and columns, as fact identities, before → after. gone: those dropped.
 
     rewritten: tables whose rows were written anew, as `schema.name` before. locked: table before →
-    what its strongest lock blocks until the transaction ends.
+    what its strongest lock blocks until the transaction ends. closed: new tables, as `schema.name`,
+    that had no row level security until the end of the migration, where twolane enabled it.
     """
 
     renamed: Mapping[str, str]
     gone: frozenset[str]
     rewritten: frozenset[str]
     locked: Mapping[str, str]
+    closed: frozenset[str] = frozenset()
 
 
 NONE = Effects({}, frozenset(), frozenset(), {})
@@ -77,8 +79,10 @@ def locks(connection: Connection[Any]) -> Mapping[int, str]:
     return blocked
 
 
-def compare(before: Layout, after: Layout, locked: Mapping[int, str]) -> Effects:
-    """The effects on the tables that existed before."""
+def compare(
+    before: Layout, after: Layout, locked: Mapping[int, str], closed: Iterable[str] = ()
+) -> Effects:
+    """The effects on the tables that existed before; `closed` are new ones."""
     names = _names(before), _names(after)
     renamed = {
         old: names[1][place]
@@ -94,7 +98,7 @@ def compare(before: Layout, after: Layout, locked: Mapping[int, str]) -> Effects
     kept = before.keys() & after.keys()
     rewritten = {before[oid][0] for oid in kept if before[oid][1] != after[oid][1]}
     blocked = {before[oid][0]: locked[oid] for oid in kept if oid in locked}
-    return Effects(renamed, frozenset(gone), frozenset(rewritten), blocked)
+    return Effects(renamed, frozenset(gone), frozenset(rewritten), blocked, frozenset(closed))
 
 
 def _names(layout: Layout) -> dict[tuple[int, int], str]:

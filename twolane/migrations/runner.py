@@ -15,7 +15,7 @@ from twolane.migrations import effects
 from twolane.migrations.app_models import app_metadata
 from twolane.migrations.effects import Effects
 from twolane.migrations.session import run, session
-from twolane.postgres import transactions
+from twolane.postgres import exposure, transactions
 from twolane.repo import ledger
 
 if TYPE_CHECKING:
@@ -41,9 +41,11 @@ def upgrade(
     revision: str,
     prepare: Callable[[Connection[Any]], None] = ledger.prepare,
     finish: Callable[[Connection[Any]], None] = lambda connection: None,
+    closed: Callable[[str], None] = lambda table: None,
 ) -> list[str]:
     """Brings the database to `revision` in one transaction; returns the statements run.
 
+    Enables RLS on new tables that the data API's roles might reach; `closed` is called with each.
     `prepare` and `finish` are called with the connection at the transaction's two ends; either may
     raise `psycopg.Rollback` to leave everything as it was.
 
@@ -53,6 +55,8 @@ def upgrade(
     with session(connection) as (alchemy, statements), transactions.transaction(connection):
         prepare(connection)
         begun = _transaction_id(connection)
+        there = exposure.tables(connection)
+        opened = exposure.open_relations(connection)
         statements.clear()
         run(config, alchemy, lambda command, settings: command.upgrade(settings, revision))
         if _transaction_id(connection) != begun:
@@ -61,6 +65,10 @@ def upgrade(
                 "Take that out of the migration: a push is one transaction, all or nothing.",
             )
         connection.execute(transactions.RESET)
+        for table in exposure.close_tables(connection, there):
+            closed(table)
+        grants = any("grant " in statement.lower() for statement in statements)  # G07 looks at it
+        list(exposure.take_back(connection, opened, lambda name: grants))
         finish(connection)
     return statements
 
@@ -74,8 +82,10 @@ def downgrade(connection: Connection[Any], config: Config, revision: str) -> Non
         Failure: a migration fails, as in `upgrade`; its cause is what the migration itself raised.
     """
     with session(connection) as (alchemy, _), transactions.transaction(connection):
+        there = exposure.tables(connection)
         run(config, alchemy, lambda command, settings: command.downgrade(settings, revision))
         connection.execute(transactions.RESET)
+        list(exposure.close_tables(connection, there))
 
 
 def _transaction_id(connection: Connection[Any]) -> object:
@@ -98,6 +108,7 @@ def rehearse(connection: Connection[Any], config: Config, revision: str) -> Rehe
     before: effects.Layout = {}
     facts: Snapshot = {}
     seen = effects.NONE
+    closed: list[str] = []
 
     def prepare(connection: Connection[Any]) -> None:
         nonlocal before
@@ -107,11 +118,11 @@ def rehearse(connection: Connection[Any], config: Config, revision: str) -> Rehe
     def look(connection: Connection[Any]) -> None:
         nonlocal facts, seen
         after, locked = effects.layout(connection), effects.locks(connection)
-        seen = effects.compare(before, after, locked)
+        seen = effects.compare(before, after, locked, closed)
         facts = catalog.read(connection)
         raise Rollback
 
-    statements = upgrade(connection, config, revision, prepare, look)
+    statements = upgrade(connection, config, revision, prepare, look, closed.append)
     return Rehearsal(statements, facts, seen)
 
 

@@ -10,7 +10,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from twolane.errors import Failure, from_postgres
-from twolane.postgres import transactions
+from twolane.postgres import exposure, transactions
+from twolane.repo import opened
 from twolane.sql import Statement, statements
 
 if TYPE_CHECKING:
@@ -42,15 +43,20 @@ def of_text(name: str, text: str, after: bool = False) -> SqlFile:
     return SqlFile(name, text, sha256(text.encode()).hexdigest(), after)
 
 
-def run(connection: Connection[Any], file: SqlFile) -> None:
+def run(connection: Connection[Any], file: SqlFile) -> list[str]:
     """Runs the file's statements in the open transaction, then resets its session settings.
+
+    Returns the new tables and views from which it took what the database grants to the data API's
+    roles by default: they have no row level security, and the file does not say that they are open.
 
     Raises:
         Failure: with file, line and a caret. The caller's transaction rolls everything back.
     """
     import psycopg
 
-    for statement in _statements(file):
+    found = list(_statements(file))
+    before = exposure.open_relations(connection)
+    for statement in found:
         try:
             connection.execute(statement.text.encode())
         except psycopg.errors.LockNotAvailable:
@@ -58,6 +64,7 @@ def run(connection: Connection[Any], file: SqlFile) -> None:
         except psycopg.Error as error:
             raise _failure(file, statement.start, error) from error
     connection.execute(transactions.RESET)
+    return list(exposure.take_back(connection, before, opened.find(found).is_meant))
 
 
 def creates_extension(files: Iterable[SqlFile], name: str) -> bool:

@@ -1,0 +1,99 @@
+"""What is new begins closed to the roles of Supabase's data API, whatever a database grants.
+
+An older Supabase project grants `anon` everything on each new table, so what no file opens is
+closed on the database itself, at the end of the transaction that made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+API_ROLES = ("anon", "authenticated", "public")
+"""The roles of the data API, and PUBLIC, which means every role."""
+
+# Relations in schemas that the data API's roles may use. An extension's are the extension's.
+_RELATIONS = """
+with exposed as materialized (
+    select n.oid, quote_ident(n.nspname) as name
+    from pg_catalog.pg_namespace n
+    where n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'twolane')
+        and exists (
+            select from pg_catalog.pg_roles r
+            where r.rolname in ('anon', 'authenticated')
+                and has_schema_privilege(r.oid, n.oid, 'usage'))
+),
+relation as (
+    select
+        c.oid, c.relkind, n.name || '.' || quote_ident(c.relname) as name,
+        c.relkind in ('r', 'p') as is_table, c.relrowsecurity,
+        coalesce(array_to_string(c.reloptions, ' ') ~* 'security_invoker=(true|on|yes|1)', false)
+            as is_invoker
+    from pg_catalog.pg_class c
+    join exposed n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p', 'f', 'v', 'm')
+        and not exists (
+            select from pg_catalog.pg_depend d
+            where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid
+                and d.deptype = 'e')
+)
+"""
+_TABLES = "select oid, name, relrowsecurity from relation where is_table order by name"
+# What a role of the API can read or write, and what no policy limits.
+_OPEN = """
+select name from relation c
+where not (is_table and relrowsecurity) and not (relkind = 'v' and is_invoker)
+    and exists (
+        select from pg_catalog.pg_roles r
+        where r.rolname in ('anon', 'authenticated')
+            and (has_table_privilege(r.oid, c.oid, 'select, insert, update, delete, truncate')
+                or has_any_column_privilege(r.oid, c.oid, 'select, insert, update')))
+order by name
+"""
+
+
+def tables(connection: Connection[Any]) -> frozenset[int]:
+    """The OIDs of the tables in schemas that the API's roles may use."""
+    return frozenset(oid for oid, _, _ in connection.execute(_RELATIONS + _TABLES))
+
+
+def open_relations(connection: Connection[Any]) -> list[str]:
+    """The relations whose rows a role of the API can reach and no policy limits."""
+    return [name for (name,) in connection.execute(_RELATIONS + _OPEN)]
+
+
+def close_tables(connection: Connection[Any], before: Collection[int]) -> Iterator[str]:
+    """Enables RLS on tables that are not among `before`, as the starter's event trigger does.
+
+    Yields what it closes.
+    """
+    for oid, name, has_rls in connection.execute(_RELATIONS + _TABLES).fetchall():
+        if oid not in before and not has_rls:
+            connection.execute(f"alter table {name} enable row level security".encode())
+            yield name
+
+
+def take_back(
+    connection: Connection[Any],
+    before: Collection[str],
+    is_meant: Callable[[str], bool] = lambda name: False,
+) -> Iterator[str]:
+    """Revokes what the API's roles have on relations that were not open `before`, unless meant.
+
+    Yields what it closes.
+    """
+    for name in open_relations(connection):
+        if name not in before and not is_meant(name):
+            revoke = f"revoke all on table {name} from public, {_present(connection)}"
+            connection.execute(revoke.encode())
+            yield name
+
+
+def _present(connection: Connection[Any]) -> str:
+    rows = connection.execute(
+        "select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated')"
+    )
+    return ", ".join(sorted(role for (role,) in rows))
