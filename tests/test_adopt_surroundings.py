@@ -341,6 +341,62 @@ def test_a_plain_postgres_without_supabase_comes_in(begin: Begin, fifteen: Serve
         build_on(service)
 
 
+def test_schemas_of_ones_own_are_adopted_whatever_the_platform_calls_its_own(
+    begin: Begin, new_database: NewDatabase
+) -> None:
+    """A Postgres that is not Supabase's has its own `auth`, `storage`, `cron`, `vault`, …"""
+    service = begin(
+        """
+        create schema auth; create schema storage; create schema net; create schema cron;
+        create schema vault; create schema realtime; create schema supabase_sync;
+        create table auth.accounts (id int primary key);
+        create table auth.users (id bigint primary key, account int references auth.accounts);
+        create function auth.stamp() returns trigger language plpgsql as 'begin return new; end';
+        create trigger stamp before insert on auth.accounts
+          for each row execute function auth.stamp('told');
+        create table storage.files (id int primary key);
+        create table net.hosts (id int primary key);
+        create table cron.jobs (id int primary key);
+        create table vault.keys (id int primary key);
+        create table realtime.channels (id int primary key);
+        create table supabase_sync.customers (id int primary key);
+        """,
+        url=new_database("template1"),
+    )
+    with untouched(service):
+        found = adopt(service, "--record")
+    assert found["identical"], found["left"]
+    assert found["own_schemas"] == ["auth", "realtime", "storage"]
+    assert found["left_out"] == []
+    lock = service.read("supabase/schema.lock.json")
+    for name in ("auth.users.account", "storage.files", "net.hosts", "cron.jobs", "vault.keys"):
+        assert name in lock
+    assert "stamp('told')" in sql_of(service)
+    models = service.read("src/crm/db/schema/introspected.py")
+    assert '"extend_existing": True' in models and '"exclude_properties"' in models
+    assert "nothing to do" in service.invoke("db.status").out
+    assert adopt_again(service)["own_schemas"] == found["own_schemas"]
+
+
+def adopt_again(service: Service) -> dict[str, Any]:
+    service.sql("drop schema twolane cascade")
+    return adopt(service)
+
+
+def test_what_stands_in_the_platforms_schemas_is_left_out_and_said(begin: Begin) -> None:
+    service = begin(
+        ALBUMS
+        + """
+        create function auth.tenant() returns uuid language sql as 'select auth.uid()';
+        create table storage.extra (id int primary key);
+        """
+    )
+    found = adopt(service)
+    assert found["identical"] and found["own_schemas"] == []
+    assert found["left_out"] == ["function auth.tenant()", "table storage.extra"]
+    assert "own_schemas" not in service.read("pyproject.toml")
+
+
 def test_an_extension_that_the_shadow_lacks_is_named_with_what_needs_it(
     begin: Begin, fifteen: Server
 ) -> None:

@@ -48,7 +48,8 @@ class Prove:
 class Config:
     """One service: its folder, its names, its targets, the findings that `db.check` leaves out.
 
-    migrations: Alembic's folder, environment and revisions.
+    migrations: Alembic's folder, environment and revisions. own_schemas: schemas of the service's
+    that are named as the platform's are, so the platform stub is laid without them.
     """
 
     root: Path
@@ -60,6 +61,7 @@ class Config:
     ignore: tuple[str, ...] = ()
     tenant_column: str = "user_id"
     prove: Prove = Prove()
+    own_schemas: tuple[str, ...] = ()
 
     @property
     def sql(self) -> Path:
@@ -298,6 +300,7 @@ SETTINGS: Mapping[str, Reader] = {
     "check": _check,
     "tenant_column": _text,
     "prove": _prove,
+    "own_schemas": _texts,
 }
 OF_CHECK: Mapping[str, Reader] = {"ignore": _texts}
 OF_TARGET: Mapping[str, Reader] = {"env": _text, "protected": _flag}

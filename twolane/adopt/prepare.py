@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from twolane.adopt import extensions, rights, trial
+from twolane.adopt import extensions, platform, rights, trial
 from twolane.adopt import files as adopt_files
 from twolane.adopt import order as adopt_order
 from twolane.adopt import rest as adopt_rest
@@ -34,11 +34,13 @@ class Adoption:
 
     state: the database, compared with the repo after the adoption. later: starter files that make
     something the database lacks. left: where the database differs from what the files make.
+    left_out: objects in the platform's schemas that are not the platform's, in words.
     """
 
     state: State
     later: tuple[SqlFile, ...]
     left: tuple[Left, ...]
+    left_out: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[SqlFile, ...]:
@@ -66,6 +68,7 @@ def prepare(work: Work, starter: Sequence[SqlFile]) -> Adoption:
         Failure: the database is empty or can't be read; the shadow's server lacks an extension.
     """
     with work.tell.working("reading the schema"):
+        work = _with_own_schemas(work)
         survey = _survey(work)
         dumped = _entries(work)
     kept = _kept(work, starter, survey.facts)
@@ -79,7 +82,16 @@ def prepare(work: Work, starter: Sequence[SqlFile]) -> Adoption:
         raise proven.replay_error or Failure("The files don't run on the shadow.")
     later = tuple(file for file in starter if file not in kept)
     left = rest.left(adopt_rest.differences(proven.replayed, proven.live))
-    return Adoption(proven, later, left)
+    return Adoption(proven, later, left, tuple(platform.left_out(work.connection)))
+
+
+def _with_own_schemas(work: Work) -> Work:
+    """The work with the setting `own_schemas` as the database has it."""
+    empty = shadow.replay(work.config, [], work.tell.working)
+    with shadow.connect(work.config, empty.database) as stub:
+        own = platform.own_schemas(work.connection, stub, work.config.own_schemas)
+    config = replace(work.config, own_schemas=tuple(own))
+    return replace(work, repo=replace(work.repo, config=config))
 
 
 def _survey(work: Work) -> _Survey:
@@ -111,7 +123,11 @@ def _kept(work: Work, starter: Sequence[SqlFile], facts: Snapshot) -> list[SqlFi
     kept: list[SqlFile] = []
     for file in starter:
         before = _replay(work, kept).facts
-        changes = adopt_rest.differences(before, _replay(work, [*kept, file]).facts)
+        try:
+            after = _replay(work, [*kept, file]).facts
+        except FileFailure:  # it builds on a schema of the platform, and the database has its own
+            continue
+        changes = adopt_rest.differences(before, after)
         if all(facts.get(change.identity) == change.after for change in changes):
             kept.append(file)
     return kept

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twolane import files
+from twolane.adopt import platform
 from twolane.adopt.files import is_adopted
 from twolane.adopt.prepare import Adoption
 from twolane.config import Config
@@ -100,6 +101,10 @@ def write(adoption: Adoption, before: Present) -> None:
     names = [file.name for file in adoption.files]
     texts |= {config.order_file: order.with_only(order.read_text(config), names)}
     texts |= mirror.read(adoption.state).texts
+    project = config.root / "pyproject.toml"
+    settings = project.read_text(encoding="utf-8")
+    if (wanted := platform.with_setting(settings, config.own_schemas)) != settings:
+        texts[project] = wanted
     gone = [
         config.sql / file.name
         for file in (*before.adopted, *adoption.later)
@@ -114,6 +119,7 @@ def write(adoption: Adoption, before: Present) -> None:
 def paths(config: Config) -> list[Path]:
     """The paths that an adoption writes, for a commit."""
     found = [config.sql, later(config), config.order_file, config.lock, config.introspected]
+    found += [config.root / "pyproject.toml"] if config.own_schemas else []
     return [path for path in found if path.exists()]
 
 

@@ -51,9 +51,22 @@ def body(relation: Relation) -> Iterator[Assignment]:
         key = tuple(relation.attributes[name] for name in relation.row_key)
         mapping = python.Group("{", (python.Group('"primary_key": [', key, "]"),), "}")
         yield Assignment("__mapper_args__", mapping, kind="mapper")
+    elif _is_auth_users(relation):
+        foreign = [name for name in ("created_at", "email", "id") if name not in relation.columns]
+        mapping = python.Group(
+            "{",
+            (python.Group('"exclude_properties": [', tuple(map(python.literal, foreign)), "]"),),
+            "}",
+        )
+        yield Assignment("__mapper_args__", mapping, kind="mapper")
     for relationships in (relation.references, relation.referenced_by):
         for relationship in sorted(relationships, key=lambda each: each.attribute):
             yield _relationship(relationship)
+
+
+def _is_auth_users(relation: Relation) -> bool:
+    """Whether the table shares its name with the platform's, which `base.py` has."""
+    return (relation.schema, relation.name) == ("auth", "users")
 
 
 def _table_arguments(relation: Relation) -> Iterator[python.Node]:
@@ -74,7 +87,10 @@ def _table_arguments(relation: Relation) -> Iterator[python.Node]:
                 *_foreign_key_options(key),
             )
     if relation.schema != "public":
-        yield python.Group("{", (f'"schema": {python.literal(relation.schema)}',), "}")
+        options = [f'"schema": {python.literal(relation.schema)}']
+        if _is_auth_users(relation):
+            options.append('"extend_existing": True')
+        yield python.Group("{", tuple(options), "}")
 
 
 def _column(relation: Relation, name: str) -> Assignment:

@@ -31,7 +31,8 @@ def local_database(config: Config) -> dict[str, Any]:
     with open_connection(
         server | {"dbname": "postgres"}, "Connecting to the embedded server"
     ) as maintenance:
-        ensure_database(maintenance, server, embedded.LOCAL_DATABASE, [load_platform])
+        lay = partial(load_platform, own=config.own_schemas)
+        ensure_database(maintenance, server, embedded.LOCAL_DATABASE, [lay])
     return server | {"dbname": embedded.LOCAL_DATABASE}
 
 
@@ -185,13 +186,18 @@ def _patiently(work: Callable[[], object]) -> None:
     work()
 
 
-def load_platform(connection: Connection[Any]) -> None:
-    """Runs the stub of what Supabase provides.
+def load_platform(connection: Connection[Any], own: Sequence[str] = ()) -> None:
+    """Runs the stub of what Supabase provides, without the schemas that the service has as its own.
 
     It is for databases that we made ourselves, and for those that are plainly not Supabase's.
     """
+    from psycopg import sql
+
     with transaction(connection):
         connection.execute(PLATFORM.read_bytes())
+        for name in own:
+            drop = sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(name))
+            connection.execute(drop)
 
 
 def has_platform(connection: Connection[Any]) -> bool:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,6 +130,7 @@ def replay(config: Config, steps: Sequence[Step | None], working: Callable[[str]
         _digest(
             FORMAT,
             databases.PLATFORM.read_text(encoding="utf-8"),
+            *config.own_schemas,
             catalog.query().decode(),
             ledger.TABLES,
             _server(config),
@@ -207,7 +208,8 @@ def _build(config: Config, chain: Sequence[tuple[str, Step]]) -> None:
     template = "template0"
     with _maintenance(server) as maintenance:
         for name, step in chain:
-            stub = [databases.load_platform] if template == "template0" else []
+            lay = partial(databases.load_platform, own=config.own_schemas)
+            stub = [lay] if template == "template0" else []
             databases.ensure_database(maintenance, server, name, [*stub, step.run], template)
             _write_facts(config, server, name)
             template = name

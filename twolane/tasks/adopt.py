@@ -12,7 +12,7 @@ from twolane.tasks import console
 from twolane.tasks.command import Different, command
 from twolane.tasks.console import done, say, warn
 from twolane.tasks.options import COMMIT, CONFIRM, JSON, TARGET
-from twolane.text import clean_line
+from twolane.text import clean_line, shortened
 
 if TYPE_CHECKING:
     from twolane.adopt.histories import History
@@ -58,17 +58,19 @@ def adopt(
     else:
         _show(found, known, record)
         message = "chore(db): adopt the existing database"
-        console.suggest(work.config.root, write.paths(work.config), message, commit)
+        console.suggest(work.config.root, write.paths(found.state.repo.config), message, commit)
     if found.left:
         raise Different
 
 
 def _as_json(found: Adoption, known: list[History], recorded: bool) -> dict[str, Any]:
-    """`{"target", "identical", "facts", "files", "later", "left", "histories", "findings",
-    "recorded"}`.
+    """`{"target", "identical", "facts", "files", "later", "left", "left_out", "own_schemas",
+    "histories", "findings", "recorded"}`.
 
     facts: how many there are. later: files moved away. left: differences as in `db.diff --json`,
-    each with "reason". findings: of `db.check` on what was adopted, guard → errors and warnings.
+    each with "reason". left_out: objects in the platform's schemas that are not the platform's.
+    own_schemas: those named as the platform's, and the database's own. findings: of `db.check` on
+    what was adopted, guard → errors and warnings.
     """
     from twolane.facts import differences
 
@@ -83,6 +85,8 @@ def _as_json(found: Adoption, known: list[History], recorded: bool) -> dict[str,
             {**change, "reason": left.reason or None}
             for change, left in zip(changes, found.left, strict=True)
         ],
+        "left_out": list(found.left_out),
+        "own_schemas": list(found.state.repo.config.own_schemas),
         "histories": [history.as_json() for history in known],
         "findings": {
             code: {"errors": errors, "warnings": warnings}
@@ -101,6 +105,12 @@ def _show(found: Adoption, known: list[History], recorded: bool) -> None:
     else:
         facts = f"{len(found.state.live)} facts"
         done(f"Identical: the shadow made from these files has the database's {facts}.")
+    if own := found.state.repo.config.own_schemas:
+        say(f"Its own, though named as the platform's: {', '.join(own)} (pyproject: own_schemas).")
+    if found.left_out:
+        warn("Left out, since they are in schemas of the platform (move them to adopt them):")
+        for line in shortened(found.left_out):
+            say(clean_line(f"    {line}"))
     _show_later(found)
     for history in known:
         say(f"Found, and left alone: {clean_line(history.text)}. See the guide: adopting.md")

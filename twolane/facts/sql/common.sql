@@ -8,21 +8,57 @@ member as materialized (
         or (deptype = 'i' and refclassid = 'pg_catalog.pg_type'::regclass
             and classid in ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_cast'::regclass))
 ),
-schemas as materialized (
-    select
-        n.*, quote_ident(n.nspname) as name,
-        n.nspname = any (array[
-            '_analytics', '_realtime', '_supavisor', 'auth', 'cron', 'extensions', 'graphql',
-            'graphql_public', 'net', 'pgbouncer', 'pgmq', 'pgsodium', 'pgsodium_masks', 'realtime',
-            'storage', 'twolane', 'vault'
-        ]) or n.nspname like 'supabase\_%' as is_platform
-    from pg_catalog.pg_namespace n
-    where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-        and n.oid not in (select objid from member where classid = 'pg_catalog.pg_namespace'::regclass)
-),
 platform_role as materialized (
     select oid from pg_catalog.pg_roles
     where rolname in ('authenticator', 'dashboard_user', 'pgbouncer') or rolname like 'supabase\_%'
+),
+-- Schemas with what extensions brought.
+extended (oid) as materialized (
+    select extnamespace from pg_catalog.pg_extension
+    union
+    select c.relnamespace from pg_catalog.pg_class c
+    join member m on m.classid = 'pg_catalog.pg_class'::regclass and m.objid = c.oid
+    union
+    select p.pronamespace from pg_catalog.pg_proc p
+    join member m on m.classid = 'pg_catalog.pg_proc'::regclass and m.objid = p.oid
+),
+-- What tells the platform's schema from one of the same name, where a restore changed its owner.
+known_by (nspname, relname, attname, proname) as (
+    values
+        ('auth', 'users', 'instance_id', 'uid'), ('storage', 'objects', 'bucket_id', 'foldername'),
+        ('realtime', 'messages', 'topic', 'broadcast_changes'), ('realtime', 'subscription', 'claims', null),
+        ('graphql_public', null, null, 'graphql'), ('graphql', null, null, 'resolve'),
+        ('pgbouncer', null, null, 'get_auth')
+),
+-- A schema is the platform's by its name, and by its owner or what is in it.
+schemas as materialized (
+    select
+        n.*, quote_ident(n.nspname) as name,
+        case
+            when n.nspname in ('supabase_functions', 'supabase_migrations', 'twolane') then true
+            when n.nspname in ('extensions', 'cron', 'net', 'pgmq', 'pgsodium', 'pgsodium_masks', 'vault')
+                and n.oid in (select oid from extended) then true
+            when n.nspname = 'extensions' then not exists (
+                select from pg_catalog.pg_class c where c.relnamespace = n.oid)
+            when n.nspname = any (array[
+                '_analytics', '_realtime', '_supavisor', 'auth', 'cron', 'graphql', 'graphql_public', 'net',
+                'pgbouncer', 'pgmq', 'pgsodium', 'pgsodium_masks', 'realtime', 'storage', 'vault'
+            ]) or n.nspname like 'supabase\_%' then
+                n.nspowner in (select oid from platform_role)
+                or exists (
+                    select from known_by k
+                    join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = k.relname
+                    join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = k.attname
+                    where k.nspname = n.nspname)
+                or exists (
+                    select from known_by k
+                    join pg_catalog.pg_proc p on p.pronamespace = n.oid and p.proname = k.proname
+                    where k.nspname = n.nspname)
+            else false
+        end as is_platform
+    from pg_catalog.pg_namespace n
+    where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+        and n.oid not in (select objid from member where classid = 'pg_catalog.pg_namespace'::regclass)
 ),
 relation as materialized (
     select

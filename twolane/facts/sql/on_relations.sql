@@ -47,21 +47,24 @@ where (not x.relispartition or x.indexrelid in (select indexrelid from own_index
         select from pg_catalog.pg_constraint k where k.conindid = x.indexrelid and k.conrelid = x.indrelid)
 union all
 -- On a table of the platform's or an extension's, a trigger that calls a user's function is the
--- user's. What a webhook (a platform function) is given may be a secret, so it is a digest.
+-- user's. What a webhook is given may be a secret, so it is a digest.
 select 'pg_catalog.pg_trigger'::regclass, t.oid, 0, 'trigger', r.name || '.' || quote_ident(t.tgname),
     null, null, null,
     json_build_object(
-        'definition', case when f.is_platform
+        'definition', case when w.is_webhook
             then split_part(pg_get_triggerdef(t.oid), ' EXECUTE FUNCTION ', 1)
                 || ' EXECUTE FUNCTION ' || p.oid::regproc || '(...)'
             else pg_get_triggerdef(t.oid) end,
-        'arguments', case when f.is_platform then encode(sha256(t.tgargs), 'hex') end,
+        'arguments', case when w.is_webhook then encode(sha256(t.tgargs), 'hex') end,
         'enabled',
         case t.tgenabled when 'D' then 'disabled' when 'R' then 'replica' when 'A' then 'always' end)
 from pg_catalog.pg_trigger t
 join relation r on r.oid = t.tgrelid
 join pg_catalog.pg_proc p on p.oid = t.tgfoid
 left join schemas f on f.oid = p.pronamespace
+cross join lateral (
+    select f.is_platform and f.nspname in ('net', 'supabase_functions') as is_webhook
+) w
 where not t.tgisinternal and (t.tgparentid = 0 or t.oid in (select oid from own_trigger))
     and (not r.is_platform or not f.is_platform)
     and (not r.is_member

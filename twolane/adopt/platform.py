@@ -1,0 +1,66 @@
+"""Schemas named as the platform's are: whether they are the database's own, and what is left out.
+
+`facts/sql/common.sql` decides whose a schema is, by its name, owner and contents.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from twolane.postgres.dump import ask
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+_OWN = "select nspname from schemas where not is_platform order by 1"
+_PLATFORM = "select nspname from schemas where is_platform order by 1"
+# Objects in the platform's schemas that are neither the platform's nor an extension's.
+_LEFT_OUT = """
+, object (classid, objid, nsp, owner) as (
+    select 'pg_catalog.pg_class'::regclass, oid, relnamespace, relowner
+    from pg_catalog.pg_class where relkind in ('r', 'p', 'f', 'v', 'm')
+    union all
+    select 'pg_catalog.pg_proc'::regclass, oid, pronamespace, proowner from pg_catalog.pg_proc
+    where proname not in ('grant_pg_cron_access', 'grant_pg_graphql_access', 'grant_pg_net_access',
+        'pgrst_ddl_watch', 'pgrst_drop_watch', 'set_graphql_placeholder')
+    union all
+    select 'pg_catalog.pg_type'::regclass, oid, typnamespace, typowner
+    from pg_catalog.pg_type where typtype in ('d', 'e')
+)
+select i.type || ' ' || i.identity
+from object o
+join schemas s on s.oid = o.nsp and s.is_platform
+cross join lateral pg_identify_object(o.classid, o.objid, 0) i
+where s.nspname not in ('supabase_migrations', 'twolane')
+    and o.owner not in (select oid from platform_role)
+    and (o.classid, o.objid) not in (select classid, objid from member)
+order by 1
+"""
+_TABLE = re.compile(r"^\[tool\.twolane\][^\n]*\n", re.MULTILINE)
+_SETTING = re.compile(r"^own_schemas *=[^\n]*\n", re.MULTILINE)
+
+
+def own_schemas(live: Connection[Any], stub: Connection[Any], set_now: Sequence[str]) -> list[str]:
+    """The schemas of the database's own that the platform stub has, or has but for the setting."""
+    of_stub = {name for (name,) in ask(stub, _PLATFORM)} | set(set_now)
+    return [name for (name,) in ask(live, _OWN) if name in of_stub]
+
+
+def left_out(connection: Connection[Any]) -> list[str]:
+    """What is in the platform's schemas and is not the platform's: no fact, so not adopted."""
+    return [what for (what,) in ask(connection, _LEFT_OUT)]
+
+
+def with_setting(text: str, own: Sequence[str]) -> str:
+    """A pyproject.toml that names these schemas as the service's own; without any, no setting."""
+    line = f"own_schemas = [{', '.join(map(_quoted, own))}]\n" if own else ""
+    found = _SETTING.search(text)
+    if found:
+        return text[: found.start()] + line + text[found.end() :]
+    return _TABLE.sub(lambda head: head[0] + line, text, count=1)
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
