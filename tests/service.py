@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from typing import Any
 
 import inprocess
 import psycopg
+import warm
 
 ROOT = Path(__file__).parents[1]
 STEP = re.compile(r"· .* …\n")
@@ -77,22 +77,38 @@ class Service:
         """
         own = self.env | env
         if inprocess.needs_process(arguments, own):
-            return self.run(*arguments, code=code, **env)
+            return self.run(*arguments, code=code, cold=False, **env)
         done = inprocess.run(self.folder, clean_environment() | own, arguments)
         return _checked(arguments, Result(*done), code)
 
-    def run(self, *arguments: str, code: int | None = 0, **env: str) -> Result:
-        """The same in a process of its own."""
-        done = subprocess.run(
-            [sys.executable, "-m", "invoke", *arguments],
-            cwd=self.folder,
-            env=clean_environment() | self.env | env,
-            capture_output=True,
-            text=True,
-            timeout=inprocess.LIMIT,
-            stdin=subprocess.DEVNULL,
-        )
-        return _checked(arguments, Result(done.returncode, done.stdout, done.stderr), code)
+    def run(self, *arguments: str, code: int | None = 0, cold: bool = False, **env: str) -> Result:
+        """The same in a process of its own, which imports everything itself if `cold`."""
+        with self.start(*arguments, cold=cold, stderr=subprocess.PIPE, **env) as process:
+            try:
+                out, err = process.communicate(timeout=inprocess.LIMIT)
+            except BaseException:
+                process.kill()
+                raise
+        return _checked(arguments, Result(process.returncode, out, err), code)
+
+    def start(
+        self,
+        *arguments: str,
+        cold: bool = False,
+        stderr: int = subprocess.STDOUT,
+        **env: str,
+    ) -> subprocess.Popen[str]:
+        """The same, running; both streams in one, unless `stderr` says where the other goes."""
+        words = ["-m", "invoke", *arguments]
+        options: dict[str, Any] = {
+            "cwd": self.folder,
+            "env": clean_environment() | self.env | env,
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": stderr,
+            "text": True,
+        }
+        return warm.cold_popen(words, **options) if cold else warm.popen(words, **options)
 
     def git(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -151,12 +167,6 @@ def clean_environment() -> dict[str, str]:
     dropped = ("DATABASE_URL", "SHADOW_DATABASE_URL", "TWOLANE_SERVICE", "CI", "GITHUB_ACTIONS")
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
     return kept | {"NO_COLOR": "1"}
-
-
-def hear_interrupts() -> None:
-    """For a new process: a suite that a shell runs in the background has SIGINT ignored, and passes
-    that on."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def render(folder: Path, **answers: str) -> Service:

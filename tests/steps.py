@@ -1,11 +1,9 @@
 """Steps that tests of both lanes take."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 
-from service import Service, clean_environment, hear_interrupts
+from service import Service
 
 ORDER = "supabase/bootstrap.txt"
 SQL = "supabase/sql"
@@ -55,22 +53,6 @@ def has_rls(service: Service, table: str) -> bool:
 def mirror(service: Service) -> tuple[str, ...]:
     """What the two files of the mirror say."""
     return tuple(service.read(path) for path in MIRROR)
-
-
-def start(
-    service: Service, *arguments: str, stderr: int = subprocess.STDOUT
-) -> subprocess.Popen[str]:
-    """`invoke ARGUMENTS…`, running; both streams in one, unless `stderr` is to be a pipe."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "invoke", *arguments],
-        cwd=service.folder,
-        env=clean_environment() | service.env,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        preexec_fn=hear_interrupts,
-    )
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

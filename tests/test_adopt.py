@@ -14,7 +14,6 @@ import pytest
 from adopting import adopt, expect_repeatable, facts_of, listed, newcomer, sql_of, untouched
 from conftest import NewDatabase
 from service import DEV_MARKERS, Service
-from steps import start
 
 from twolane.repo.starter import STARTER
 
@@ -281,14 +280,16 @@ def test_a_run_after_a_change_rewrites_its_own_files(service: Service) -> None:
 def test_killed_at_any_moment_the_same_command_ends_it(service: Service) -> None:
     """Files may be half of the old and half of the new, never a file in halves."""
     chance = random.Random(5)
-    adopt(service, "--record")
+    begun = time.monotonic()
+    service.run("db.adopt", "--record")
+    seconds = time.monotonic() - begun
     wanted = {name: service.read(f"supabase/sql/{name}") for name in listed(service)}
     service.sql("drop schema twolane cascade")
     for _ in range(8):
         service.git("stash", "--quiet", "--include-untracked")
         service.git("stash", "drop", "--quiet")
-        process = start(service, "db.adopt", "--record")
-        time.sleep(chance.uniform(0.2, 2.5))
+        process = service.start("db.adopt", "--record")
+        time.sleep(chance.uniform(0, seconds))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         recorded = service.sql("select to_regclass('twolane.sql_runs') is not null") == [(True,)]

@@ -9,10 +9,11 @@ from contextlib import closing
 
 import psycopg
 import pytest
+import warm
 from pooler import transaction_pooler
 from psycopg.conninfo import conninfo_to_dict
 from service import DEV_MARKERS, Service, clean_environment
-from steps import MIRROR, add_sql, columns, pushes, start
+from steps import MIRROR, add_sql, columns, pushes
 
 from twolane.postgres import transactions
 
@@ -52,7 +53,7 @@ def test_of_eight_pushes_at_once_one_pushes(waiting: Service) -> None:
     waiting.edit_revision('op.execute("create table dev_markers (); select pg_sleep(0.3)")')
     waiting.invoke("db.push", "--dry-run")
 
-    results = ended([start(waiting, "db.push") for _ in range(EIGHT)])
+    results = ended([waiting.start("db.push") for _ in range(EIGHT)])
 
     assert [code for code, _ in results] == [0] * EIGHT, results
     assert sum("✓ Pushed" in text for _, text in results) == 1
@@ -69,7 +70,7 @@ def test_of_pushes_at_once_through_a_pooler_one_pushes(waiting: Service) -> None
     where = conninfo_to_dict(waiting.env["DATABASE_URL"])
     with transaction_pooler(str(where["host"]), 5432, str(where["dbname"])) as url:
         pooled = Service(waiting.folder, waiting.env | {"DATABASE_URL": url})
-        results = ended([start(pooled, "db.push") for _ in range(4)])
+        results = ended([pooled.start("db.push") for _ in range(4)])
 
     assert [code for code, _ in results] == [0] * 4, results
     assert sum("✓ Pushed" in text for _, text in results) == 1
@@ -82,7 +83,7 @@ def test_of_eight_applies_at_once_each_file_is_run_by_one(service: Service) -> N
 
     with psycopg.connect(service.env["DATABASE_URL"]) as holder:
         holder.execute("select pg_advisory_xact_lock(%s)", [transactions.ADVISORY_LOCK])
-        applies = [start(service, "db.apply") for _ in range(EIGHT)]
+        applies = [service.start("db.apply") for _ in range(EIGHT)]
         for apply in applies:
             read_until(apply, f"{WAITS}: postgres, process {holder.info.backend_pid}, since")
     results = ended(applies)
@@ -100,7 +101,7 @@ def test_an_apply_and_pushes_at_once_each_do_their_own(waiting: Service) -> None
     add_sql(waiting, "10_deed.sql", "select pg_sleep(0.3);\ncomment on schema public is null;\n")
 
     words = ["db.apply", "db.push"] * (EIGHT // 2)
-    results = ended([start(waiting, word) for word in words])
+    results = ended([waiting.start(word) for word in words])
 
     refused = ("G02 one-lane", "Another command changed the database meanwhile")
     for code, text in results:
@@ -114,7 +115,7 @@ def test_an_apply_and_pushes_at_once_each_do_their_own(waiting: Service) -> None
 def test_of_eight_syncs_at_once_the_last_leaves_the_mirror_whole(service: Service) -> None:
     service.sql("alter table public.contacts add column nickname text")
 
-    results = ended([start(service, "db.sync") for _ in range(EIGHT)])
+    results = ended([service.start("db.sync") for _ in range(EIGHT)])
 
     assert [code for code, _ in results] == [0] * EIGHT, results
     service.invoke("db.sync", "--check")
@@ -125,7 +126,7 @@ def test_of_eight_syncs_at_once_the_last_leaves_the_mirror_whole(service: Servic
 def test_of_four_gens_at_once_one_writes_the_revision(service: Service) -> None:
     service.write_app(DEV_MARKERS)
 
-    results = ended([start(service, "db.gen", "-m", "add dev markers") for _ in range(4)])
+    results = ended([service.start("db.gen", "-m", "add dev markers") for _ in range(4)])
 
     assert len(service.revisions()) == 1
     for code, text in results:
@@ -150,7 +151,7 @@ def test_a_revision_lies_in_its_folder_only_once_it_was_tried_out(service: Servi
     service.write_app(DEV_MARKERS)
     folder = service.folder / "migrations/versions"
 
-    process, seen = start(service, "db.gen", "-m", "add dev markers"), set[str]()
+    process, seen = service.start("db.gen", "-m", "add dev markers"), set[str]()
     while process.poll() is None:
         seen |= {path.name for path in folder.iterdir()}
 
@@ -171,8 +172,8 @@ def test_a_push_kept_out_lets_others_pass_and_names_who_keeps_it_out(pushed: Ser
         idler.execute("select 'older, and in nobody''s way'")
         holder.execute("select 'a long report' from dev_markers")  # keeps its lock till the end
         reader.execute("set statement_timeout = '5s'")
-        push = subprocess.Popen(
-            [sys.executable, "-c", HASTY, "db.push"],
+        push = warm.popen(
+            ["-c", HASTY, "db.push"],
             cwd=pushed.folder,
             env=clean_environment() | pushed.env,
             stdout=subprocess.PIPE,

@@ -267,17 +267,7 @@ def test_two_services_do_not_meet(new_service: NewService) -> None:
 
 def test_two_commands_at_once_on_a_cold_server(new_service: NewService) -> None:
     service = new_service()
-    both = [
-        subprocess.Popen(
-            [sys.executable, "-m", "invoke", "db.bootstrap"],
-            cwd=service.folder,
-            env=clean_environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
+    both = [service.start("db.bootstrap", stderr=subprocess.PIPE) for _ in range(2)]
     ended = [process.communicate(timeout=120) for process in both]
     assert [process.returncode for process in both] == [0, 0], ended
     assert all("No schema changes." in out for out, _ in ended)

@@ -129,7 +129,7 @@ def test_what_takes_long_says_what_it_is_doing(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service.write(GUARDRAILS, "select pg_sleep(1.4);")
-    result = service.run("db.apply")
+    result = service.run("db.apply", cold=True)
     assert "· 05_guardrails.sql …\n" in result.err and result.said == ""
     assert "\x1b" not in result.text and "\r" not in result.text
 

@@ -23,7 +23,7 @@ from steps import add_sql
 def test_a_push_goes_to_each_target_and_each_has_a_row(fleet: Fleet) -> None:
     revision = fleet.service.revisions()[0].name.split("_")[4]
 
-    done = fleet.service.invoke(*PUSH)
+    done = fleet.service.run(*PUSH, cold=True)  # its children, too
 
     assert rows(done.out) == {target: ["done", f"pushed {revision}"] for target in THREE}
     assert "✓ 3 targets: 3 done." in done.out

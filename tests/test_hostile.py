@@ -8,12 +8,13 @@ from __future__ import annotations
 import ast
 import json
 import subprocess
-import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import LiteralString
 
 import psycopg
 import pytest
+import warm
 from conftest import NewDatabase, database_name
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -125,7 +126,8 @@ def target(
 
 
 SELECT_ALL = """
-import os, sqlalchemy as sa
+import os, sys, sqlalchemy as sa
+sys.path.insert(0, "src")
 from crm.db.schema import introspected
 from crm.db.session import make_engine
 sa.orm.configure_mappers()
@@ -148,7 +150,7 @@ def check(target: Service, given: Hostile) -> None:
         lock = target.read("supabase/schema.lock.json")
         quoted = given.names[0].replace('"', '""')
         assert any(quoted in identity for identity in json.loads(lock)["facts"])
-        for said in (synced, run_python(target, LOOK)):
+        for said in (synced, *looks(target)):
             assert_printable(said)
         found = run_python(target, SELECT_ALL)
         assert ast.literal_eval(found) == sorted(
@@ -162,18 +164,14 @@ def check(target: Service, given: Hostile) -> None:
             connection.execute(sql.SQL("drop schema {} cascade").format(schema))
 
 
-# Several commands in one process: most of each one's time is Python's start.
-LOOK = """
-import os
-from invoke.main import program
-live, shadow = os.environ["DATABASE_URL"], os.environ["SHADOW_DATABASE_URL"]
-for words in (
-    ["db.status"], ["db.status", "--json"], ["db.snapshot"], ["db.snapshot", "--json"],
-    ["db.diff", "--source", shadow, "--target", live],
-    ["db.diff", "--source", live, "--target", shadow, "--json"],
-):
-    program.run(["invoke", *words], exit=False)
-"""
+def looks(target: Service) -> Iterator[str]:
+    """What the commands say that show the database."""
+    live, shadow = target.env["DATABASE_URL"], target.env["SHADOW_DATABASE_URL"]
+    for command in ("db.status", "db.snapshot"):
+        yield target.invoke(command).text
+        yield target.invoke(command, "--json").text
+    yield target.invoke("db.diff", "--source", shadow, "--target", live, code=3).text
+    yield target.invoke("db.diff", "--source", live, "--target", shadow, "--json", code=3).text
 
 
 def assert_inert(module: str) -> None:
@@ -193,16 +191,12 @@ def assert_printable(said: str) -> None:
 
 
 def run_python(target: Service, code: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=target.folder,
-        env=clean_environment() | target.env | {"PYTHONPATH": "src"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    environment = clean_environment() | target.env
+    with warm.popen(["-c", code], cwd=target.folder, env=environment, **streams) as process:
+        out, err = process.communicate()
+    assert process.returncode == 0, err
+    return out
 
 
 @pytest.mark.parametrize("given", covering(), ids=lambda given: ascii(given.names[0])[:12])

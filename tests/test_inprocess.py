@@ -131,7 +131,10 @@ def test_every_command_is_the_same_in_a_process_of_its_own(
                 change(service, line.removeprefix("- "))
             continue
         arguments = shlex.split(line)
-        inside, outside = here.invoke(*arguments, code=None), apart.run(*arguments, code=None)
+        inside, outside = (
+            here.invoke(*arguments, code=None),
+            apart.run(*arguments, code=None, cold=True),
+        )
         assert outcome(here, inside) == outcome(apart, outside), line
         assert standing() == before, line
     assert gc.isenabled(), "neither did the commands of the fixtures leave it off"

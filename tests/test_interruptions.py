@@ -14,7 +14,7 @@ import pytest
 from failing import fails
 from psycopg.conninfo import conninfo_to_dict
 from service import Service
-from steps import GUARDRAILS, start, wait_until
+from steps import GUARDRAILS, wait_until
 
 from twolane.errors import Failure
 from twolane.postgres import transactions
@@ -24,7 +24,7 @@ from twolane.postgres import transactions
 
 def begin(service: Service, *arguments: str) -> subprocess.Popen[str]:
     """`invoke ARGUMENTS…`, running; each stream for itself."""
-    return start(service, *arguments, stderr=subprocess.PIPE)
+    return service.start(*arguments, stderr=subprocess.PIPE)
 
 
 def wait_for(service: Service, query: str) -> None:
@@ -154,7 +154,7 @@ def test_two_commands_at_once_go_one_after_the_other(service: Service, tmp_path:
         holder = stack.enter_context(psycopg.connect(service.env["DATABASE_URL"]))
         holder.execute(gate)
         both = [
-            start(service, "db.apply", stderr=stack.enter_context(path.open("w")).fileno())
+            service.start("db.apply", stderr=stack.enter_context(path.open("w")).fileno())
             for path in said
         ]
         wait_until(lambda: any(waits in path.read_text() for path in said))

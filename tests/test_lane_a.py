@@ -10,7 +10,7 @@ import pytest
 from conftest import NewDatabase, run_files
 from sample_rows import ALICE, TENANT_TABLES, add_users, fill
 from service import Service, render
-from steps import SQL, add_sql, start, tables, wait_until
+from steps import SQL, add_sql, tables, wait_until
 
 RAN = "select file, digest, applied_by = session_user, duration_ms >= 0 from twolane.sql_runs"
 
@@ -173,7 +173,7 @@ def test_rows_without_an_owner_stop_the_bootstrap_and_its_hint_leads_on(
 
 def test_two_applies_at_once_run_a_file_once(service: Service) -> None:
     add_sql(service, "10_slow.sql", "create table slow (); select pg_sleep(1);")
-    both = [start(service, "db.apply") for _ in range(2)]
+    both = [service.start("db.apply") for _ in range(2)]
     outputs = [process.communicate(timeout=120)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
     assert len(service.sql(f"{RAN} where file = '10_slow.sql'")) == 1
@@ -182,7 +182,7 @@ def test_two_applies_at_once_run_a_file_once(service: Service) -> None:
 
 def test_an_interrupted_apply_leaves_nothing_half_done(service: Service) -> None:
     add_sql(service, "10_slow.sql", "create table slow (); select pg_sleep(600);")
-    process = start(service, "db.apply")
+    process = service.start("db.apply")
     sleeping = "select 1 from pg_stat_activity where datname = current_database() and query ~ %s"
     wait_until(lambda: bool(service.sql(sleeping, r"^select pg_sleep")))
 

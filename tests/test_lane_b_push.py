@@ -4,7 +4,7 @@ import json
 
 from conftest import NewDatabase, database_name
 from service import DEV_MARKERS, Service
-from steps import add_sql, has_rls, mirror, pushes, start, tables
+from steps import add_sql, has_rls, mirror, pushes, tables
 
 NO_CHANGES = "✓ No schema changes.\n"
 
@@ -49,7 +49,7 @@ def test_of_two_pushes_at_once_one_finds_nothing_to_do(waiting: Service) -> None
     waiting.edit_revision('op.execute("create table dev_markers (); select pg_sleep(1)")')
     waiting.invoke("db.push", "--dry-run")  # so that both find a finished shadow
 
-    both = [start(waiting, "db.push") for _ in range(2)]
+    both = [waiting.start("db.push") for _ in range(2)]
     outputs = [process.communicate(timeout=120)[0] for process in both]
 
     assert [process.returncode for process in both] == [0, 0], outputs

@@ -11,7 +11,6 @@ import engines
 import pytest
 import template_repo
 from service import Service, owned
-from steps import start
 from template_repo import FIRST, LAST, RLS, SESSION, Template
 
 import twolane
@@ -237,7 +236,7 @@ def test_between_two_releases_the_next_one_is_newer(template: Template, tmp_path
 
 def test_an_interrupt_in_the_middle_changes_nothing(service: Service, tmp_path: Path) -> None:
     service.env["PATH"] = git_that_interrupts(tmp_path / "bin", at="apply --reject")
-    update = start(service, "template.update", "--to", LAST)
+    update = service.start("template.update", "--to", LAST)
     said = update.communicate()[0]
     assert update.returncode == 130 and "Interrupted" in said, said
     assert service.git("status", "--short") == ""
@@ -250,7 +249,7 @@ def test_an_interrupt_while_the_files_are_written_comes_too_late(
     service.write(RLS, service.read(RLS).replace(template_repo.LOOSE, "using (false);"))
     service.commit()  # a conflict, so that nothing comes after
     service.env["PATH"] = git_that_interrupts(tmp_path / "bin", at="apply --whitespace")
-    update = start(service, "template.update", "--to", LAST)
+    update = service.start("template.update", "--to", LAST)
     said = update.communicate()[0]
     assert update.returncode == 3 and "From version 0.1.0 to 0.6.0" in said, said
     assert f"UU {RLS}" in service.git("status", "--short")
