@@ -88,7 +88,7 @@ def trips(
                     )
                 texts = tuple(statement.text for statement in statements)
                 owned = frozenset(before.keys() - lane_a)
-                plan = Plan((revision,), texts, before, facts, owned, done_to)
+                plan = Plan((revision,), before, facts, owned, done_to, ran={revision.id: texts})
                 yield RoundTrip(
                     revision,
                     statements,

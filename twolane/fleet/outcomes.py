@@ -80,6 +80,8 @@ def _problem(found: Outcome) -> str:
 def _done(found: Outcome, words: Sequence[str]) -> tuple[str, str]:
     """What was done, as a word and a line."""
     report = found.report or {}
+    if words[0] == "db.deploy":
+        return _deployed(report, "--dry-run" in words)
     if "revisions" in report:
         return _pushed(report, "--dry-run" in words)
     if words[0] == "db.apply":
@@ -95,6 +97,14 @@ def _pushed(report: Mapping[str, Any], dry_run: bool) -> tuple[str, str]:
         return NOTHING, ""
     named = ", ".join(ids) if len(ids) < 4 else f"{len(ids)} revisions, up to {ids[-1]}"
     return (PLANNED, named) if dry_run else (DONE, f"pushed {named}")
+
+
+def _deployed(report: Mapping[str, Any], dry_run: bool) -> tuple[str, str]:
+    named = [*report["files"], *(revision["id"] for revision in report["revisions"])]
+    if not (named or report["left_over"]):
+        return NOTHING, ""
+    text = ", ".join(named) if len(named) < 4 else f"{len(named)} files and revisions"
+    return (PLANNED, text) if dry_run else (DONE, f"deployed {text or 'what was left over'}")
 
 
 def exit_code(outcomes: Iterable[Outcome]) -> int:

@@ -5,6 +5,7 @@ It looks at the facts before and after the migration ran on the shadow, not at i
 
 from __future__ import annotations
 
+from twolane.errors import Failure
 from twolane.facts import identities
 from twolane.facts.catalog import Change
 from twolane.guards.refusal import Refusal
@@ -28,6 +29,26 @@ def baseline(plan: Plan) -> Refusal | None:
     )
 
 
+def broken(plan: Plan, problem: Failure | None) -> Refusal | None:
+    """G05: nothing that lane A makes stops working by a migration.
+
+    problem: why the repo's files, with the waiting migrations, don't run from nothing.
+    """
+    if not plan.revisions or not (plan.broken or problem):
+        return None
+    details = [f"{name}   {reason}" for name, reason in plan.broken.items()]
+    details += problem.message.splitlines() if problem else []
+    details += [f"renamed: {old} → {new}" for old, new in plan.effects.renamed.items()]
+    return Refusal(
+        "G05",
+        "baseline",
+        "With the waiting migrations, this of the SQL files no longer works:",
+        "change the SQL file that makes it, in the same commit as the revision; then run the same "
+        "command again",
+        details=details,
+    )
+
+
 def _lost_unseen(plan: Plan) -> list[str]:
     """Objects that lane B does not own and whose data are lost without a change of their facts.
 
@@ -38,6 +59,8 @@ def _lost_unseen(plan: Plan) -> list[str]:
 
 
 def _is_lane_b(change: Change, plan: Plan, made: set[str]) -> bool:
+    if change.identity in plan.follows:
+        return True
     if change.after is None and identities.relation(change.identity) in plan.dropped:
         return True
     if change.before is not None:

@@ -7,9 +7,11 @@ command needs at its start (a refusal) comes from `guards.refusal` alone.
 
 from twolane.guards.app_drift import app_drift as app_drift
 from twolane.guards.baseline import baseline as baseline
+from twolane.guards.baseline import broken as broken
 from twolane.guards.destructive import destructive as destructive
 from twolane.guards.history import applied_history as applied_history
 from twolane.guards.history import history as history
+from twolane.guards.history import older_checkout as older_checkout
 from twolane.guards.one_lane import one_lane_for_apply as one_lane_for_apply
 from twolane.guards.one_lane import one_lane_for_gen as one_lane_for_gen
 from twolane.guards.one_lane import one_lane_for_push as one_lane_for_push
@@ -21,7 +23,9 @@ from twolane.guards.scope import metadata as metadata
 from twolane.guards.scope import scope as scope
 from twolane.guards.session import session as session
 from twolane.guards.sql_only import sql_only as sql_only
+from twolane.guards.stale_mirror import drift as drift
 from twolane.guards.stale_mirror import stale_mirror as stale_mirror
 from twolane.guards.target import embedded_only as embedded_only
+from twolane.guards.target import other_plan as other_plan
 from twolane.guards.target import plain_only as plain_only
 from twolane.guards.target import target as target

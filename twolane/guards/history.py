@@ -6,7 +6,7 @@ What a revision made is found by running it again, so a lost or edited one hides
 from __future__ import annotations
 
 from twolane.guards.refusal import Refusal
-from twolane.repo.contents import Repo
+from twolane.repo.contents import Repo, is_older
 from twolane.repo.ledger import Ledger
 from twolane.repo.revisions import heads, up_to
 
@@ -52,4 +52,19 @@ def applied_history(repo: Repo, ledger: Ledger) -> Refusal | None:
         "These revisions were edited after they had been pushed:",
         f"restore {edited[0].path.name} (git checkout), and put the change into a new revision",
         details=[f"{r.id}  {r.title}" for r in edited],
+    )
+
+
+def older_checkout(repo: Repo, ledger: Ledger) -> Refusal | None:
+    """G11 for SQL files: a checkout does not undo what the database has run since."""
+    older = [file.name for file in repo.order.files if is_older(file, ledger)]
+    if not older:
+        return None
+    return Refusal(
+        "G11",
+        "history",
+        "The database ran these SQL files in this form before, and in a newer one since:",
+        "git pull; or, if the older form is meant: "
+        f"invoke db.apply {' '.join(f'--file {name}' for name in older)}",
+        details=older,
     )

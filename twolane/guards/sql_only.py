@@ -37,7 +37,9 @@ def sql_only(plan: Plan) -> Refusal | None:
 
 def _is_sql_only(change: Change, plan: Plan, given: frozenset[tuple[str, str]]) -> bool:
     kind, table = identities.kind(change.identity), identities.relation(change.identity)
-    if table in plan.dropped or (change.sign == "-" and table is None and kind == "grant"):
+    if change.identity in plan.follows or table in plan.dropped:
+        return False
+    if change.sign == "-" and table is None and kind == "grant":
         return False
     is_new = f"table {table}" not in plan.before
     match kind:

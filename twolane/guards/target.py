@@ -59,3 +59,15 @@ def plain_only(target: Target, has_platform: bool) -> Refusal | None:
         f"Target {target.name} has auth.users: it is Supabase's, or has had the stub.",
         "invoke db.doctor",
     )
+
+
+def other_plan(digest: str, approved: str | None) -> Refusal | None:
+    """G01: what a person approved is what runs. digest: the plan's; approved: the one given."""
+    if approved is None or approved == digest:
+        return None
+    return Refusal(
+        "G01",
+        "target",
+        f"The plan is {digest} now, not {approved}: the database or the repo changed since then.",
+        "invoke db.deploy --dry-run",
+    )

@@ -21,11 +21,13 @@ from twolane.facts.catalog import Change, Snapshot
 from twolane.guards import guards
 from twolane.guards.refusal import refuse
 from twolane.migrations import app_models, runner
-from twolane.repo import ledger, revisions
+from twolane.repo import revisions
 from twolane.repo.contents import Repo
 from twolane.shadow import shadow
 from twolane.shadow.stages import Replays
-from twolane.state.plan import make
+from twolane.state import rehearsal
+from twolane.state.rehearsal import Steps
+from twolane.state.stand import Stand
 from twolane.telling import Working, silently
 from twolane.text import shortened
 
@@ -169,8 +171,10 @@ def _try_out(config: Config, path: Path, working: Working) -> Generated:
     from twolane.repo.contents import read_repo
 
     repo = read_repo(config)
-    known = ledger.Ledger(revision=repo.revisions[-1].down[0] if repo.revisions[-1].down else None)
-    plan = make(repo, known, working)
+    last = repo.revisions[-1]
+    below = revisions.up_to(repo.revisions, last.down[0] if last.down else None)
+    stand = Stand(repo.order.before, below, (), ())
+    plan = rehearsal.rehearse(repo, stand, Steps((last,)), working).plan
     refuse(guards.session(plan), guards.baseline(plan), guards.sql_only(plan))
     base = Replays(repo, working).base().facts
     missed = unseen(_declared(repo, working), base, plan.after)

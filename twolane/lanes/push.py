@@ -15,7 +15,7 @@ from twolane.facts import catalog, differences, identities, views
 from twolane.facts.catalog import Change, Snapshot, structure
 from twolane.migrations import runner
 from twolane.postgres import transactions
-from twolane.repo import ledger, record
+from twolane.repo import ledger, record, sqlfiles
 from twolane.state.plan import Plan
 from twolane.state.state import State
 from twolane.telling import Tell
@@ -75,13 +75,18 @@ class _Attempt:
             raise Failure(
                 "Another command changed the database meanwhile.", "Run the same command again."
             )
+        for statement in self.plan.drops:
+            connection.execute(statement.encode())
 
     def finish(self, connection: Connection[Any]) -> None:
         """Verifies the outcome against the shadow, and records it."""
+        for file in self.plan.again:
+            sqlfiles.run(connection, file)
         after = catalog.read(connection)
         if self._enable_rls(connection, after):
             after = catalog.read(connection)
-        printed, after = after, views.settle(after, self.plan.app, lambda: nullcontext(connection))
+        made = {**self.plan.app, **self.plan.carried}
+        printed, after = after, views.settle(after, made, lambda: nullcontext(connection))
         if wrong := unexpected(self.state, self.plan, after):
             lines = "\n".join(f"    {line}" for line in shortened(differences.flat(wrong)))
             raise Failure(
@@ -90,7 +95,10 @@ class _Attempt:
             )
         spent = round(1000 * (time.monotonic() - self.begun))
         for revision in self.plan.revisions:
-            ledger.record_push(connection, revision, self.commit, spent)
+            ran, undo = (facts.get(revision.id) for facts in (self.plan.ran, self.plan.undo))
+            ledger.record_push(connection, revision, self.commit, spent, ran, undo)
+        for file in self.plan.again:
+            ledger.record_file(connection, file, 0)
         record.note(connection, self.done, self.state.printed, printed, self.state.as_left)
         if self.state.target.protected:
             ledger.label(connection, self.state.target.name)
@@ -116,6 +124,8 @@ def unexpected(state: State, plan: Plan, after: Snapshot) -> list[Change]:
     ours = plan.app.keys() | plan.owned
 
     def is_ours(identity: str) -> bool:
+        if identity in plan.follows:
+            return True
         by_itself = identities.kind(identity) in ("owner", "grant")
         if identity in ours or (by_itself and identities.about(identity) in ours):
             return True
@@ -124,4 +134,9 @@ def unexpected(state: State, plan: Plan, after: Snapshot) -> list[Change]:
     made = structure({i: t for i, t in after.items() if i in plan.app})
     others = {i: t for i, t in state.printed.items() if not is_ours(i)}
     rest = {i: t for i, t in after.items() if not is_ours(i)}
-    return catalog.diff(structure(plan.app), made) + catalog.diff(others, rest)
+    followed = {i: t for i, t in after.items() if i in plan.follows}
+    return [
+        *catalog.diff(structure(plan.app), made),
+        *catalog.diff(structure(plan.carried), structure(followed)),
+        *catalog.diff(others, rest),
+    ]

@@ -7,6 +7,7 @@
 - `app_tables`: `(schema or None, table)` of the app's tables in that database, so that a table
   that left `app.py` is seen as dropped; only where models and database are compared
 - `app_enums`: `(schema or None, type)` of the app's enums there, likewise
+- `on_step`: called after each revision that ran, as Alembic's `on_version_apply`
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ def run(target_metadata: MetaData) -> None:
         version_table_schema="twolane",
         compare_type=True,
         compare_server_default=True,
+        on_version_apply=attributes.get("on_step"),
     )
     with context.begin_transaction():
         context.run_migrations()

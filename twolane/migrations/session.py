@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from twolane.config import Config
 from twolane.errors import Failure, from_postgres, from_user_code, place_in_user_code
+from twolane.migrations import dependents
 
 if TYPE_CHECKING:
     from alembic.config import Config as AlembicConfig
@@ -28,6 +29,7 @@ def session(connection: Connection[Any]) -> Iterator[tuple[Any, list[str]]]:
     SQLAlchemy asks the server a few things when it first connects and then rolls back, so this
     comes before the transaction. Its own transaction is a formality: psycopg's is the real one.
     """
+    from psycopg import ClientCursor
     from sqlalchemy import create_engine, event
     from sqlalchemy.pool import StaticPool
 
@@ -40,10 +42,11 @@ def session(connection: Connection[Any]) -> Iterator[tuple[Any, list[str]]]:
     statements: list[str] = []
 
     @event.listens_for(engine, "before_cursor_execute")
-    def note(_c: Any, _cursor: Any, statement: str, _p: Any, _context: Any, _many: bool) -> None:
-        text = statement.strip()
-        if not _OWN_STATEMENT.match(text):
-            statements.append(text)
+    def note(_c: Any, _cursor: Any, statement: str, given: Any, _context: Any, many: bool) -> None:
+        if not _OWN_STATEMENT.match(statement.strip()):
+            client = ClientCursor(connection)
+            sets = given if many else [given]
+            statements.extend(client.mogrify(statement, each).strip() for each in sets)
 
     with engine.connect() as alchemy:
         statements.clear()
@@ -103,6 +106,8 @@ def _statement_failure(config: Config, error: Any, cause: Any) -> Failure:
             "a revision of its own, and push the one before it first: invoke db.push --to REVISION"
         )
     kind = NeedsSession if cause.sqlstate == "25001" else Failure
+    if dependents.is_in_the_way(cause.sqlstate, cause.diag.message_primary or ""):
+        kind = dependents.InTheWay
     return kind(
         f"{failure.message}\n  in {place}:\n    {statement}",
         failure.first

@@ -17,7 +17,8 @@ from twolane.postgres import connections, reach, urls
 from twolane.repo import contents, ledger
 from twolane.repo.contents import Repo
 from twolane.repo.ledger import Ledger
-from twolane.state import state
+from twolane.state import rehearsal, stand, state
+from twolane.state.rehearsal import Course, Steps
 from twolane.state.state import State
 from twolane.telling import Tell
 
@@ -38,6 +39,13 @@ class Work:
     @property
     def config(self) -> Config:
         return self.repo.config
+
+    def rehearse(
+        self, state: State, steps: Steps, finish: rehearsal.Finish = rehearsal.nothing
+    ) -> Course:
+        """Runs what the database lacks where it stands, on the shadow."""
+        where = stand.read(self.repo, state.ledger, self.connection)
+        return rehearsal.rehearse(self.repo, where, steps, self.tell.working, finish)
 
     def state(self) -> State:
         """Reads the current state."""

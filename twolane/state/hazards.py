@@ -10,7 +10,7 @@ from twolane.facts import catalog, identities
 from twolane.facts.catalog import Change
 from twolane.state.plan import Plan
 
-CONSENT = ("drop", "narrow", "rewrite")
+CONSENT = ("drop", "narrow", "rewrite", "undo")
 
 # Type changes, from → to, that keep every value (Postgres manual, chapter 8).
 _WIDER = {
@@ -103,6 +103,9 @@ def _added(change: Change) -> Iterator[Hazard]:
 
 
 def _of_effects(plan: Plan) -> Iterator[Hazard]:
+    for function, name in plan.mentions.items():
+        text = f"its body names {name}, which is gone then; Postgres finds that out when it runs"
+        yield Hazard("function", short(function), text)
     for table in plan.effects.rewritten:
         text = "every row is written anew, or lost (truncate), and nobody reads meanwhile"
         yield Hazard("rewrite", plain(table), text)

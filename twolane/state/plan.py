@@ -1,22 +1,22 @@
-"""The effect of the waiting revisions: runs them on the shadow, then rolls back."""
+"""The effect of the waiting revisions, found by running them on a copy of the shadow.
+
+The copy stands where the database stands: the texts of the SQL files that it ran, the revisions
+that it has. What is left of it are facts; the copy itself is dropped.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from twolane.errors import Failure
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Change, Snapshot
 from twolane.migrations import effects
 from twolane.migrations.effects import Effects
-from twolane.repo.contents import Repo, pending, waiting
-from twolane.repo.ledger import Ledger
-from twolane.repo.revisions import Revision, up_to
-from twolane.shadow import shadow
-from twolane.shadow.stages import Replays
+from twolane.repo.revisions import Revision
+from twolane.repo.sqlfiles import SqlFile
 
 
 @dataclass(frozen=True)
@@ -24,16 +24,31 @@ class Plan:
     """The waiting revisions, their statements, the facts before and after them, other effects.
 
     owned: identities of the facts that lane B owned before. needs_session: names the statement that
-    can't run in a transaction, if there is one; the other fields then show no change.
+    can't run in a transaction, if there is one; the other fields then show no change. drops: the
+    statements that first take away what SQL files made on the app's tables and what is in the way;
+    again: the files that then make it anew. follows: identities of what files after the mark make
+    and what comes out as they make it. broken: function → why its body no longer fits. mentions:
+    function → the table or column in its body that is gone. ran, undo: revision → the SQL that
+    brings it about, and that takes it back, None if nothing does.
     """
 
     revisions: tuple[Revision, ...]
-    statements: tuple[str, ...]
     before: Snapshot
     after: Snapshot
     owned: frozenset[str]
     effects: Effects = effects.NONE
     needs_session: str = ""
+    drops: Sequence[str] = ()
+    again: tuple[SqlFile, ...] = ()
+    follows: frozenset[str] = frozenset()
+    broken: Mapping[str, str] = field(default_factory=dict)
+    mentions: Mapping[str, str] = field(default_factory=dict)
+    ran: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    undo: Mapping[str, Sequence[str] | None] = field(default_factory=dict)
+
+    @property
+    def statements(self) -> Sequence[str]:
+        return [*self.drops, *(text for texts in self.ran.values() for text in texts)]
 
     @cached_property
     def changes(self) -> list[Change]:
@@ -54,42 +69,26 @@ class Plan:
     @cached_property
     def app(self) -> Snapshot:
         """The facts that lane B owns afterwards."""
-        return {i: t for i, t in self.after.items() if i in self.owned or i not in self.before}
+        return {
+            i: t
+            for i, t in self.after.items()
+            if i in self.owned or (i not in self.before and i not in self.follows)
+        }
+
+    @cached_property
+    def carried(self) -> Snapshot:
+        """The facts of what follows the app's tables, afterwards."""
+        return {i: t for i, t in self.after.items() if i in self.follows}
 
 
-def make(repo: Repo, ledger: Ledger, working: Callable[[str], Any], to: str | None = None) -> Plan:
-    """Runs the waiting revisions (up to `to`, if it is given) on the shadow, and rolls back.
-
-    The shadow starts in the state of the database: the SQL files before the mark, the revisions
-    that the database has, and the files after the mark that it has in their present form.
-
-    Raises:
-        Failure: a revision, or a file before it, doesn't run; `to` is not a revision of the repo.
-    """
-    from twolane.migrations import runner, session
-
-    config, todo = repo.config, _up_to(waiting(repo, ledger), to, repo.revisions)
-    replays, history = Replays(repo, working), up_to(repo.revisions, ledger.revision)
-    owned = frozenset(replays.app(history))
-    late = pending(repo.order.after, ledger)
-    stand = replays.at(history, [file for file in repo.order.after if file not in late])
-    if not todo:
-        return Plan((), (), stand.facts, stand.facts, owned)
-    try:
-        with shadow.connect(config, stand.database) as connection:
-            done = runner.rehearse(connection, config, todo[-1].id)
-    except session.NeedsSession as failure:
-        return Plan(todo, (), stand.facts, stand.facts, owned, needs_session=failure.message)
-    except runner.TransactionEnded:
-        shadow.discard(config, stand.database)
-        raise
-    return Plan(todo, tuple(done.statements), stand.facts, done.facts, owned, done.effects)
-
-
-def _up_to(
+def chosen(
     todo: tuple[Revision, ...], to: str | None, known: tuple[Revision, ...]
 ) -> tuple[Revision, ...]:
-    """The revisions in `todo` up to `to`; none if the database already has `to`."""
+    """The revisions in `todo` up to `to`; none if the database already has `to`.
+
+    Raises:
+        Failure: `to` does not wait, and is no revision that the database has.
+    """
     if to is None:
         return todo
     ids = [revision.id for revision in todo]

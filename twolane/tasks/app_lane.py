@@ -11,7 +11,7 @@ from twolane.guards.refusal import refuse
 from twolane.tasks import console, screens
 from twolane.tasks.command import command
 from twolane.tasks.console import NO_CHANGES, done, say
-from twolane.tasks.options import CARRY_ON, COMMIT, CONFIRMS, JOBS, TARGET, TARGETS
+from twolane.tasks.options import ALLOW, CARRY_ON, COMMIT, CONFIRMS, JOBS, TARGET, TARGETS
 
 if TYPE_CHECKING:
     from twolane.state.connected import Work
@@ -81,7 +81,7 @@ def gen(
     help={
         "target": TARGETS,
         "dry_run": "Stop at the plan.",
-        "allow": "A hazard of the plan that is meant, as it names it: drop:notes.body; repeatable.",
+        "allow": ALLOW,
         "to": "The last revision to push; without it, all that wait.",
         "confirm": CONFIRMS,
         "json": "Print the plan, and whether it was applied, as JSON.",
@@ -141,6 +141,7 @@ def _plan(work: Work, confirm: str | None, to: str | None) -> tuple[State, Plan,
     """The state, the plan and the hazards of a push; checks all guards except consent."""
     from twolane.guards import guards, locks
     from twolane.state import hazards, plan
+    from twolane.state.rehearsal import Steps
 
     refuse(
         guards.target(work.config, work.target, work.ledger, confirm),
@@ -149,8 +150,14 @@ def _plan(work: Work, confirm: str | None, to: str | None) -> tuple[State, Plan,
     )
     state = work.state()
     refuse(guards.one_lane_for_push(state), guards.stale_mirror(state), guards.app_drift(state))
-    todo = plan.make(work.repo, state.ledger, console.working, to)
-    refuse(guards.session(todo), guards.baseline(todo), guards.sql_only(todo))
+    steps = Steps(plan.chosen(state.waiting, to, work.repo.revisions))
+    todo = work.rehearse(state, steps).plan
+    refuse(
+        guards.session(todo),
+        guards.baseline(todo),
+        guards.sql_only(todo),
+        guards.broken(todo, state.replay_error),
+    )
     return state, todo, [*hazards.find(todo), *locks.hazards(work.config.root, todo.statements)]
 
 

@@ -3,9 +3,10 @@
 from twolane.tasks.adopt import adopt as adopt
 from twolane.tasks.app_lane import gen as gen
 from twolane.tasks.app_lane import push as push
-from twolane.tasks.bootstrap import bootstrap as bootstrap
 from twolane.tasks.capture import capture as capture
 from twolane.tasks.check import check as check
+from twolane.tasks.deploy import bootstrap as bootstrap
+from twolane.tasks.deploy import deploy as deploy
 from twolane.tasks.doctor import doctor as doctor
 from twolane.tasks.look import diff as diff
 from twolane.tasks.look import introspect as introspect

@@ -71,6 +71,21 @@ def push(
     _leave(done)
 
 
+def deploy(ask: Ask, dry_run: bool, plan: str | None, allow: Sequence[str], json: bool) -> None:
+    """Brings each target to what the repo says."""
+    done = run.run(ask, words("db.deploy", dry_run=dry_run, plan=plan, allow=allow), console)
+    aloud = {outcomes.PLANNED: _show_deploy, outcomes.NOTHING: _show_deploy} if dry_run else {}
+    _report(done, json, aloud)
+    _leave(done)
+
+
+def _show_deploy(told: Mapping[str, Any]) -> None:
+    for file in told["files"]:
+        console.say(f"SQL file {file}")
+    screens.show_plan(told)
+    console.say(f"Plan {told['digest']}")
+
+
 def _titles(pushed: Iterable[Outcome]) -> list[str]:
     """Titles of the revisions pushed to any target, in the order of the target with the most."""
     parts = sorted((outcome.result["revisions"] for outcome in pushed), key=len, reverse=True)

@@ -50,10 +50,22 @@ def show_plan(told: Mapping[str, Any]) -> None:
 
     told: see `plan_json`.
     """
+    show_revisions(told)
+    show_effects(told)
+
+
+def show_revisions(told: Mapping[str, Any]) -> None:
     for revision in told["revisions"]:
         say(f"Revision {revision['id']}  {revision['title']}")
     for statement in told["statements"]:
-        print(textwrap.indent(clean(statement), "    "))
+        show_statement(statement)
+
+
+def show_statement(statement: str) -> None:
+    print(textwrap.indent(clean(statement), "    "))
+
+
+def show_effects(told: Mapping[str, Any]) -> None:
     changes = from_json(told["changes"])
     say("The facts it changes:" if changes else "It changes no fact.")
     show_objects(changes)

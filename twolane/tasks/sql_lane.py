@@ -57,6 +57,7 @@ def apply(
             guards.target(work.config, work.target, work.ledger, confirm),
             guards.order(work.repo),
             guards.applied_history(work.repo, work.ledger),
+            None if names else guards.older_checkout(work.repo, work.ledger),
             guards.one_lane_for_apply(work.repo, work.ledger, names),
         )
         files = lane_a.choose(work.repo, work.ledger, names)

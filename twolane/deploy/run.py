@@ -1,0 +1,76 @@
+"""Carries a deployment out: SQL files, revisions, SQL files, each step recorded as it is done."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+
+from twolane.deploy.deployment import Deployment
+from twolane.errors import Failure
+from twolane.facts import catalog, differences, identities, views
+from twolane.facts.catalog import Change
+from twolane.lanes import apply, push
+from twolane.postgres import transactions
+from twolane.repo import ledger, record
+from twolane.state.connected import Work
+from twolane.text import shortened
+
+_BY_SERVER = ("owner", "grant", "event trigger", "extension", "default privileges")
+"""Kinds that a server may keep from a role, or give by itself: not held against the shadow."""
+
+
+def run(work: Work, deployment: Deployment) -> None:
+    """Runs what the database lacks. Cut short, the same command goes on where it stopped.
+
+    Raises:
+        Failure: a step fails, and is rolled back; or the end differs from the shadow.
+    """
+    apply.apply(work.connection, work.target, deployment.early, work.tell)
+    if deployment.plan.revisions:
+        now = replace(
+            deployment.state,
+            printed=catalog.read(work.connection),
+            ledger=ledger.read(work.connection),
+        )
+        push.push(work.connection, now, deployment.plan, work.tell)
+    apply.apply(work.connection, work.target, deployment.late, work.tell)
+    if deployment.course.rest:
+        with work.tell.working("taking away what is left over"):
+            transactions.retry_locks(
+                lambda: _finish(work, deployment), work.connection, work.tell.note
+            )
+    _verify(work, deployment)
+
+
+def _finish(work: Work, deployment: Deployment) -> None:
+    connection = work.connection
+    with transactions.transaction(connection):
+        transactions.exclusive(connection, work.tell.note)
+        done = ledger.read(connection)
+        before = catalog.read(connection)
+        for statement in deployment.course.rest:
+            connection.execute(statement.sql.encode())
+        connection.execute(transactions.RESET)
+        for name in done.applied.keys() - {f.name for f in work.repo.order.files}:
+            ledger.record_not_run(connection, name)
+        record.note(connection, done, before, catalog.read(connection))
+
+
+def _verify(work: Work, deployment: Deployment) -> None:
+    """Compares what changed in the database with what changed on the shadow."""
+    connection = work.connection
+    ended = catalog.read(connection)
+    ended = views.settle(ended, deployment.course.end, lambda: nullcontext(connection))
+    changed = {change.identity for change in deployment.changes}
+    wrong = [
+        Change(identity, deployment.course.end.get(identity), ended.get(identity))
+        for identity in sorted(changed)
+        if ended.get(identity) != deployment.course.end.get(identity)
+        and identities.kind(identity) not in _BY_SERVER
+    ]
+    if wrong:
+        lines = "\n".join(f"    {line}" for line in shortened(differences.flat(wrong)))
+        raise Failure(
+            f"All steps ran, but the database differs from the shadow:\n{lines}",
+            "invoke db.status",
+        )

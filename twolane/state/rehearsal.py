@@ -1,0 +1,245 @@
+"""Runs what a database lacks on a copy of the shadow that stands just where the database stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from twolane.ddl.statement import Statement
+from twolane.errors import Failure
+from twolane.facts import catalog, identities
+from twolane.facts.catalog import Snapshot
+from twolane.migrations import functions
+from twolane.postgres import connections, transactions
+from twolane.repo import sqlfiles
+from twolane.repo.contents import Repo
+from twolane.repo.revisions import Revision, up_to
+from twolane.repo.sqlfiles import FileFailure, SqlFile
+from twolane.shadow import shadow
+from twolane.shadow.stages import Replays
+from twolane.state.plan import Plan
+from twolane.state.stand import Stand
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+    from twolane.migrations.runner import Carried, Rehearsal
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What a database lacks, in the order in which it runs.
+
+    early, late: the SQL files before and after the revisions.
+    """
+
+    revisions: tuple[Revision, ...]
+    early: tuple[SqlFile, ...] = ()
+    late: tuple[SqlFile, ...] = ()
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a database gets on: the facts where it stands, the plan, the facts at the end.
+
+    rest: the statements of `finish`, which ran last.
+    """
+
+    start: Snapshot
+    plan: Plan
+    end: Snapshot
+    rest: tuple[Statement, ...] = ()
+
+
+Finish = Callable[["Connection[Any]", Snapshot], Sequence[Statement]]
+"""Runs statements on the copy after all steps, and returns them; given the facts there."""
+
+
+def nothing(connection: Connection[Any], facts: Snapshot) -> Sequence[Statement]:
+    """Finishes without a statement."""
+    return ()
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """The copy, and what is known of it."""
+
+    repo: Repo
+    replays: Replays
+    stand: Stand
+    owned: frozenset[str]
+    by_late_files: frozenset[str]
+    connection: Connection[Any]
+
+
+def rehearse(
+    repo: Repo,
+    stand: Stand,
+    steps: Steps,
+    working: Callable[[str], Any],
+    finish: Finish = nothing,
+) -> Course:
+    """Runs the steps, each as it will run in the database.
+
+    Raises:
+        Failure: a file or a revision doesn't run there.
+    """
+    replays = Replays(repo, working)
+    start, stand = stand.replay(replays)
+    owned = frozenset(replays.app(stand.history, stand.before, stand.foreign))
+    if not (steps.revisions or steps.early or steps.late or finish is not nothing):
+        return Course(start.facts, Plan((), start.facts, start.facts, owned), start.facts)
+    if not (stand.files or steps.revisions):
+        made = replays.whole().facts
+        return Course(
+            start.facts, Plan((), replays.base().facts, replays.base().facts, owned), made
+        )
+    alone = replays.at(stand.history, (), stand.before, stand.foreign).facts
+    with working("rehearsing on the shadow"), _copy(repo, start.database) as connection:
+        ground = _Ground(
+            repo, replays, stand, owned, frozenset(start.facts.keys() - alone.keys()), connection
+        )
+        return _course(ground, start.facts, steps, finish)
+
+
+@contextmanager
+def _copy(repo: Repo, database: str) -> Iterator[Connection[Any]]:
+    with (
+        shadow.clone(repo.config, database) as parameters,
+        connections.open_connection(parameters, "Connecting to the shadow") as connection,
+    ):
+        yield connection
+
+
+def _course(ground: _Ground, start: Snapshot, steps: Steps, finish: Finish) -> Course:
+    connection = ground.connection
+    unfit = functions.faults(connection)
+    _run(connection, steps.early)
+    before = catalog.read(connection) if steps.early else start
+    plan = (
+        _plan(ground, before, steps) if steps.revisions else Plan((), before, before, ground.owned)
+    )
+    if plan.needs_session:
+        return Course(start, plan, plan.after)
+    rest = [file for file in steps.late if file not in plan.again]
+    _run(connection, rest)
+    end = catalog.read(connection) if rest else plan.after
+    faults = functions.faults(connection)
+    plan = replace(
+        plan,
+        broken={name: text for name, text in faults.items() if name not in unfit},
+        mentions=functions.mentions(connection, _gone(plan)),
+    )
+    ran = tuple(finish(connection, end))
+    end = catalog.read(connection) if ran else end
+    return Course(start, replace(plan, undo=_undo(ground, plan)), end, ran)
+
+
+def _run(connection: Connection[Any], files: Sequence[SqlFile]) -> None:
+    for file in files:
+        with transactions.transaction(connection), _rehearsing():
+            sqlfiles.run(connection, file)
+
+
+@contextmanager
+def _rehearsing() -> Iterator[None]:
+    try:
+        yield
+    except FileFailure as failure:
+        raise FileFailure(
+            failure.file,
+            f"Rehearsed where the database stands, {failure.message}",
+            failure.first,
+        ) from failure
+
+
+def _plan(ground: _Ground, before: Snapshot, steps: Steps) -> Plan:
+    from twolane.migrations import dependents, runner, session
+
+    config, last = ground.repo.config, steps.revisions[-1].id
+    again: tuple[SqlFile, ...] = ()
+    try:
+        try:
+            done = runner.rehearse(ground.connection, config, last, keep=True)
+        except dependents.InTheWay:
+            carried = _carried(ground, steps)
+            if not carried.facts:
+                raise
+            again = tuple(carried.files)
+            with _rehearsing():
+                done = runner.rehearse(ground.connection, config, last, carried, keep=True)
+    except session.NeedsSession as failure:
+        return Plan(steps.revisions, before, before, ground.owned, needs_session=failure.message)
+    return Plan(
+        revisions=steps.revisions,
+        before=before,
+        after=done.end,
+        owned=ground.owned,
+        effects=done.effects,
+        drops=done.drops,
+        again=again,
+        follows=_follows(ground, before, done, steps),
+        ran=done.ran,
+    )
+
+
+def _carried(ground: _Ground, steps: Steps) -> Carried:
+    """What the files after the mark made on the tables that the revisions change."""
+    from twolane.migrations.runner import Carried
+
+    stand, replays = ground.stand, ground.replays
+    now = replays.app(stand.history, stand.before, stand.foreign)
+    then = replays.app(up_to(ground.repo.revisions, steps.revisions[-1].id))
+    tables = {
+        name for change in catalog.diff(now, then) if (name := identities.relation(change.identity))
+    }
+    types = any(identities.kind(c.identity) in _TYPES for c in catalog.diff(now, then))
+    tables |= set(map(str, map(identities.relation, now))) - {"None"} if types else set()
+    return Carried(tables, ground.by_late_files, ground.repo.order.after)
+
+
+_TYPES = ("enum", "domain", "composite type", "range type")
+
+
+def _follows(ground: _Ground, before: Snapshot, done: Rehearsal, steps: Steps) -> frozenset[str]:
+    """What files after the mark make, and what comes out as they make it from nothing."""
+    if steps.revisions[-1] != ground.repo.revisions[-1]:
+        return frozenset()
+    try:
+        made = ground.replays.whole().facts
+    except Failure:
+        return frozenset()
+    alone = ground.replays.at(ground.repo.revisions).facts
+    late = (ground.by_late_files | made.keys()) - alone.keys()
+    return frozenset(
+        change.identity
+        for change in catalog.diff(before, done.end)
+        if change.identity in late and change.after == made.get(change.identity)
+    )
+
+
+def _gone(plan: Plan) -> set[tuple[str, str | None]]:
+    """The tables and columns that no longer have their names, as (table, column or None)."""
+    found: set[tuple[str, str | None]] = set()
+    for identity in (*plan.effects.gone, *plan.effects.renamed):
+        kind = identities.kind(identity)
+        parts = identities.split_name(identity.removeprefix(f"{kind} "))
+        names = [identities.unquote(part) for part in parts]
+        if kind == "table":
+            found.add((names[-1], None))
+        elif kind == "column" and f"table {identities.relation(identity)}" not in plan.effects.gone:
+            found.add((names[-2], names[-1]))
+    return found
+
+
+def _undo(ground: _Ground, plan: Plan) -> Mapping[str, Sequence[str] | None]:
+    from twolane.migrations import runner
+
+    tables = {str(identities.relation(i)) for i in plan.app if identities.kind(i) == "table"}
+    carried = runner.Carried(tables, plan.after.keys() - plan.app.keys())
+    below = [(r.id, r.down[0] if len(r.down) == 1 else None) for r in reversed(plan.revisions)]
+    if any(len(revision.down) > 1 for revision in plan.revisions):
+        return {revision.id: None for revision in plan.revisions}
+    return runner.undo(ground.connection, ground.repo.config, below, carried)

@@ -1,0 +1,177 @@
+"""Both lanes: bring a database to what the repo says, from wherever it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from invoke.context import Context
+
+from twolane.guards.refusal import refuse
+from twolane.tasks import console, screens
+from twolane.tasks.command import command
+from twolane.tasks.console import done, say
+from twolane.tasks.options import ALLOW, CARRY_ON, COMMIT, CONFIRM, CONFIRMS, JOBS, TARGET, TARGETS
+from twolane.tasks.sql_lane import write_mirror
+
+if TYPE_CHECKING:
+    from twolane.deploy.deployment import Deployment
+    from twolane.state.connected import Work
+
+
+@command(
+    "db.deploy",
+    iterable=["allow"],
+    help={
+        "target": TARGETS,
+        "dry_run": "Stop at the plan, and print its digest.",
+        "plan": "The digest of a plan that a person approved; no other plan is carried out.",
+        "allow": ALLOW,
+        "confirm": CONFIRMS,
+        "json": "Print the plan, and whether it was carried out, as JSON.",
+        "jobs": JOBS,
+        "carry_on": CARRY_ON,
+    },
+)
+def deploy(
+    c: Context,
+    target: str | None = None,
+    dry_run: bool = False,
+    plan: str | None = None,
+    allow: Sequence[str] | None = None,
+    confirm: str | None = None,
+    json: bool = False,
+    jobs: str = "4",
+    carry_on: bool = False,
+) -> None:
+    """Both lanes: bring a database to what the repo says, from wherever it stands."""
+    from twolane.config import is_many
+    from twolane.state.connected import work_on
+
+    if is_many(target):
+        from twolane.tasks import fleet
+
+        ask = fleet.Ask(target, jobs, carry_on, confirm)
+        fleet.deploy(ask, dry_run, plan, allow or (), json)
+        return
+    with work_on(target, console) as work:
+        found = _prepare(work, confirm, plan, dry_run)
+        told = as_json(found)
+        if not json:
+            show(found, told, dry_run)
+        if not dry_run:
+            _consent(found, plan, allow or ())
+            _carry_out(work, found)
+        if json:
+            console.print_json({**told, "applied": not (dry_run or found.is_empty)})
+
+
+@command(
+    "db.bootstrap",
+    iterable=["allow"],
+    help={"target": TARGET, "allow": ALLOW, "confirm": CONFIRM, "commit": COMMIT},
+)
+def bootstrap(
+    c: Context,
+    target: str | None = None,
+    allow: Sequence[str] | None = None,
+    confirm: str | None = None,
+    commit: bool = False,
+) -> None:
+    """From empty to ready: SQL files, migrations, sync. Run again, it does what is left."""
+    from twolane.state.connected import work_on
+
+    with work_on(target, console) as work:
+        say(f"Bootstrapping target {work.target.name}:")
+        found = _prepare(work, confirm, None, dry_run=False)
+        if found.plan.revisions or found.hazards or found.course.rest:
+            show(found, as_json(found), dry_run=False)
+        _consent(found, None, allow or ())
+        _carry_out(work, found)
+        done("The database is ready.")
+        write_mirror(work, work.state(), commit)
+
+
+def _prepare(work: Work, confirm: str | None, plan: str | None, dry_run: bool) -> Deployment:
+    """The deployment of a target, judged by all guards except consent."""
+    from twolane.deploy import deployment
+    from twolane.guards import guards
+
+    approved = dry_run or (work.config.in_ci and plan is not None)
+    refuse(
+        None if approved else guards.target(work.config, work.target, work.ledger, confirm),
+        guards.order(work.repo),
+        guards.history(work.repo, work.ledger),
+        guards.older_checkout(work.repo, work.ledger),
+    )
+    state = work.state()
+    if state.ledger.applied:
+        refuse(guards.drift(state), guards.app_drift(state))
+    found = deployment.prepare(work, state)
+    refuse(
+        guards.session(found.plan),
+        guards.baseline(found.plan),
+        guards.sql_only(found.plan),
+        guards.broken(found.plan, state.replay_error),
+        deployment.not_the_repo(found),
+        guards.other_plan(found.digest, plan),
+    )
+    return found
+
+
+def _consent(found: Deployment, plan: str | None, allow: Sequence[str]) -> None:
+    """G06, unless a person approved just this plan."""
+    from twolane.deploy import deployment
+    from twolane.guards import guards
+
+    deployment.expect_known(found, allow)
+    if plan is None:
+        refuse(guards.destructive(found.hazards, allow))
+
+
+def _carry_out(work: Work, found: Deployment) -> None:
+    from twolane.deploy import run
+
+    if found.is_empty:
+        return
+    run.run(work, found)
+    done(f"Target {work.target.name} is what the repo says.")
+
+
+def show(found: Deployment, told: dict[str, Any], dry_run: bool) -> None:
+    """Prints what a deploy will do, or would."""
+    if found.is_empty:
+        done("Nothing to deploy: the database has every file and revision as it is.")
+        return
+    for file in found.early:
+        say(f"SQL file {file.name}")
+    screens.show_revisions(told)
+    for file in (*found.plan.again, *found.late):
+        say(f"SQL file {file.name}")
+    if found.course.rest:
+        say("Left over from an older form of the repo:")
+        for statement in told["left_over"]:
+            screens.show_statement(statement)
+    screens.show_effects(told)
+    say(f"Plan {found.digest}")
+    if dry_run:
+        say("Dry run: nothing was applied.")
+
+
+def as_json(found: Deployment) -> dict[str, Any]:
+    """`{"digest", "files", "revisions", "statements", "left_over", "changes", "hazards",
+    "renamed"}`.
+
+    files: the names of the SQL files, in their order. left_over: the statements that take away what
+    no file makes any more. changes: from where the database stands to the end. The rest is as in
+    `db.push --json`.
+    """
+    from twolane.facts import differences
+
+    return {
+        "digest": found.digest,
+        "files": [file.name for file in (*found.early, *found.plan.again, *found.late)],
+        **screens.plan_json(found.plan, found.hazards),
+        "left_over": [statement.sql for statement in found.course.rest],
+        "changes": differences.as_json(found.changes),
+    }
