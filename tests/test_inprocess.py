@@ -56,6 +56,7 @@ COMMANDS = """
     db.psql -c 'table public.notes'
     db.psql -c 'no sql'
     db.adopt
+    db.deploy --dry-run
     db.bootstrap
     db.reset --yes
     template.check

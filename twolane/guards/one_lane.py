@@ -23,10 +23,11 @@ def one_lane_for_push(state: State) -> Refusal | None:
     if not files:
         return None
     first = "invoke db.apply" if state.ledger.applied else "invoke db.bootstrap"
+    both = " (invoke db.deploy does both lanes)" if state.waiting else ""
     return Refusal(
         "G02",
         "one-lane",
-        "Lane A has unfinished work; these SQL files are new or changed, and not applied:",
+        f"Lane A has unfinished work; these SQL files are new or changed, and not applied{both}:",
         first,
         details=[file.name for file in files],
     )
@@ -40,13 +41,14 @@ def one_lane_for_gen(state: State) -> Refusal | None:
 def one_lane_for_apply(repo: Repo, ledger: Ledger, names: Sequence[str]) -> Refusal | None:
     """G02 for lane A: no apply while a revision waits, unless lane A has work before it."""
     todo = waiting(repo, ledger)
+    both = " (invoke db.deploy does both lanes)" if pending(repo.order.files, ledger) else ""
     early = {file.name for file in pending(repo.order.before, ledger)}
     if not todo or (early and early.issuperset(names)):
         return None
     return Refusal(
         "G02",
         "one-lane",
-        "Lane B has unfinished work; these revisions wait to be pushed:",
+        f"Lane B has unfinished work; these revisions wait to be pushed{both}:",
         "invoke db.push",
         details=[f"{r.id}  {r.title}" for r in todo],
     )

@@ -18,6 +18,7 @@ from twolane.telling import Working
 NOTHING = "nothing to do"
 ADOPT = "invoke db.adopt"
 CAPTURE = "invoke db.capture"
+DEPLOY = "invoke db.deploy"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def read(state: State, server_version: int, blocked: Refusal | None, working: Wo
         pending_files=[file.name for file in state.pending_before],
         late_files=[file.name for file in state.pending_after],
         drift=state.drift,
-        unmade=state.uncaptured,
+        unmade=[*state.uncaptured, *state.left_over],
         waiting=[f"{r.id}  {r.title}" for r in state.waiting],
         ungenerated=ungenerated,
         app_drift=state.app_drift,
@@ -83,9 +84,11 @@ def next_step(state: State, ungenerated: bool | None) -> str:
     """The next command to run. Lane A goes first; files after the mark follow their revision."""
     if state.pending_before and not state.ledger.applied:
         return ADOPT if _is_older(state) else "invoke db.bootstrap"
+    if state.is_behind and not (state.drift or state.app_drift):
+        return DEPLOY
     if state.pending_before:
         return "invoke db.apply"
-    if state.drift:
+    if state.drift or state.unsynced:
         return "invoke db.sync"
     if state.app_drift:
         return "undo the change by hand of the app's tables: invoke db.psql"
@@ -95,6 +98,8 @@ def next_step(state: State, ungenerated: bool | None) -> str:
         return 'invoke db.gen -m "…"'
     if state.pending_after:
         return "invoke db.apply"
+    if state.left_over:
+        return DEPLOY
     return CAPTURE if state.uncaptured else NOTHING
 
 

@@ -83,6 +83,12 @@ class State:
         return intent.intended(self._sides)
 
     @cached_property
+    def is_behind(self) -> bool:
+        """Whether both lanes wait, and the mirror knows already what the files will make."""
+        files = self.pending_before or self.pending_after
+        return bool(files and self.waiting) and self.intended == self.repo.lock
+
+    @cached_property
     def drift(self) -> list[Change]:
         """What somebody changed by hand in the SQL lane, and the mirror does not know."""
         return [c for c in intent.drift(self._sides) if self.repo.lock.get(c.identity) != c.after]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from twolane.facts import differences
 from twolane.facts.catalog import Change
-from twolane.lanes.status import ADOPT, CAPTURE, Report
+from twolane.lanes.status import ADOPT, CAPTURE, DEPLOY, Report
 from twolane.tasks.console import say, warn
 from twolane.tasks.screens import show_changes
 
@@ -27,7 +27,7 @@ def show(report: Report) -> None:
     else:
         say("Mirror   not compared: this database was never bootstrapped")
     if report.unmade:
-        way = ADOPT if report.next == ADOPT else CAPTURE
+        way = report.next if report.next in (ADOPT, DEPLOY) else CAPTURE
         _facts("Unmade", report.unmade, "", f"not what the SQL files make; {way}")
     _lane(
         "Lane B",
