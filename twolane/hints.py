@@ -16,7 +16,7 @@ from typing import Any
 ON_A_TARGET = frozenset(
     f"db.{name}"
     for name in (
-        *("adopt", "apply", "bootstrap", "capture", "doctor", "gen", "introspect"),
+        *("adopt", "apply", "bootstrap", "capture", "deploy", "doctor", "gen", "introspect"),
         *("psql", "push", "reset", "snapshot", "status", "sync"),
     )
 )

@@ -25,7 +25,7 @@ from twolane.state.stand import Stand
 if TYPE_CHECKING:
     from psycopg import Connection
 
-    from twolane.migrations.runner import Carried, Rehearsal
+    from twolane.migrations.runner import Carried
 
 
 @dataclass(frozen=True)
@@ -118,23 +118,27 @@ def _course(ground: _Ground, start: Snapshot, steps: Steps, finish: Finish) -> C
     unfit = functions.faults(connection)
     _run(connection, steps.early)
     before = catalog.read(connection) if steps.early else start
-    plan = (
-        _plan(ground, before, steps) if steps.revisions else Plan((), before, before, ground.owned)
-    )
+    plan = Plan((), before, before, ground.owned)
+    if steps.revisions:
+        plan = _plan(ground, before, steps, unfit)
     if plan.needs_session:
         return Course(start, plan, plan.after)
     rest = [file for file in steps.late if file not in plan.again]
     _run(connection, rest)
     end = catalog.read(connection) if rest else plan.after
-    faults = functions.faults(connection)
     plan = replace(
         plan,
-        broken={name: text for name, text in faults.items() if name not in unfit},
+        broken=_new_faults(connection, unfit),
         mentions=functions.mentions(connection, _gone(plan)),
     )
     ran = tuple(finish(connection, end))
     end = catalog.read(connection) if ran else end
     return Course(start, replace(plan, undo=_undo(ground, plan)), end, ran)
+
+
+def _new_faults(connection: Connection[Any], before: Mapping[str, str]) -> Mapping[str, str]:
+    faults = functions.faults(connection)
+    return {name: text for name, text in faults.items() if name not in before}
 
 
 def _run(connection: Connection[Any], files: Sequence[SqlFile]) -> None:
@@ -155,7 +159,9 @@ def _rehearsing() -> Iterator[None]:
         ) from failure
 
 
-def _plan(ground: _Ground, before: Snapshot, steps: Steps) -> Plan:
+def _plan(ground: _Ground, before: Snapshot, steps: Steps, unfit: Mapping[str, str]) -> Plan:
+    """The revisions, with the files that have to run in their transaction: those that make anew
+    what was in the way, and those that mend a function that the revisions break."""
     from twolane.migrations import dependents, runner, session
 
     config, last = ground.repo.config, steps.revisions[-1].id
@@ -172,15 +178,20 @@ def _plan(ground: _Ground, before: Snapshot, steps: Steps) -> Plan:
                 done = runner.rehearse(ground.connection, config, last, carried, keep=True)
     except session.NeedsSession as failure:
         return Plan(steps.revisions, before, before, ground.owned, needs_session=failure.message)
+    end = done.end
+    if steps.late and not again and _new_faults(ground.connection, unfit):
+        again = steps.late
+        _run(ground.connection, again)
+        end = catalog.read(ground.connection)
     return Plan(
         revisions=steps.revisions,
         before=before,
-        after=done.end,
+        after=end,
         owned=ground.owned,
         effects=done.effects,
         drops=done.drops,
         again=again,
-        follows=_follows(ground, before, done, steps),
+        follows=_follows(ground, before, end, steps),
         ran=done.ran,
     )
 
@@ -203,7 +214,7 @@ def _carried(ground: _Ground, steps: Steps) -> Carried:
 _TYPES = ("enum", "domain", "composite type", "range type")
 
 
-def _follows(ground: _Ground, before: Snapshot, done: Rehearsal, steps: Steps) -> frozenset[str]:
+def _follows(ground: _Ground, before: Snapshot, end: Snapshot, steps: Steps) -> frozenset[str]:
     """What files after the mark make, and what comes out as they make it from nothing."""
     if steps.revisions[-1] != ground.repo.revisions[-1]:
         return frozenset()
@@ -215,7 +226,7 @@ def _follows(ground: _Ground, before: Snapshot, done: Rehearsal, steps: Steps) -
     late = (ground.by_late_files | made.keys()) - alone.keys()
     return frozenset(
         change.identity
-        for change in catalog.diff(before, done.end)
+        for change in catalog.diff(before, end)
         if change.identity in late and change.after == made.get(change.identity)
     )
 

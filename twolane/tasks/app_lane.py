@@ -150,10 +150,12 @@ def _plan(work: Work, confirm: str | None, to: str | None) -> tuple[State, Plan,
     )
     state = work.state()
     refuse(guards.one_lane_for_push(state), guards.stale_mirror(state), guards.app_drift(state))
-    steps = Steps(plan.chosen(state.waiting, to, work.repo.revisions))
+    late = () if to else state.pending_after
+    steps = Steps(plan.chosen(state.waiting, to, work.repo.revisions), late=late)
     todo = work.rehearse(state, steps).plan
     refuse(
         guards.session(todo),
+        guards.broken(todo, state.replay_error) if todo.effects.renamed else None,
         guards.baseline(todo),
         guards.sql_only(todo),
         guards.broken(todo, state.replay_error),

@@ -110,6 +110,7 @@ def _prepare(work: Work, confirm: str | None, plan: str | None, dry_run: bool) -
     found = deployment.prepare(work, state)
     refuse(
         guards.session(found.plan),
+        guards.broken(found.plan, state.replay_error) if found.plan.effects.renamed else None,
         guards.baseline(found.plan),
         guards.sql_only(found.plan),
         guards.broken(found.plan, state.replay_error),
