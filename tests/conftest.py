@@ -1,7 +1,6 @@
 """A real Postgres for the tests, and fresh databases on it."""
 
 import compileall
-import os
 import shutil
 import subprocess
 import tempfile
@@ -13,13 +12,13 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from filelock import FileLock
 from fleets import FIVE, THREE, Fleet, make_fleet
 from hypothesis import HealthCheck, settings
 from prepared import facts_prepared
 from psycopg import sql
 from servers import Server, drop_databases, fast_folder, make_database, running
 from service import DEV_MARKERS, Service, render
+from sharing import made_once
 from standins import Pair, make_real, make_stand_ins
 
 from twolane.facts import catalog
@@ -259,14 +258,11 @@ def database_name(conninfo: str) -> str:
 
 def rendered(tmp_path_factory: pytest.TempPathFactory, starter: str) -> Service:
     """A fresh render that all workers share."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"{starter}-starter"
-    with FileLock(folder.with_suffix(".lock")):
-        if not folder.exists():
-            draft = folder.with_suffix(".draft")
-            render(draft / "crm", starter=starter)
-            draft.rename(folder)
-    return Service(folder / "crm")
+
+    def make(draft: Path) -> None:
+        render(draft / "crm", starter=starter)
+
+    return Service(made_once(tmp_path_factory, starter, make) / "crm")
 
 
 @pytest.fixture(scope="session")

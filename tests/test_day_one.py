@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from environments import new_environment
 from service import ROOT, Service, clean_environment, owned
 
 pytestmark = [
@@ -42,13 +43,16 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def fresh(template: Path, request: pytest.FixtureRequest) -> Iterator[Service]:
+def fresh(
+    template: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Service]:
     """A service of that starter, with an empty virtual environment outside of it.
 
     Outside pytest's own folder, which a pytest of root's closes to others when it starts: under
     root Postgres runs as another user.
     """
     with tempfile.TemporaryDirectory(prefix="twolane-day-one-") as home:
+        new_environment(tmp_path_factory, Path(home) / "python")
         yield make(template, Path(home), request.param)
 
 
@@ -56,7 +60,6 @@ def make(template: Path, home: Path, starter: str) -> Service:
     data = ["--data", "project_name=CRM", "--data", f"starter={starter}"]
     copier = [sys.executable, "-m", "copier", "copy", "--quiet", "--defaults", *data]
     subprocess.run([*copier, template, home / "crm"], check=True, capture_output=True)
-    subprocess.run([sys.executable, "-m", "venv", home / "python"], check=True)
     return owned(home / "crm")
 
 

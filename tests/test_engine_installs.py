@@ -16,6 +16,7 @@ from pathlib import Path
 
 import copier
 import pytest
+from environments import new_environment
 from service import ROOT, clean_environment
 from template_repo import Template
 
@@ -51,11 +52,20 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Template:
     return repo
 
 
+@pytest.fixture(scope="module")
+def wheels(repo: Template, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a folder for the wheel of the second release."""
+    folder = tmp_path_factory.mktemp("wheels")
+    build = ("wheel", "--quiet", "--no-deps", "--no-build-isolation", str(repo.folder))
+    into = ("--wheel-dir", str(folder / SECOND))
+    subprocess.run([sys.executable, "-m", "pip", *build, *into], check=True)
+    return folder
+
+
 class Environment:
     """A virtual environment with nothing but pip, or uv in the place of pip."""
 
     def __init__(self, folder: Path) -> None:
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         self.python = folder / "bin/python"
         self.packages = folder / f"lib/python{sys.version_info[0]}.{sys.version_info[1]}"
         ours = ("PYTHONPATH", "VIRTUAL_ENV")
@@ -78,8 +88,10 @@ class Environment:
 
 
 @pytest.fixture(params=["pip of this Python", "newest pip", "uv"])
-def environment(request: pytest.FixtureRequest, tmp_path: Path) -> Environment:
-    made = Environment(tmp_path / "python")
+def environment(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> Environment:
+    made = Environment(new_environment(tmp_path_factory, tmp_path / "python"))
     try:
         if request.param == "newest pip":
             made.install("--upgrade", "pip")
@@ -110,13 +122,10 @@ def pinned(repo: Template, folder: Path, ref: str, **answers: str) -> str:
 
 
 def test_every_pin_installs_the_engine_that_it_names(
-    repo: Template, environment: Environment, tmp_path: Path
+    repo: Template, wheels: Path, environment: Environment, tmp_path: Path
 ) -> None:
     lines = {"tag": pinned(repo, tmp_path / "tag", FIRST)}
-    build = ("wheel", "--quiet", "--no-deps", "--no-build-isolation", str(repo.folder))
-    wheels = ("--wheel-dir", str(tmp_path / SECOND))
-    subprocess.run([sys.executable, "-m", "pip", *build, *wheels], check=True)
-    index = {"engine_from": "index", "engine_index": f"file://{tmp_path}/{{version}}"}
+    index = {"engine_from": "index", "engine_index": f"file://{wheels}/{{version}}"}
     lines["index"] = pinned(repo, tmp_path / "index", SECOND, **index)
     tag = lines["tag"].rpartition("@")[0]
     lines["commit"] = f"{tag}@{repo.git('rev-parse', SECOND)}"
