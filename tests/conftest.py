@@ -16,7 +16,7 @@ from fleets import FIVE, THREE, Fleet, make_fleet
 from hypothesis import HealthCheck, settings
 from prepared import facts_prepared
 from psycopg import sql
-from servers import Server, drop_databases, fast_folder, make_database, running
+from servers import NOT_LASTING, Server, drop_databases, fast_folder, make_database, running
 from service import DEV_MARKERS, Service, render
 from sharing import made_once
 from standins import Pair, make_real, make_stand_ins
@@ -130,8 +130,7 @@ def server() -> Iterator["PostgresServer"]:
     with tempfile.TemporaryDirectory(prefix="twolane-tests-", dir=fast_folder()) as folder:
         server = get_server(Path(folder) / "data", cleanup_mode=None)
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-            # Nothing here must last, and autovacuum goes round all these databases without end.
-            for setting in ("fsync", "full_page_writes", "synchronous_commit", "autovacuum"):
+            for setting in NOT_LASTING:
                 connection.execute(f"alter system set {setting} = off")
             connection.execute("select pg_reload_conf()")
         yield server

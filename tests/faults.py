@@ -117,12 +117,21 @@ class Ground:
         template = str(conninfo_to_dict(origin.env["DATABASE_URL"])["dbname"])
         with psycopg.connect(self.server.url(), autocommit=True) as connection:
             for statement in (
-                "create database {name} template {template}",
+                "create database {name} template {template} strategy file_copy",
                 'alter database {name} set search_path = "$user", public, extensions',
             ):
                 names = {"name": sql.Identifier(name), "template": sql.Identifier(template)}
                 connection.execute(sql.SQL(statement).format(**names))
         return Service(self.folder / name, origin.env | {"DATABASE_URL": self.server.url(name)})
+
+    def remove(self, service: Service) -> None:
+        """Removes a copy, and its database if it has one of its own."""
+        shutil.rmtree(service.folder)
+        name = service.folder.name
+        if conninfo_to_dict(service.env["DATABASE_URL"])["dbname"] == name:
+            drop = sql.SQL("drop database {} with (force)").format(sql.Identifier(name))
+            with psycopg.connect(self.server.url(), autocommit=True) as connection:
+                connection.execute(drop)
 
     def prepare(self, command: str) -> Prepared:
         """The state before that command; made once."""

@@ -23,6 +23,8 @@ PLATFORM = Path(__file__).parents[1] / "twolane/postgres/platform.sql"
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 # Bytes: a server of the tests holds a few hundred megabytes at a time, and there may be several.
 PLENTY = 4 << 30
+# Nothing on these servers must last, and autovacuum would go round all their databases without end.
+NOT_LASTING = ("fsync", "full_page_writes", "synchronous_commit", "autovacuum")
 # Databases that an interrupted command left: drafts of the shadow, copies of a database.
 LEFT_BEHIND = "select datname from pg_database where datname ~ '^clone_|_draft_[0-9]+$'"
 VECTOR_15 = Path("/usr/share/postgresql/15/extension/vector.control")
@@ -100,11 +102,18 @@ def running(major: int, password: str = "") -> Iterator[Server]:
         "listen_addresses": server.host,
         "port": server.port,
         "unix_socket_directories": folder,
-        "fsync": "off",
+        **dict.fromkeys(NOT_LASTING, "off"),
     }
     flags = " ".join(f"-c {name}={value}" for name, value in settings.items())
     try:
-        run("initdb", *auth, "--encoding=utf8", "--username=postgres", f"--pgdata={data}")
+        run(
+            "initdb",
+            *auth,
+            "--encoding=utf8",
+            "--no-sync",
+            "--username=postgres",
+            f"--pgdata={data}",
+        )
         run(
             "pg_ctl", "-w", "-D", str(data), "-l", str(folder / "log"),
             "-o", flags, "start",
