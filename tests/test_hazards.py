@@ -32,6 +32,7 @@ create table side."Odd Name" (id int primary key, "a.b" text);
         ("numeric(10,2)", "numeric(12,4)"),
         ("numeric(10,2)", "numeric"),
         ("integer", "bigint"),
+        ("integer", "numeric(12,2)"),
         ("real", "double precision"),
         ("timestamp(3) with time zone", "timestamp with time zone"),
         ("timestamp(3) with time zone", "timestamp(6) with time zone"),
@@ -47,6 +48,7 @@ def test_a_type_that_holds_every_value_is_wider(before: str, after: str) -> None
     ("before", "after"),
     [
         ("text", "integer"),
+        ("bigint", "numeric(12,2)"),
         ("numeric(10,2)", "numeric(10,4)"),
         ("numeric(10,2)", "numeric(11,4)"),
         ("timestamp with time zone", "timestamp without time zone"),

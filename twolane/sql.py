@@ -70,6 +70,11 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def bound(sql: str) -> str:
+    """SQL as SQLAlchemy's `text()` has to be given it: no colon begins a parameter's name."""
+    return re.sub(r"\\?(?<![:\w]):(?=\w+(?![:\w]))", lambda m: f"\\{m[0]}", sql)
+
+
 def ident(name: str) -> str:
     """An identifier as Postgres's quote_ident writes it."""
     from pglast import keywords

@@ -39,7 +39,11 @@ def _locks(ground: Replayed) -> Iterator[Finding]:
         raise Skip("squawk is not installed: pip install -e '.[dev]'")
     files = [locks.of_file(file) for file in ground.repo.order.files]
     revisions = [
-        locks.of_revision(trip.revision, [(s.line, s.text) for s in trip.statements])
+        locks.of_revision(
+            trip.revision,
+            [(s.line, s.text) for s in trip.statements],
+            trip.light,
+        )
         for trip in ground.trips
     ]
     return locks.find(ground.repo.config.root, [*files, *revisions])

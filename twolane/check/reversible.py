@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from twolane.config import Config
 from twolane.errors import Failure
-from twolane.facts import catalog, differences
+from twolane.facts import catalog, differences, identities
 from twolane.facts.catalog import Snapshot
 from twolane.guards import guards
 from twolane.guards.findings import Finding
 from twolane.guards.refusal import Refusal
 from twolane.migrations import effects, runner
+from twolane.migrations.session import as_run
 from twolane.postgres import connections
 from twolane.repo.locations import Place, in_folder, line_of
 from twolane.repo.revisions import Revision
@@ -42,13 +43,15 @@ class Statement:
 class RoundTrip:
     """A revision, its statements, the facts it adds, and the findings of guards and downgrade.
 
-    refusals: G05 and G07. is_spoilt: whether the database after the downgrade test differs from the
-    state that the revision makes.
+    refusals: G05 and G07. light: the app's tables of which it writes no row anew, as `schema.name`.
+    is_spoilt: whether the database after the downgrade test differs from the state that the
+    revision makes.
     """
 
     revision: Revision
     statements: Sequence[Statement]
     added: frozenset[str] = frozenset()
+    light: frozenset[str] = frozenset()
     refusals: Sequence[Refusal] = ()
     finding: Finding | None = None
     is_spoilt: bool = False
@@ -93,6 +96,7 @@ def trips(
                     revision,
                     statements,
                     frozenset(facts.keys() - before.keys()),
+                    _tables(owned) - set(map(identities.plain, done_to.rewritten)),
                     [r for r in (guards.baseline(plan), guards.sql_only(plan)) if r],
                     finding,
                     is_spoilt,
@@ -100,6 +104,12 @@ def trips(
                 done += 1
                 if is_spoilt:
                     break
+
+
+def _tables(owned: frozenset[str]) -> frozenset[str]:
+    return frozenset(
+        identities.plain(i.removeprefix("table ")) for i in owned if identities.kind(i) == "table"
+    )
 
 
 def _has_one_way_back(revision: Revision, revisions: Sequence[Revision]) -> bool:
@@ -159,12 +169,12 @@ def _statements_of(path: Path) -> Iterator[list[Statement]]:
 
     statements: list[Statement] = []
 
-    def note(_c: Any, _cursor: Any, statement: str, _p: Any, _context: Any, _many: bool) -> None:
+    def note(_c: Any, _cursor: Any, statement: str, _p: Any, context: Any, _many: bool) -> None:
         frame = sys._getframe()
         while frame.f_back and Path(frame.f_code.co_filename).name != path.name:
             frame = frame.f_back
         if frame.f_back:
-            statements.append(Statement(statement.strip(), frame.f_lineno))
+            statements.append(Statement(as_run(statement, context).strip(), frame.f_lineno))
 
     event.listen(Engine, "before_cursor_execute", note)
     try:

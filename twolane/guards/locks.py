@@ -27,6 +27,7 @@ from typing import Any
 
 from twolane.errors import Failure
 from twolane.guards.findings import ERROR, WARNING, Finding
+from twolane.repo import consents
 from twolane.repo.locations import FOLDER, Place, in_folder
 from twolane.repo.revisions import Revision
 from twolane.repo.sqlfiles import SqlFile
@@ -59,6 +60,8 @@ RULES = {
     "require-concurrent-partition-detach": (WARNING, _QUIET),
     "require-concurrent-reindex": (ERROR, "reindex concurrently, by hand (invoke db.psql -c)"),
 }
+# They fear that rows are written anew, which the rehearsal of a migration shows.
+_REWRITING = ("changing-column-type", "adding-field-with-default")
 # The general rule repeats what the rules for some constraints say.
 _GENERAL = "constraint-missing-not-valid"
 _CONSTRAINTS = (
@@ -73,13 +76,16 @@ class Text:
     """SQL to lint. file: its file; mark: how to say there that a statement is meant.
 
     parts: pieces of SQL, each with the line of `file` that it comes from. An SQL file is one piece
-    with the same lines.
+    with the same lines. meant: the tables for which somebody consented at a push, as `schema.name`.
+    light: those of which a migration, as its rehearsal shows, writes no row anew.
     """
 
     file: str
     mark: str
     parts: Sequence[tuple[int, str]]
     is_file: bool
+    meant: frozenset[str] = frozenset()
+    light: frozenset[str] = frozenset()
 
     @property
     def sql(self) -> str:
@@ -92,8 +98,10 @@ class Text:
         begun = [start for start, _ in self._placed()]
         return self.parts[max(0, bisect_right(begun, number) - 1)][0]
 
-    def made(self) -> Iterator[tuple[range, str]]:
-        """The lines of each statement on a table that the text makes, and the level it excuses.
+    def excused(self, rule: str) -> Iterator[tuple[range, str]]:
+        """The lines of each statement that may hold up its table, and the level it excuses.
+
+        The text makes the table, or somebody consented, or it holds up nobody as the rule fears.
 
         Postgres's parser finds them; a piece that it can't read (a migration's with parameters in
         it) excuses nothing.
@@ -104,9 +112,12 @@ class Text:
                 name = _table(statement.node)
                 if type(statement.node).__name__ == "CreateStmt":
                     known.setdefault(name, bool(statement.node.if_not_exists))
-                elif name in known:
+                elif name in known or name in self._free(rule):
                     lines = range(start + statement.line - 1, start + statement.last_line)
-                    yield lines, WARNING if known[name] else ERROR
+                    yield lines, WARNING if known.get(name) else ERROR
+
+    def _free(self, rule: str) -> frozenset[str]:
+        return self.meant | self.light if rule in _REWRITING else self.meant
 
     def _placed(self) -> Iterator[tuple[int, str]]:
         """The number of each piece's first line in `sql`, and the piece."""
@@ -121,11 +132,16 @@ def of_file(file: SqlFile) -> Text:
     return Text(f"{FOLDER}{file.name}", mark, [(1, file.text)], is_file=True)
 
 
-def of_revision(revision: Revision, statements: Iterable[tuple[int, str]]) -> Text:
+def of_revision(
+    revision: Revision,
+    statements: Iterable[tuple[int, str]],
+    light: frozenset[str] = frozenset(),
+) -> Text:
     """The statements of a revision, one after the other, each with its line in the file."""
+    meant = consents.tables(revision.path) if revision.path.exists() else frozenset()
     mark = f'add "G14:{revision.path.name}" to [tool.twolane.check] ignore'
     parts = [(line, f"{text.rstrip().rstrip(';')};") for line, text in statements]
-    return Text(in_folder(revision), mark, parts, is_file=False)
+    return Text(in_folder(revision), mark, parts, False, meant, light)
 
 
 def of_statements(statements: Sequence[str]) -> Text:
@@ -138,10 +154,20 @@ def hazards(root: Path, statements: Sequence[str]) -> list[Hazard]:
     """What squawk finds in a plan's statements; nothing where it is not installed."""
     if not statements or program() is None:
         return []
+    lines: dict[tuple[str, str], list[int]] = {}
+    for _, rule, line, message in _found(root, [of_statements(statements)]):
+        if rule in _REWRITING:
+            continue  # the plan says what it writes anew
+        lines.setdefault((rule, message), []).append(line)
     return [
-        Hazard("squawk", rule, f"statement {line}: {message}; {RULES[rule][1]}")
-        for _, rule, line, message in _found(root, [of_statements(statements)])
+        Hazard("squawk", rule, f"{_statements(places)}: {message}; {RULES[rule][1]}")
+        for (rule, message), places in lines.items()
     ]
+
+
+def _statements(numbers: Sequence[int]) -> str:
+    words = ", ".join(map(str, sorted(set(numbers))))
+    return f"statement {words}" if len(set(numbers)) == 1 else f"statements {words}"
 
 
 def _table(statement: Any) -> str:
@@ -167,10 +193,10 @@ def _found(root: Path, texts: Sequence[Text]) -> Iterator[tuple[Text, str, int, 
         for name, text in paths.items():
             (Path(folder) / name).write_text(text.sql, encoding="utf-8")
         found = _squawk(root, [str(Path(folder) / name) for name in paths])
-    excused = {name: list(text.made()) for name, text in paths.items()}
     for entry in _chosen(found):
         name, line = Path(entry["file"]).name, entry["line"]
-        levels = [level for lines, level in excused[name] if line in lines]
+        excused = paths[name].excused(entry["rule_name"])
+        levels = [level for lines, level in excused if line in lines]
         if ERROR in levels or RULES[entry["rule_name"]][0] in levels:
             continue
         message = entry["message"].partition(". ")[0].rstrip(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -16,68 +17,140 @@ from pathlib import Path
 from twolane import files
 from twolane.config import Config
 from twolane.errors import Failure
-from twolane.facts import catalog, differences, identities
+from twolane.facts import identities
 from twolane.facts.catalog import Change, Snapshot
 from twolane.guards import guards
 from twolane.guards.refusal import refuse
-from twolane.migrations import app_models, runner
+from twolane.migrations import app_models, generation, renames
+from twolane.migrations.alterations import Casts
+from twolane.migrations.comparable import Comparison
+from twolane.migrations.renames import Likely
 from twolane.repo import revisions
 from twolane.repo.contents import Repo
 from twolane.shadow import shadow
 from twolane.shadow.stages import Replays
 from twolane.state import rehearsal
+from twolane.state.plan import Plan
 from twolane.state.rehearsal import Steps
 from twolane.state.stand import Stand
 from twolane.telling import Working, silently
-from twolane.text import shortened
 
 
 @dataclass(frozen=True)
 class Generated:
-    """A new revision: its file, what it changes, and the pairs that may be meant as renames.
+    """A new revision: its file, its plan, and pairs that may be meant as renames.
 
-    unseen: changes that `app.py` declares and Alembic doesn't compare, so the revision lacks them.
+    unseen: changes that `app.py` declares and that the revision does not make.
     """
 
     path: Path
     title: str
-    changes: Sequence[Change]
-    renames: Sequence[str]
-    unseen: Sequence[Change]
+    plan: Plan
+    renames: Sequence[Likely] = ()
+    unseen: Sequence[Change] = ()
+
+    @property
+    def changes(self) -> Sequence[Change]:
+        """What it changes."""
+        return self.plan.changes
 
 
-def generate(repo: Repo, title: str | None, empty: bool, working: Working) -> Generated | None:
+def generate(
+    repo: Repo, title: str | None, working: Working, renamed: Sequence[str] = ()
+) -> Generated | None:
     """Compares the models with the shadow at head and writes a revision; None when they agree.
 
-    An `empty` revision is written in any case. A revision is written into `migrations/versions`
-    after a trial; one that a guard refuses never gets there.
+    The revision is written into `migrations/versions` after a trial, up and down; one that a guard
+    refuses never gets there. renamed: see `renames.read`.
 
     Raises:
         Failure: no title, or the models can't be imported or compared. Refused: G04 or G05.
     """
     if not title:
-        if empty or has_changes(repo, working):
+        if has_changes(repo, working):
             raise Failure("A revision needs a title.", 'invoke db.gen -m "add …"')
         return None
-    if not empty and _look(repo).exists():
+    if not renamed and _look(repo).exists():
         return None
     with files.alone(repo.config), _draft(repo) as draft:
-        if empty:
-            path = runner.write_empty(draft.config, title)
-        elif found := _compare(draft, title, working)[1]:
-            path = found
-        else:
+        found = _compare(draft, title, working, renamed)
+        if found is None or found.path is None:
             return None
-        try:
-            made = _try_out(draft.config, path, working)
-        except Failure as failure:
-            raise Failure(
-                f"{failure.message}\n  It does not run on the shadow, and was taken away.",
-                f"Change app.py, or write it by hand: invoke db.gen --empty. {failure.first}",
-            ) from failure
+        made = _settled(draft, title, working, renamed, found)
+        return _placed(repo, made)
+
+
+def write_empty(repo: Repo, title: str | None, working: Working) -> Generated:
+    """Writes a revision that does nothing yet, for what has to be written by hand.
+
+    Raises:
+        Failure: no title.
+    """
+    if not title:
+        raise Failure("A revision needs a title.", 'invoke db.gen --empty -m "add …"')
+    with files.alone(repo.config), _draft(repo) as draft:
+        path = generation.write_empty(draft.config, title)
+        _format(path, keep_imports=True)
+        return _placed(repo, _try_out(draft.config, path, working)[0])
+
+
+def merge(repo: Repo, title: str | None) -> Path:
+    """Writes a revision that does nothing and builds on every head.
+
+    Raises:
+        Failure: there is one head.
+    """
+    several = revisions.heads(repo.revisions)
+    if len(several) < 2:
+        raise Failure("There is one head: nothing to merge.", "invoke db.status")
+    with files.alone(repo.config), _draft(repo) as draft:
+        path = generation.merge(draft.config, title or f"merge {' and '.join(several)}")
+        _format(path, keep_imports=True)
         place = repo.config.migrations / "versions" / path.name
         files.write({place: path.read_text(encoding="utf-8")})
-        return replace(made, path=place)
+        return place
+
+
+def likely_renames(repo: Repo, working: Working, renamed: Sequence[str]) -> Sequence[Likely]:
+    """Pairs of what goes and what comes that may be renames, and are in none that was asked for."""
+    if _look(repo).exists():
+        return ()
+    found = _compare(repo, None, working, renamed)
+    return renames.chosen(renames.likely(found.comparison), renamed) if found else ()
+
+
+def _placed(repo: Repo, made: Generated) -> Generated:
+    place = repo.config.migrations / "versions" / made.path.name
+    files.write({place: made.path.read_text(encoding="utf-8")})
+    return replace(made, path=place)
+
+
+def _settled(
+    draft: Repo, title: str, working: Working, renamed: Sequence[str], found: generation.Found
+) -> Generated:
+    """The revision after a trial; what it leaves undone, up or down, is added once as SQL."""
+    assert found.path is not None
+    made, more = _trial(draft.config, found, working)
+    if any(more):
+        found.path.unlink()
+        again = _compare(draft, title, working, renamed, more)
+        if again is not None and again.path is not None:
+            made, _ = _trial(draft.config, again, working)
+    likely = renames.likely(found.comparison)
+    return replace(made, renames=renames.chosen(likely, renamed))
+
+
+def _trial(
+    config: Config, found: generation.Found, working: Working
+) -> tuple[Generated, tuple[Sequence[str], Sequence[str]]]:
+    assert found.path is not None
+    try:
+        return _try_out(config, found.path, working, found.comparison)
+    except Failure as failure:
+        raise Failure(
+            f"{failure.message}\n  It does not run on the shadow, and was taken away.",
+            f"Change app.py, or write it by hand: invoke db.gen --empty. {failure.first}",
+        ) from failure
 
 
 @contextmanager
@@ -104,70 +177,46 @@ def _draft(repo: Repo) -> Iterator[Repo]:
 
 def has_changes(repo: Repo, working: Working = silently) -> bool:
     """Whether `app.py` declares something that no revision makes."""
-    return _compare(repo, None, working)[0]
+    found = _compare(repo, None, working)
+    return found is not None and bool(found.comparison.changes)
 
 
-def _compare(repo: Repo, title: str | None, working: Working) -> tuple[bool, Path | None]:
-    """Whether models and revisions differ; if so, and with a title, the path of the new revision.
+def _compare(
+    repo: Repo,
+    title: str | None,
+    working: Working,
+    renamed: Sequence[str] = (),
+    more: tuple[Sequence[str], Sequence[str]] = ((), ()),
+) -> generation.Found | None:
+    """What differs between models and revisions; with a title, in a new revision. None: nothing.
 
     It compares once for each state of the files.
     """
     seen = _look(repo)
-    if seen.exists():
-        return False, None
+    if seen.exists() and not renamed:
+        return None
     replays = Replays(repo, working)
     base, head = replays.base().facts, replays.at(repo.revisions)
     _check_scope(repo, head.facts)
-    owned = [identity for identity in head.facts if identity not in base]
-    with (
-        working("comparing app.py with the shadow"),
-        shadow.connect(repo.config, head.database) as connection,
-    ):
-        comparison, path = runner.generate(connection, repo.config, title, owned)
-    refuse(guards.metadata(comparison.is_app_metadata))
-    if path:
-        _format(path)
-    if comparison.differs:
-        return True, path
-    if missed := unseen(_declared(repo, working), base, head.facts):
-        lines = "\n".join(f"    {line}" for line in shortened(differences.flat(missed)))
-        raise Failure(
-            f"app.py and the revisions differ in what Alembic does not compare:\n{lines}",
-            'write it, under that name, into a revision by hand: invoke db.gen --empty -m "…"',
-        )
+    with working("comparing app.py with the shadow"):
+        with shadow.connect(repo.config, head.database) as connection:
+            declared = app_models.declared(connection, repo.config, base)
+        with shadow.connect(repo.config, head.database) as connection:
+            goal = generation.Goal(base, declared, renamed, more)
+            found = generation.generate(connection, repo.config, title, goal)
+    refuse(guards.metadata(found.is_app_metadata))
+    if found.path:
+        _format(found.path)
+    if found.comparison.changes or found.path:
+        return found
     seen.touch()
-    return False, None
+    return None
 
 
-def _declared(repo: Repo, working: Working) -> Snapshot:
-    base = Replays(repo, working).base()
-    with shadow.connect(repo.config, base.database) as connection:
-        return app_models.declared(connection, repo.config)
-
-
-def unseen(declared: Snapshot, base: Snapshot, made: Snapshot) -> list[Change]:
-    """The changes from the app's tables as migrations made them to those that `app.py` declares.
-
-    declared and made both contain the facts of `base`. Only revisions make what models can't
-    express (triggers, functions); that is not compared.
-    """
-    kinds = ("column", "constraint", "index", "enum", "comment")
-    wanted = {i: t for i, t in declared.items() if i not in base}
-    tables = {identities.relation(i) for i in wanted if identities.kind(i) == "table"}
-
-    def comparable(facts: Snapshot) -> Snapshot:
-        return {
-            i: text
-            for i, text in facts.items()
-            if i not in base
-            and identities.kind(i) in kinds
-            and (identities.relation(i) in tables or i in wanted)
-        }
-
-    return catalog.diff(comparable(made), comparable(wanted))
-
-
-def _try_out(config: Config, path: Path, working: Working) -> Generated:
+def _try_out(
+    config: Config, path: Path, working: Working, comparison: Comparison | None = None
+) -> tuple[Generated, tuple[Sequence[str], Sequence[str]]]:
+    """The revision's plan, and the SQL that it lacks to reach `app.py`, and to lead back."""
     from twolane.repo.contents import read_repo
 
     repo = read_repo(config)
@@ -176,10 +225,22 @@ def _try_out(config: Config, path: Path, working: Working) -> Generated:
     stand = Stand(repo.order.before, below, (), ())
     plan = rehearsal.rehearse(repo, stand, Steps((last,)), working).plan
     refuse(guards.session(plan), guards.baseline(plan), guards.sql_only(plan))
-    base = Replays(repo, working).base().facts
-    missed = unseen(_declared(repo, working), base, plan.after)
-    title = plan.revisions[-1].title
-    return Generated(path, title, plan.changes, renames(plan.changes), missed)
+    made = Generated(path, plan.revisions[-1].title, plan)
+    if comparison is None:
+        return made, ((), ())
+    after = Comparison(comparison.base, plan.after, comparison.after)
+    with shadow.connect(config, Replays(repo, working).at(below).database) as connection:
+        down = generation.undone(connection, config, last, plan.before)
+        casts = generation.casting(connection)
+        back = Comparison(comparison.base, down, plan.before)
+        more = _lacking(after, casts), _lacking(back, casts)
+    return replace(made, unseen=after.changes), more
+
+
+def _lacking(comparison: Comparison, casts: Casts) -> list[str]:
+    from twolane.migrations import compare
+
+    return compare.statements(comparison.old, comparison.new, casts) if comparison.changes else []
 
 
 def _look(repo: Repo) -> Path:
@@ -190,7 +251,7 @@ def _look(repo: Repo) -> Path:
     parts += [file.digest for file in repo.order.before] + [r.digest for r in repo.revisions]
     parts += [
         path.read_text(encoding="utf-8")
-        for folder in (repo.config.migrations, Path(runner.__file__).parent)
+        for folder in (repo.config.migrations, Path(generation.__file__).parent)
         for path in sorted(folder.glob("*.py"))
     ]
     folder = repo.config.home / "looks"
@@ -221,34 +282,20 @@ def relations(facts: Snapshot) -> frozenset[str]:
     return frozenset(identities.plain(name) for name in names if name)
 
 
-def _format(path: Path) -> None:
-    """Formats the file as the service's own linter demands, where ruff is installed."""
-    if find_spec("ruff"):
-        for arguments in (("check", "--fix-only"), ("format",)):
-            command = [sys.executable, "-m", "ruff", *arguments, "--quiet", str(path)]
-            subprocess.run(command, check=False)
+_REMARK = re.compile(r"    # ### (?:commands auto generated by|end) Alembic .*\n")
 
 
-def renames(changes: Sequence[Change]) -> list[str]:
-    """Messages on what looks like a rename and is a drop and an add."""
-    dropped = [change for change in changes if change.sign == "-"]
-    added = [change for change in changes if change.sign == "+"]
-    return [
-        f"{old.identity} is dropped and {new.identity} added: the data of the first are lost"
-        for old in dropped
-        for new in added
-        if _like_a_rename(old, new)
-    ]
+def _format(path: Path, keep_imports: bool = False) -> None:
+    """Formats the file as the service's own linter demands, where ruff is installed.
 
-
-def _like_a_rename(old: Change, new: Change) -> bool:
-    """Whether both are tables, or columns of one table and of one type."""
-    kinds = {identities.kind(old.identity), identities.kind(new.identity)}
-    if kinds == {"table"}:
-        return True
-    return (
-        kinds == {"column"}
-        and identities.relation(old.identity) == identities.relation(new.identity)
-        and catalog.definition(old.before or "{}").get("type")
-        == catalog.definition(new.after or "{}").get("type")
-    )
+    One that is still to be filled in keeps the imports that it does not need yet. Alembic's remarks
+    go: they ask for adjustments, and nothing is left to adjust.
+    """
+    text = path.read_text(encoding="utf-8")
+    path.write_text(_REMARK.sub("", text), encoding="utf-8")
+    if not find_spec("ruff"):
+        return
+    needless = [] if keep_imports else [("check", "--fix-only", "--isolated", "--select", "F401")]
+    for arguments in (*needless, ("check", "--fix-only", "--ignore", "F401"), ("format",)):
+        command = [sys.executable, "-m", "ruff", *arguments, "--quiet", str(path)]
+        subprocess.run(command, check=False)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from twolane.config import Config
 from twolane.errors import from_user_code
-from twolane.facts import catalog
+from twolane.facts import catalog, identities
 from twolane.facts.catalog import Snapshot
-from twolane.migrations.session import importable, run, session
+from twolane.migrations import places
+from twolane.migrations.session import importable, session
 from twolane.postgres import transactions
 
 if TYPE_CHECKING:
@@ -25,28 +26,56 @@ class AppSchema:
     referenced: frozenset[str]
 
 
-def declared(connection: Connection[Any], config: Config) -> Snapshot:
-    """The facts after SQLAlchemy made every table of `app.py` in a database; it is rolled back.
+def declared(connection: Connection[Any], config: Config, base: Snapshot) -> Snapshot:
+    """The facts after SQLAlchemy made every table of `app.py` anew; it is rolled back.
+
+    The database stands at the last revision, so that functions and types that revisions make are
+    there. base: the facts of the files before; the tables and enums that they lack are the app's.
 
     Raises:
-        Failure: Postgres refuses what `app.py` declares.
+        Failure: Postgres refuses what `app.py` declares; it names the line.
     """
     from psycopg import Rollback
-    from sqlalchemy.schema import CreateSchema
 
     facts: Snapshot = {}
-
-    def make(alchemy: Any) -> None:
-        metadata = app_metadata(config)
-        for schema in sorted({table.schema for table in metadata.tables.values() if table.schema}):
-            alchemy.execute(CreateSchema(schema, if_not_exists=True))
-        metadata.create_all(alchemy, checkfirst=False)
-
     with session(connection) as (alchemy, _), transactions.transaction(connection):
-        run(config, alchemy, lambda command, settings: make(alchemy))
+        before = catalog.read(connection)
+        for identity in before.keys() - base.keys():
+            kind, _, name = identity.partition(" ")
+            if kind in ("table", "enum"):
+                what = "type" if kind == "enum" else "table"
+                connection.execute(f"drop {what} if exists {name} cascade".encode())
+        alchemy.begin()
+        with importable(config):
+            _make(config, alchemy)
         facts = catalog.read(connection)
         raise Rollback
-    return facts
+    # A sequence that is there already may be one that a revision makes by hand.
+    kept = {i for i in facts if identities.kind(i) == "sequence" and i in before}
+    return {i: text for i, text in facts.items() if i not in kept or i in base}
+
+
+def _make(config: Config, alchemy: Any) -> None:
+    """Makes all tables of `app.py`, and the schemas that they name."""
+    from psycopg import Error as PostgresError
+    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.schema import CheckFirst, CreateSchema
+
+    try:
+        metadata = app_metadata(config)
+    except Exception as error:
+        raise from_user_code(error, config.root) from error
+    base = import_module(f"{config.package}.db.schema.base").AppBase
+    try:
+        for schema in sorted({table.schema for table in metadata.tables.values() if table.schema}):
+            alchemy.execute(CreateSchema(schema, if_not_exists=True))
+        metadata.create_all(alchemy, checkfirst=CheckFirst.TYPES | CheckFirst.SEQUENCES)
+    except DBAPIError as error:
+        if not isinstance(error.orig, PostgresError):
+            raise
+        raise places.refused_by_postgres(config, base, error) from error
+    except Exception as error:
+        raise places.refused_by_sqlalchemy(config, base, error) from error
 
 
 def app_schema(config: Config) -> AppSchema:

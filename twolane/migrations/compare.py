@@ -1,289 +1,286 @@
-"""Comparisons that `db.gen` adds to those of Alembic: enums, defaults, the order of drops.
+"""What `db.gen` writes: Alembic's operations for new tables and columns, SQL for all else.
 
-Alembic compares tables, but not types: it adds a column of a type that it never creates, does not
-see a new value, and leaves the type behind when it drops the table. This module writes plain SQL
-into the revision. It changes only enums of the app: an enum in the database that the option
-`app_enums` does not name belongs to lane A.
+Alembic compares what it reflects with the models, and so overlooks checks, enums and much of a
+default, an index or a key, or finds differences that are none. So what is to change is taken from
+facts, as Postgres prints both states; Alembic's findings count where they add a table or column
+that the facts lack as well.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from graphlib import CycleError, TopologicalSorter
-from typing import Any, NamedTuple
+from typing import Any
 
-from alembic.autogenerate import comparators, renderers
-from alembic.autogenerate.api import AutogenContext
 from alembic.ddl.postgresql import PostgresqlImpl
-from alembic.operations.ops import DropTableOp, MigrateOperation, UpgradeOps
-from alembic.util import DispatchPriority, PriorityDispatchResult
-from sqlalchemy import ARRAY, Column, Connection, Enum, MetaData, text
-from sqlalchemy.dialects.postgresql import dialect
-from sqlalchemy.exc import DBAPIError
+from alembic.operations import ops
+from alembic.operations.ops import (
+    AddColumnOp,
+    AlterColumnOp,
+    CreateIndexOp,
+    CreateTableOp,
+    DropTableOp,
+    ExecuteSQLOp,
+    MigrateOperation,
+    RenameTableOp,
+)
+from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, text
+from sqlalchemy.sql.elements import ClauseElement
 
-Name = tuple[str | None, str]  # schema (None: the default one) and type
-
-DIALECT = dialect()  # type: ignore[no-untyped-call]
-QUOTE = DIALECT.identifier_preparer.quote
-
-VALUES = """
-    select case when nspname <> current_schema() then nspname end, typname,
-        array_agg(enumlabel::text order by enumsortorder)
-    from pg_enum
-    join pg_type on pg_type.oid = enumtypid
-    join pg_namespace on pg_namespace.oid = typnamespace
-    group by 1, 2
-"""
-
-USES = """
-    select case when tn.nspname <> current_schema() then tn.nspname end, t.typname,
-        case when n.nspname <> current_schema() then n.nspname end, relname, attname,
-        pg_get_expr(adbin, adrelid), atttypid <> t.oid
-    from pg_type t
-    join pg_namespace tn on tn.oid = t.typnamespace
-    join pg_attribute on atttypid in (t.oid, t.typarray) and not attisdropped
-    join pg_class c on c.oid = attrelid and relkind in ('r', 'p') and not relispartition
-    join pg_namespace n on n.oid = relnamespace
-    left join pg_attrdef on adrelid = attrelid and adnum = attnum
-    where typtype = 'e'
-    order by 3, 4, attnum
-"""
-
-
-class Use(NamedTuple):
-    """A column of an enum type, or of its array."""
-
-    schema: str | None
-    table: str
-    column: str
-    default: str | None
-    array: bool
-
-
-@dataclass
-class Execute(MigrateOperation):
-    """Statements for a revision, each rendered as `op.execute`, and those for its downgrade."""
-
-    statements: list[str]
-    undo: list[str]
-
-    def reverse(self) -> "Execute":
-        """Return the operation of the downgrade."""
-        return Execute(self.undo, self.statements)
-
-    def to_diff_tuple(self) -> tuple[str, list[str]]:
-        """Return the operation as Alembic's `compare_metadata` lists it."""
-        return ("execute", self.statements)
-
-
-@renderers.dispatch_for(Execute)
-def _render(_: AutogenContext, op: Execute) -> list[str]:
-    return [f"op.execute({statement!r})" for statement in op.statements]
-
-
-@comparators.dispatch_for("schema", priority=DispatchPriority.LAST)
-def _compare(
-    autogen: AutogenContext, upgrade: UpgradeOps, schemas: set[str | None]
-) -> PriorityDispatchResult:
-    """Complete Alembic's findings; Alembic calls this after its own comparison."""
-    _drop_tables_last(upgrade)
-    metadata, connection = autogen.metadata, autogen.connection
-    if isinstance(metadata, MetaData) and connection is not None:
-        _compare_enums(upgrade, connection, metadata, set(autogen.opts.get("app_enums", ())))
-    return PriorityDispatchResult.CONTINUE
-
-
-def _drop_tables_last(upgrade: UpgradeOps) -> None:
-    """Move drops of tables after drops of columns that refer to them; sort them by their keys.
-
-    Alembic sorts drops by name. Tables that refer to each other keep that order.
-    """
-    drops = {(op.schema, op.table_name): op for op in upgrade.ops if isinstance(op, DropTableOp)}
-    points_to = {key: _targets(op) & drops.keys() - {key} for key, op in drops.items()}
-    try:
-        order = list(TopologicalSorter(points_to).static_order())[::-1]
-    except CycleError:
-        order = list(drops)
-    upgrade.ops[:] = [op for op in upgrade.ops if not isinstance(op, DropTableOp)]
-    upgrade.ops += [drops[key] for key in order]
-
-
-def _targets(op: DropTableOp) -> set[Name]:
-    """Return the tables that a table's foreign keys refer to."""
-    names = (key.target_fullname.split(".") for key in op.to_table().foreign_keys)
-    return {(".".join(name[:-2]) or None, name[-2]) for name in names}
-
-
-def render_enum(item: Enum, autogen: AutogenContext) -> str:
-    """Render a column's enum that does not create its type; SQLAlchemy's own enum would."""
-    autogen.imports.add("from sqlalchemy.dialects import postgresql")
-    schema = f", schema={item.schema!r}" if item.schema else ""
-    values = ", ".join(map(repr, item.enums))
-    return f"postgresql.ENUM({values}, name={item.name!r}{schema}, create_type=False)"
+from twolane.facts import catalog, identities
+from twolane.facts.catalog import Snapshot
+from twolane.migrations.alterations import Alterations, Casts, create_table, reparsable
+from twolane.migrations.comparable import Comparison
+from twolane.migrations.enums import with_new_labels
+from twolane.migrations.order import sorted_tables
+from twolane.migrations.renames import Rename, quoted
+from twolane.migrations.types import is_writable, name_of
+from twolane.sql import bound
 
 
 class Impl(PostgresqlImpl):
-    """Alembic's PostgreSQL, comparing server defaults in a savepoint.
+    """Alembic's PostgreSQL, writing expressions as they are meant.
 
-    It asks the database whether two defaults are equal. That fails for a type without equality
-    (json; then it compares the text), and for an enum value that does not exist yet. Alembic
-    compares identity and generated columns elsewhere.
+    SQLAlchemy doubles a percent sign for the driver, and does so again when the revision runs.
     """
 
     __dialect__ = "postgresql"
 
-    def compare_server_default(
+    def render_ddl_sql_expr(
         self,
-        inspector_column: Column[Any],
-        metadata_column: Column[Any],
-        rendered_metadata_default: str | None,
-        rendered_inspector_default: str | None,
-    ) -> bool:
-        """Return whether two server defaults differ."""
-        found, wanted = rendered_inspector_default, rendered_metadata_default
-        connection, kind = self.connection, inspector_column.type.compile(self.dialect)
-        assert connection is not None
-
-        def by_text() -> Any:
-            ours = f"cast({_default(metadata_column)} as {kind})"
-            theirs = f"cast({_colons(found or 'null')} as text)"
-            return connection.scalar(text(f"select cast({ours} as text) <> {theirs}"))
-
-        by_value = partial(
-            super().compare_server_default, inspector_column, metadata_column, wanted, found
-        )
-        for compare in (by_value, by_text):
-            with suppress(DBAPIError), connection.begin_nested():
-                return bool(compare())
-        return True
+        expr: ClauseElement,
+        is_server_default: bool = False,
+        is_index: bool = False,
+        **kw: Any,
+    ) -> str:
+        """Return an expression as SQL for a revision."""
+        sql = super().render_ddl_sql_expr(expr, is_server_default, is_index, **kw)
+        return sql.replace("%%", "%")
 
 
-def _compare_enums(
-    upgrade: UpgradeOps, connection: Connection, metadata: MetaData, owned: set[Name]
+@dataclass(frozen=True)
+class Renaming:
+    """What gets another name: tables and columns, and SQL there and back for what follows them."""
+
+    renames: Sequence[Rename] = ()
+    followers: Sequence[tuple[str, str]] = ()
+
+    def operations(self) -> list[MigrateOperation]:
+        """The operations of the upgrade."""
+        found = [op for rename in self.renames for op in _renaming(rename)]
+        return found + [_execute(there) for there, _ in self.followers]
+
+    def reverse(self) -> list[MigrateOperation]:
+        """The operations of the downgrade."""
+        found: list[MigrateOperation] = [_execute(back) for _, back in reversed(self.followers)]
+        return found + [op for r in reversed(self.renames) for op in _renaming(r.reverse)]
+
+
+@dataclass(frozen=True)
+class More:
+    """SQL that a trial of the revision found to be lacking in either direction."""
+
+    up: Sequence[str] = ()
+    down: Sequence[str] = ()
+
+
+def write(
+    script: Any, comparison: Comparison, casts: Casts, renaming: Renaming, more: More
 ) -> None:
-    """Add the changes that the enums of `metadata` need; `owned` are the app's present enums."""
-    wanted = dict(_declared(metadata))
-    present = {(schema, name): list(values) for schema, name, values in _rows(connection, VALUES)}
-    for name, values in sorted(wanted.items(), key=repr):
-        if name not in present:
-            upgrade.ops.insert(0, Execute([_create(name, values)], [_drop(name)]))
-        elif name in owned and present[name] != values:
-            _change(upgrade, connection, metadata, name, present[name], values)
-    for name in sorted(owned & present.keys() - wanted.keys(), key=repr):
-        upgrade.ops.append(Execute([_drop(name)], [_create(name, present[name])]))
-
-
-def _change(
-    upgrade: UpgradeOps,
-    connection: Connection,
-    metadata: MetaData,
-    name: Name,
-    old: list[str],
-    new: list[str],
-) -> None:
-    """Add values before all other operations, which may use them; remove values at the end."""
-    if added := _added(name, old, new):
-        undo = _swap(name, old, _uses(connection, name))
-        upgrade.ops.insert(0, Execute(added, undo))
-    else:
-        uses = list(_declared_uses(metadata, name))
-        upgrade.ops.append(Execute(_swap(name, new, uses), _swap(name, old, uses)))
-
-
-def _rows(connection: Connection, query: str) -> Iterable[Any]:
-    return connection.execute(text(query))
-
-
-def _enum(column: Column[Any]) -> Enum | None:
-    """Return a column's native enum, also if it is the element of an array."""
-    kind = column.type.item_type if isinstance(column.type, ARRAY) else column.type
-    return kind if isinstance(kind, Enum) and kind.native_enum and kind.name else None
-
-
-def _name(enum: Enum) -> Name:
-    return None if enum.schema == "public" else enum.schema, str(enum.name)
-
-
-def _declared(metadata: MetaData) -> Iterator[tuple[Name, list[str]]]:
-    for table in metadata.tables.values():
-        for column in table.columns:
-            if (enum := _enum(column)) is not None and getattr(enum, "create_type", True):
-                yield _name(enum), list(enum.enums)
-
-
-def _declared_uses(metadata: MetaData, name: Name) -> Iterator[Use]:
-    for table in metadata.tables.values():
-        for column in table.columns:
-            if (enum := _enum(column)) is not None and _name(enum) == name:
-                array = isinstance(column.type, ARRAY)
-                yield Use(table.schema, table.name, column.name, _default(column), array)
-
-
-def _default(column: Column[Any]) -> str | None:
-    """Return a column's server default as SQL."""
-    default = getattr(column.server_default, "arg", None)
-    if default is None or isinstance(default, str):
-        return None if default is None else _literal(default)
-    return _colons(str(default.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True})))
-
-
-def _uses(connection: Connection, name: Name) -> list[Use]:
-    return [
-        Use(schema, table, column, default and _colons(default), array)
-        for *of, schema, table, column, default, array in _rows(connection, USES)
-        if tuple(of) == name
+    """Replaces the operations that Alembic found by those that make what `app.py` says."""
+    found = list(_flat(script.upgrade_ops.ops))
+    made = _by_table(op for op in found if isinstance(op, CreateTableOp))
+    made = {t: op for t, op in made.items() if f"table {t}" not in comparison.before}
+    dropped = _by_table(op for op in found if isinstance(op, DropTableOp))
+    dropped = {t: op for t, op in dropped.items() if t in comparison.dropped}
+    columns = {
+        f"column {_name(op)}.{quoted('', op.column.name).split('.', 1)[1]}": op
+        for op in found
+        if isinstance(op, AddColumnOp) and is_writable(op.column.type)
+    }
+    indexes = [op for op in found if isinstance(op, CreateIndexOp) and _name(op) in made]
+    up = _Way(comparison.before, comparison.after, made, list(dropped), indexes, columns)
+    back = {t: op.reverse() for t, op in dropped.items()}
+    down = _Way(comparison.after, comparison.before, back, list(made), [], {}, is_back=True)
+    old = {**comparison.old, **_facts_of(comparison, dropped, comparison.before)}
+    new = comparison.new
+    apart = up.apart() | down.apart()
+    there = Alterations(with_new_labels(old, new), new, casts, made, dropped, apart, columns.keys())
+    again = Alterations(with_new_labels(new, old), old, casts, dropped, made, apart)
+    script.upgrade_ops.ops[:] = [
+        *renaming.operations(),
+        *up.operations(there),
+        *map(_execute, more.up),
+    ]
+    script.downgrade_ops.ops[:] = [
+        *down.operations(again),
+        *renaming.reverse(),
+        *map(_execute, more.down),
     ]
 
 
-def _literal(value: str) -> str:
-    return "'" + _colons(value.replace("'", "''")) + "'"
+def statements(old: Snapshot, new: Snapshot, casts: Casts) -> list[str]:
+    """SQL from one state to another, for what a revision left undone."""
+    way = Alterations(old, new, casts)
+    steps = (way.first, way.types, way.columns, way.computed, way.keys, way.last, way.end)
+    return [sql for step in steps for sql in step()]
 
 
-def _colons(sql: str) -> str:
-    """Escape colons: `op.execute` would read them as the start of a parameter name."""
-    return sql.replace(":", r"\:")
+@dataclass
+class _Way:
+    """One direction: the tables that are made and dropped, and Alembic's operations for them."""
+
+    before: Snapshot
+    after: Snapshot
+    made: dict[str, CreateTableOp]
+    dropped: Sequence[str]
+    indexes: Sequence[CreateIndexOp]
+    columns: dict[str, AddColumnOp]
+    is_back: bool = False
+
+    def __post_init__(self) -> None:
+        order = sorted_tables(self.made, self.after)
+        self.made = {table: self.made[table] for table in order}
+
+    def apart(self) -> set[str]:
+        """The facts on new tables that need statements of their own."""
+        found: set[str] = set()
+        later = set(self.made)
+        for table, op in self.made.items():
+            facts = [i for i in self.after if identities.relation(i) == table]
+            inside = _constraints_inside(op)
+            whole = _is_written(op)
+            for identity in facts:
+                parts = catalog.definition(self.after[identity])
+                match identities.kind(identity), parts.get("type"):
+                    case "constraint", "foreign key":
+                        target = parts["references"]
+                        if not whole or (target in later and target != table):
+                            found.add(identity)
+                    case "constraint", "check" if whole and identity not in inside:
+                        found.add(identity)
+                    case "index", _ if not whole or not self.indexes_of(table):
+                        found.add(identity)
+            later.discard(table)
+        return found
+
+    def indexes_of(self, table: str) -> list[CreateIndexOp]:
+        return [op for op in self.indexes if _name(op) == table]
+
+    def operations(self, way: Alterations) -> Iterator[MigrateOperation]:
+        """All operations in an order in which each finds what it needs."""
+        for step in (way.first, way.types, way.columns):
+            yield from map(_execute, step())
+        added = [op for i, op in self.columns.items() if i in way.added and i in way.new]
+        yield from sorted(added, key=lambda op: op.column.computed is not None)
+        for step in (way.computed, way.keys):
+            yield from map(_execute, step())
+        for table, op in self.made.items():
+            yield from self._making(table, op, way)
+        yield from map(_execute, way.last())
+        for table in reversed(sorted_tables(self.dropped, self.before)):
+            schema, name = map(identities.unquote, identities.split_name(table))
+            yield DropTableOp(name, schema=None if schema == "public" else schema)
+        yield from map(_execute, way.end())
+
+    def _making(
+        self, table: str, op: CreateTableOp, way: Alterations
+    ) -> Iterator[MigrateOperation]:
+        if not _is_written(op):
+            names = [quoted("", c.name).split(".", 1)[1] for c in _columns(op)]
+            yield _execute(create_table(table, names, self.after))
+            return
+        ties = {
+            (tuple(parts["columns"]), parts["references"])
+            for i in way.apart
+            if identities.relation(i) == table
+            for parts in [catalog.definition(self.after.get(i, "{}"))]
+            if parts.get("type") == "foreign key"
+        }
+        op.columns = [
+            self._in_postgres_words(table, item)
+            for item in op.columns
+            if not isinstance(item, ForeignKeyConstraint)
+            or (tuple(item.column_keys), _target(item)) not in ties
+        ]
+        yield op
+        yield from self.indexes_of(table)
+
+    def _in_postgres_words(self, table: str, item: Any) -> Any:
+        """A check of a table that comes back, as Postgres reads it to print it the same."""
+        if not isinstance(item, CheckConstraint) or not self.is_back:
+            return item
+        identity = f"constraint {table}.{name_of(item)}"
+        words = str(catalog.definition(self.after.get(identity, "{}")).get("definition"))
+        if not words.startswith("CHECK (") or not words.endswith(")"):
+            return item
+        inner = reparsable(words[len("CHECK (") : -1])
+        return CheckConstraint(text(bound(inner)), name=item.name)
 
 
-def _dotted(schema: str | None, name: str) -> str:
-    return f"{QUOTE(schema)}.{QUOTE(name)}" if schema else QUOTE(name)
+def _constraints_inside(op: CreateTableOp) -> set[str]:
+    """The checks that the operation itself makes, as facts: not those that come with a type."""
+    table = _name(op)
+    return {
+        f"constraint {table}.{name_of(item)}"
+        for item in op.columns
+        if isinstance(item, CheckConstraint) and not getattr(item, "_type_bound", False)
+    }
 
 
-def _create(name: Name, values: list[str]) -> str:
-    return f"create type {_dotted(*name)} as enum ({', '.join(map(_literal, values))})"
+def _columns(op: CreateTableOp) -> list[Column[Any]]:
+    return [item for item in op.columns if isinstance(item, Column)]
 
 
-def _drop(name: Name) -> str:
-    return f"drop type {_dotted(*name)}"
+def _is_written(op: CreateTableOp) -> bool:
+    return all(is_writable(column.type) for column in _columns(op))
 
 
-def _added(name: Name, old: list[str], new: list[str]) -> list[str]:
-    """Return statements that turn `old` into `new` by adding values; none if that is impossible."""
-    if [value for value in new if value in old] != old:
-        return []
-    places = [f"after {_literal(v)}" for v in new[:-1]]
-    places.insert(0, f"before {_literal(old[0])}" if old else "")
-    return [
-        f"alter type {_dotted(*name)} add value {_literal(value)} {place}".rstrip()
-        for value, place in zip(new, places, strict=True)
-        if value not in old
-    ]
+def _target(key: ForeignKeyConstraint) -> str:
+    *schema, table, _ = key.elements[0].target_fullname.split(".")
+    return quoted(".".join(schema), table)
 
 
-def _swap(name: Name, values: list[str], uses: list[Use]) -> list[str]:
-    """Return statements that replace the type by one of `values`: Postgres can't remove a value.
+def _facts_of(comparison: Comparison, tables: Iterable[str], facts: Snapshot) -> Snapshot:
+    return {i: t for table in tables for i, t in comparison.facts_of(table, facts).items()}
 
-    They fail, and the push fails, if a row still has a removed value.
-    """
-    old = f"{name[1]}__old"
-    statements = [f"alter type {_dotted(*name)} rename to {QUOTE(old)}", _create(name, values)]
-    for use in uses:
-        column = f"alter column {QUOTE(use.column)}"
-        brackets = "[]" if use.array else ""
-        kind = _dotted(*name) + brackets
-        cast = f"cast(cast({QUOTE(use.column)} as text{brackets}) as {kind})"
-        steps = [f"{column} drop default", f"{column} type {kind} using {cast}"]
-        if use.default is not None:
-            steps.append(f"{column} set default {use.default}")
-        statements.append(f"alter table {_dotted(use.schema, use.table)} {', '.join(steps)}")
-    return [*statements, _drop((name[0], old))]
+
+def _flat(found: Sequence[MigrateOperation]) -> Iterator[MigrateOperation]:
+    for op in found:
+        if isinstance(op, ops.ModifyTableOps):
+            yield from _flat(op.ops)
+        else:
+            yield op
+
+
+def _by_table(found: Iterable[Any]) -> dict[str, Any]:
+    return {_name(op): op for op in found}
+
+
+def _name(op: Any) -> str:
+    return quoted(op.schema, op.table_name)
+
+
+def _renaming(rename: Rename) -> list[MigrateOperation]:
+    schema, table = map(identities.unquote, identities.split_name(rename.table))
+    if rename.column:
+        return [
+            AlterColumnOp(
+                table,
+                identities.unquote(rename.column),
+                modify_name=identities.unquote(rename.new),
+                schema=None if schema == "public" else schema,
+            )
+        ]
+    new_schema, name = map(identities.unquote, identities.split_name(rename.new))
+    moved: list[MigrateOperation] = []
+    if new_schema != schema:
+        moved.append(_execute(rename.statements[0]))
+    if name != table:
+        place = None if new_schema == "public" else new_schema
+        moved.append(RenameTableOp(table, name, schema=place))
+    return moved
+
+
+def _execute(sql: str) -> MigrateOperation:
+    return ExecuteSQLOp(bound(sql))

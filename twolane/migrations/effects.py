@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from psycopg import Connection
 
-Layout = Mapping[int, tuple[str, int, Mapping[int, str]]]
+Tables = Mapping[int, tuple[str, int, Mapping[int, str]]]
 """Table by OID: its name as in facts, the file that holds its rows, its columns by number."""
 
 # Lock mode → what it blocks (Postgres manual, 13.3); weaker modes block neither.
@@ -25,12 +25,21 @@ BLOCKING = {
 
 
 @dataclass(frozen=True)
+class Layout:
+    """Tables as they are stored; constraints and indexes, as facts, by kind and OID."""
+
+    tables: Tables
+    parts: Mapping[tuple[str, int], str]
+
+
+@dataclass(frozen=True)
 class Effects:
     """renamed: tables and columns, as fact identities, before → after. gone: those dropped.
 
     rewritten: tables whose rows were written anew, as `schema.name` before. locked: table before →
     what its strongest lock blocks until the transaction ends. closed: new tables, as `schema.name`,
-    that had no row level security until the end of the migration, where twolane enabled it.
+    that had no row level security until the end of the migration, where twolane enabled it. kept:
+    the constraints and indexes after that were there before, under whatever name.
     """
 
     renamed: Mapping[str, str]
@@ -38,13 +47,14 @@ class Effects:
     rewritten: frozenset[str]
     locked: Mapping[str, str]
     closed: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
 
 
 NONE = Effects({}, frozenset(), frozenset(), {})
 
 
 def layout(connection: Connection[Any]) -> Layout:
-    """The tables outside the catalogs, as they are stored."""
+    """The tables outside the catalogs, and what is on them."""
     rows = connection.execute(
         """
         select c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relfilenode,
@@ -58,10 +68,26 @@ def layout(connection: Connection[Any]) -> Layout:
         group by c.oid, n.nspname
         """
     )
-    return {
+    tables = {
         oid: (name, file, dict(zip(numbers or (), columns or (), strict=True)))
         for oid, name, file, numbers, columns in rows
     }
+    return Layout(tables, _parts(connection, tables))
+
+
+def _parts(connection: Connection[Any], tables: Tables) -> Mapping[tuple[str, int], str]:
+    rows = connection.execute(
+        """
+        select 'constraint', oid, conrelid, quote_ident(conname) from pg_catalog.pg_constraint
+        where conrelid = any(%(tables)s::oid[])
+        union all
+        select 'index', indexrelid, indrelid, quote_ident(relname)
+        from pg_catalog.pg_index join pg_catalog.pg_class on oid = indexrelid
+        where indrelid = any(%(tables)s::oid[])
+        """,
+        {"tables": list(tables)},
+    )
+    return {(kind, oid): f"{kind} {tables[table][0]}.{name}" for kind, oid, table, name in rows}
 
 
 def locks(connection: Connection[Any]) -> Mapping[int, str]:
@@ -80,9 +106,10 @@ def locks(connection: Connection[Any]) -> Mapping[int, str]:
 
 
 def compare(
-    before: Layout, after: Layout, locked: Mapping[int, str], closed: Iterable[str] = ()
+    old: Layout, new: Layout, locked: Mapping[int, str], closed: Iterable[str] = ()
 ) -> Effects:
     """The effects on the tables that existed before; `closed` are new ones."""
+    before, after = old.tables, new.tables
     names = _names(before), _names(after)
     renamed = {
         old: names[1][place]
@@ -98,10 +125,13 @@ def compare(
     kept = before.keys() & after.keys()
     rewritten = {before[oid][0] for oid in kept if before[oid][1] != after[oid][1]}
     blocked = {before[oid][0]: locked[oid] for oid in kept if oid in locked}
-    return Effects(renamed, frozenset(gone), frozenset(rewritten), blocked, frozenset(closed))
+    kept_parts = frozenset(new.parts[oid] for oid in old.parts.keys() & new.parts.keys())
+    return Effects(
+        renamed, frozenset(gone), frozenset(rewritten), blocked, frozenset(closed), kept_parts
+    )
 
 
-def _names(layout: Layout) -> dict[tuple[int, int], str]:
+def _names(layout: Tables) -> dict[tuple[int, int], str]:
     """Table OID and column number (0: the table itself) → fact identity."""
     names = {}
     for oid, (table, _, columns) in layout.items():

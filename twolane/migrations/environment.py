@@ -6,7 +6,6 @@
 - `package`: the service's package, `[tool.twolane] package`
 - `app_tables`: `(schema or None, table)` of the app's tables in that database, so that a table
   that left `app.py` is seen as dropped; only where models and database are compared
-- `app_enums`: `(schema or None, type)` of the app's enums there, likewise
 - `on_step`: called after each revision that ran, as Alembic's `on_version_apply`
 """
 
@@ -14,15 +13,15 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Collection, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import pgvector.sqlalchemy  # noqa: F401 - reflection meets its types by name
 from alembic import context
-from alembic.autogenerate.api import AutogenContext
 from alembic.util import CommandError
-from sqlalchemy import Enum, MetaData
+from sqlalchemy import MetaData
 
-from twolane.migrations import compare
+from twolane.migrations import compare  # noqa: F401 - Alembic finds its Impl there
+from twolane.migrations.types import render_item
 
 Name = tuple[str | None, str]  # schema (None: the default one) and name
 
@@ -70,12 +69,11 @@ def run(target_metadata: MetaData) -> None:
         target_metadata=target_metadata,
         include_schemas=True,
         include_name=include_name,
-        render_item=_render_item,
-        app_enums=_all_known(attributes.get("app_enums", ()), default),
+        render_item=render_item,
         version_table="alembic_version",
         version_table_schema="twolane",
-        compare_type=True,
-        compare_server_default=True,
+        compare_type=False,  # facts are compared: `twolane.migrations.compare`
+        compare_server_default=False,
         on_version_apply=attributes.get("on_step"),
     )
     with context.begin_transaction():
@@ -99,16 +97,3 @@ def _known(schema: str | None, name: str, default: str) -> Name:
 
 def _all_known(names: Collection[Name], default: str) -> set[Name]:
     return {_known(schema, name, default) for schema, name in names}
-
-
-def _render_item(type_: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
-    """Render an enum without its creation, a type from elsewhere with its import."""
-    module = type(item).__module__
-    if type_ == "type" and isinstance(item, Enum) and item.native_enum:
-        return compare.render_enum(item, autogen)
-    if type_ == "type" and module.startswith("pgvector."):
-        autogen.imports.add(f"from pgvector.sqlalchemy import {type(item).__name__}")
-        return repr(item)
-    if type_ == "type" and not module.startswith("sqlalchemy."):
-        autogen.imports.add(f"import {module}")
-    return False

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twolane.config import Config
 from twolane.errors import Failure
-from twolane.facts import catalog, identities
+from twolane.facts import catalog
 from twolane.facts.catalog import Snapshot
 from twolane.migrations import dependents, effects
-from twolane.migrations.app_models import app_metadata
 from twolane.migrations.effects import Effects
 from twolane.migrations.session import run, session
 from twolane.postgres import exposure, transactions
@@ -20,16 +18,7 @@ from twolane.repo import ledger, sqlfiles
 from twolane.repo.sqlfiles import SqlFile
 
 if TYPE_CHECKING:
-    from alembic.operations.ops import MigrationScript
     from psycopg import Connection
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Whether models and database differ, and whether Alembic was given the app's metadata."""
-
-    differs: bool
-    is_app_metadata: bool
 
 
 class TransactionEnded(Failure):
@@ -159,7 +148,7 @@ def rehearse(
     """
     from psycopg import Rollback
 
-    before: effects.Layout = {}
+    before = effects.Layout({}, {})
     facts: Snapshot = {}
     end: Snapshot = {}
     seen = effects.NONE
@@ -211,56 +200,3 @@ def undo(
         except Failure:
             break
     return found
-
-
-def generate(
-    connection: Connection[Any], config: Config, title: str | None, owned: Sequence[str]
-) -> tuple[Comparison, Path | None]:
-    """Compares `app.py` with the database; with a title, writes what differs as a revision.
-
-    `owned` are the identities of the app's facts in that database: Alembic reflects those tables,
-    and no others.
-
-    Raises:
-        Failure: `app.py` can't be imported or compared.
-    """
-    seen: list[Comparison] = []
-
-    def keep(context: Any, _: Any, scripts: list[MigrationScript]) -> None:
-        """Records what Alembic found; it does not write a script that is removed from the list."""
-        operations = scripts[0].upgrade_ops
-        found = Comparison(
-            differs=operations is not None and not operations.is_empty(),
-            is_app_metadata=context.opts["target_metadata"] is app_metadata(config),
-        )
-        seen.append(found)
-        if title is None or not found.differs or not found.is_app_metadata:
-            scripts.clear()
-
-    with session(connection) as (alchemy, _), transactions.transaction(connection):
-        script = run(
-            config,
-            alchemy,
-            lambda command, settings: command.revision(
-                settings, message=title, autogenerate=True, process_revision_directives=keep
-            ),
-            app_tables=_names(owned, "table"),
-            app_enums=_names(owned, "enum"),
-        )
-    return seen[0], Path(script.path) if script and not isinstance(script, list) else None
-
-
-def write_empty(config: Config, title: str) -> Path:
-    """Writes a revision that does nothing yet, for what has to be written by hand."""
-    script = run(config, None, lambda command, settings: command.revision(settings, message=title))
-    return Path(script.path)
-
-
-def _names(owned: Sequence[str], kind: str) -> frozenset[tuple[str, str]]:
-    names = (
-        identity.removeprefix(f"{kind} ") for identity in owned if identities.kind(identity) == kind
-    )
-    return frozenset(
-        (identities.unquote(schema), identities.unquote(name))
-        for schema, name in map(identities.split_name, names)
-    )

@@ -53,6 +53,12 @@ def session(connection: Connection[Any]) -> Iterator[tuple[Any, list[str]]]:
         yield alchemy, statements
 
 
+def as_run(statement: str, context: Any) -> str:
+    """A statement as the server gets it: SQLAlchemy doubles percent signs for the driver."""
+    is_raw = context is not None and context.execution_options.get("no_parameters")
+    return statement if is_raw else statement.replace("%%", "%")
+
+
 # Savepoints, Alembic's version table, and the check whether that table exists.
 _OWN_STATEMENT = re.compile(
     r"(RELEASE |ROLLBACK TO )?SAVEPOINT |SELECT pg_catalog\.pg_class\.relname"

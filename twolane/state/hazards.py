@@ -22,14 +22,28 @@ _WIDER = {
     ("integer", "double precision"),
     ("bigint", "numeric"),
     ("real", "double precision"),
-    ("character varying", "text"),
-    ("json", "text"),
-    ("uuid", "text"),
+    *((kind, "text") for kind in ("character varying", "json", "uuid", "numeric", "boolean")),
+    *((kind, "text") for kind in ("smallint", "integer", "bigint", "date")),
     ("cidr", "inet"),
 }
+# The decimal digits that a type's values have at most.
+_DIGITS = {"smallint": 5, "integer": 10, "bigint": 19}
 # Here a larger number in brackets takes every value of a smaller one; not so for `vector(3)`.
 _GROWING = ("character varying", "bit varying", "time", "interval")
 _FILLED = {"default", "identity", "generated"}
+
+
+_LATER = "add it NOT VALID, and validate it in a later revision"
+# What a new constraint does to a table with rows (Postgres manual, ALTER TABLE), by its type.
+_CHECKED = {
+    "check": f"every row is checked under a lock: {_LATER}",
+    "foreign key": f"every row is checked under a lock on both tables: {_LATER}",
+    "exclude": "its index is built while nobody reads or writes: do it in a quiet hour",
+}
+_BUILT = (
+    "its index is built while nobody reads or writes: build a unique index concurrently first, "
+    "and add the constraint using it"
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +72,7 @@ def find(plan: Plan) -> list[Hazard]:
 def _of_changes(plan: Plan) -> Iterator[Hazard]:
     renamed, gone = plan.effects.renamed, plan.effects.gone
     for identity in sorted(plan.owned):
-        if identity in gone:
+        if identity in gone and not _is_computed(plan, identity):
             yield Hazard("drop", short(identity), "its data are lost for good")
         elif identities.kind(identity) == "column":
             yield from _column(
@@ -67,14 +81,18 @@ def _of_changes(plan: Plan) -> Iterator[Hazard]:
     tables = {
         renamed.get(i, i) for i in plan.before if identities.kind(i) == "table" and i not in gone
     }
-    old_names = {new: old for old, new in renamed.items()}
+    known = {*renamed.values(), *plan.effects.kept}
     for change in plan.changes:
         table = f"table {identities.relation(change.identity)}"
-        if change.sign != "+" or table not in tables or change.identity in old_names:
+        if change.sign != "+" or table not in tables or change.identity in known:
             continue
-        old_name = _bare(old_names.get(table, table))
-        if change.identity.replace(_bare(table), old_name, 1) not in plan.before:
-            yield from _added(change)
+        yield from _added(change)
+
+
+def _is_computed(plan: Plan, identity: str) -> bool:
+    """Whether it is a column whose values are computed, and are again where it comes back."""
+    texts = (plan.before[identity], plan.after.get(identity, "{}"))
+    return all("generated" in catalog.definition(text) for text in texts)
 
 
 def _column(identity: str, before: str, after: str | None) -> Iterator[Hazard]:
@@ -83,6 +101,8 @@ def _column(identity: str, before: str, after: str | None) -> Iterator[Hazard]:
     name, old, new = short(identity), catalog.definition(before), catalog.definition(after)
     if new.get("not_null") and not old.get("not_null"):
         yield Hazard("not-null", name, "reads the whole table, and fails where a row has null")
+    if "generated" in old and "generated" in new:
+        return  # its values are computed anew
     if old["type"] != new["type"] and not widens(old["type"], new["type"]):
         text = f"{old['type']} → {new['type']}: values that don't fit fail or are cut"
         yield Hazard("narrow", name, text)
@@ -98,8 +118,7 @@ def _added(change: Change) -> Iterator[Hazard]:
         case "index":
             yield Hazard("index", name, "built without CONCURRENTLY: writes wait until it is done")
         case "constraint" if not parts["definition"].endswith("NOT VALID"):
-            advice = "add it NOT VALID, and validate it in a later revision"
-            yield Hazard("constraint", name, f"every row is checked under a lock: {advice}")
+            yield Hazard("constraint", name, _CHECKED.get(parts["type"], _BUILT))
 
 
 def _of_effects(plan: Plan) -> Iterator[Hazard]:
@@ -116,6 +135,8 @@ def _of_effects(plan: Plan) -> Iterator[Hazard]:
 def widens(before: str, after: str) -> bool:
     """Whether every value of the one type is one of the other: `varchar(10)` → `varchar(20)`."""
     (one, old), (other, new) = _type(before), _type(after)
+    if other == "numeric" and new and one in _DIGITS:
+        return new[0] - [*new, 0][1] >= _DIGITS[one]
     if one != other:
         return (one, other) in _WIDER and not new
     if not new:

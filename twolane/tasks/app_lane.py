@@ -14,6 +14,8 @@ from twolane.tasks.console import NO_CHANGES, done, say
 from twolane.tasks.options import ALLOW, CARRY_ON, COMMIT, CONFIRMS, JOBS, TARGET, TARGETS
 
 if TYPE_CHECKING:
+    from twolane.lanes.generate import Generated
+    from twolane.repo.contents import Repo
     from twolane.state.connected import Work
     from twolane.state.hazards import Hazard
     from twolane.state.plan import Plan
@@ -22,9 +24,12 @@ if TYPE_CHECKING:
 
 @command(
     "db.gen",
+    iterable=["rename"],
     help={
         "message": "What the revision does, in a few words.",
+        "rename": "A table or column that app.py names anew: notes.body:notes.text; repeatable.",
         "empty": "Write a revision that does nothing yet, to be filled in by hand.",
+        "merge": "Write a revision that builds on every head.",
         "target": TARGET,
         "commit": COMMIT,
     },
@@ -32,20 +37,46 @@ if TYPE_CHECKING:
 def gen(
     c: Context,
     message: str | None = None,
+    rename: Sequence[str] | None = None,
     empty: bool = False,
+    merge: bool = False,
     target: str | None = None,
     commit: bool = False,
 ) -> None:
     """Lane B: compare app.py with the migrations and write a revision."""
     from twolane import config
-    from twolane.errors import Unreachable
     from twolane.guards import guards
     from twolane.lanes import generate
     from twolane.repo import contents, ledger
-    from twolane.state.connected import work_on
 
     repo = contents.read_repo(config.load())
-    refuse(guards.order(repo), guards.history(repo, ledger.Ledger()))
+    refuse(guards.order(repo))
+    if merge:
+        path = generate.merge(repo, message)
+        done(f"Wrote {path.relative_to(repo.config.root)}: the heads are one again.")
+        return
+    refuse(guards.history(repo, ledger.Ledger()))
+    _check_target(repo, target)
+    if empty:
+        made: Generated | None = generate.write_empty(repo, message, console.working)
+    else:
+        renamed = [*(rename or ()), *_asked(repo, message, rename or ())]
+        made = generate.generate(repo, message, console.working, renamed)
+    if made is None:
+        done(NO_CHANGES)
+        return
+    _show_generated(repo, made)
+    say("Read it, then:  invoke db.push")
+    paths = [made.path, repo.config.schema / "app.py"]
+    console.suggest(repo.config.root, paths, console.feat([made.title]), commit)
+
+
+def _check_target(repo: Repo, target: str | None) -> None:
+    """The guards that look at a database; one that can't be reached is left out."""
+    from twolane.errors import Unreachable
+    from twolane.guards import guards
+    from twolane.state.connected import work_on
+
     try:
         with work_on(target, console) as work:
             refuse(guards.history(repo, work.ledger))
@@ -55,24 +86,45 @@ def gen(
             )
     except Unreachable as failure:
         console.note(f"{failure.message.splitlines()[0]}; going on with the shadow alone")
-    made = generate.generate(repo, message, empty, console.working)
-    if made is None:
-        done(NO_CHANGES)
-        return
-    done(f"Wrote {made.path.relative_to(repo.config.root)}:")
+
+
+def _asked(repo: Repo, message: str | None, renamed: Sequence[str]) -> list[str]:
+    """The renames that the person at the terminal says are meant; none without a terminal."""
+    from twolane.lanes import generate
+
+    found: list[str] = []
+    if not message or not console.is_asked():
+        return found
+    for pair in generate.likely_renames(repo, console.working, renamed):
+        old, new = pair.halves
+        taken = {half for text in found for half in text.split(":")}
+        if not taken & {old, new} and console.confirm(f"Is {new} what was {old}, renamed?"):
+            found.append(pair.text)
+    return found
+
+
+def _show_generated(repo: Repo, made: Generated) -> None:
+    """Prints what the revision changes, its hazards, and the renames that may be meant."""
+    from shlex import quote
+
+    from twolane.guards import locks
+    from twolane.state import hazards
+
+    name = made.path.relative_to(repo.config.root)
+    done(f"Wrote {name}:")
     screens.show_objects(made.changes)
     for pair in made.renames:
+        again = f"rm {name} && invoke db.gen -m {quote(made.title)} --rename {pair.text}"
         console.warn(
-            f"{pair}. If a rename is meant, edit the revision: op.alter_column, op.rename_table."
+            f"{pair.old} is dropped and {pair.new} added: the data of the first are lost. "
+            f"For a rename, which op.alter_column or op.rename_table makes:\n    {again}"
         )
+    plan = made.plan
+    found = [*hazards.find(plan), *locks.hazards(repo.config.root, plan.statements)]
+    screens.show_dangers(plan, found)
     if made.unseen:
-        console.warn(
-            "app.py also says what Alembic does not compare; add it to the revision by hand:"
-        )
+        console.warn("app.py also says what this revision does not make; add it by hand:")
         screens.show_changes(made.unseen)
-    say("Read it, then:  invoke db.push")
-    paths = [made.path, repo.config.schema / "app.py"]
-    console.suggest(repo.config.root, paths, console.feat([made.title]), commit)
 
 
 @command(
@@ -106,6 +158,7 @@ def push(
     from twolane.config import is_many
     from twolane.guards import guards
     from twolane.lanes import push as lane_b_push
+    from twolane.repo import consents
     from twolane.state import hazards
     from twolane.state.connected import work_on
 
@@ -130,6 +183,8 @@ def push(
             console.print_json({**told, "applied": applied})
         elif todo.revisions and not dry_run:
             carry_out(work, state, todo)
+        if not dry_run:
+            consents.keep(todo.revisions, [h.key for h in found if h.needs_consent])
         if json or dry_run or not todo.revisions:
             return
     if late := state.pending_after:

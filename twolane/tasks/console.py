@@ -72,9 +72,14 @@ def warn(text: str) -> None:
     print(f"{paint('!', 'yellow')} {pasted(text)}")
 
 
+def is_asked() -> bool:
+    """Whether somebody can answer: standard input is a terminal."""
+    return sys.stdin.isatty()
+
+
 def confirm(question: str) -> bool:
     """Asks on a terminal; without one the answer is no."""
-    return sys.stdin.isatty() and input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    return is_asked() and input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
 def suggest(root: Path, paths: Sequence[Path], message: str, commit: bool) -> None:

@@ -69,9 +69,24 @@ def show_effects(told: Mapping[str, Any]) -> None:
     changes = from_json(told["changes"])
     say("The facts it changes:" if changes else "It changes no fact.")
     show_objects(changes)
-    for renamed in told["renamed"]:
+    _show_renamed(told["renamed"])
+    _show_hazards(told["hazards"])
+
+
+def show_dangers(plan: Plan, found: Sequence[Hazard]) -> None:
+    """Prints what a plan renames, and its hazards."""
+    told = plan_json(plan, found)
+    _show_renamed(told["renamed"])
+    _show_hazards(told["hazards"])
+
+
+def _show_renamed(renames: Sequence[Mapping[str, str]]) -> None:
+    for renamed in renames:
         say(clean_line(f"Renamed: {renamed['before']} → {renamed['after']}; its data stay."))
-    for hazard in told["hazards"]:
+
+
+def _show_hazards(told: Sequence[Mapping[str, Any]]) -> None:
+    for hazard in told:
         consent = f"; needs --allow {hazard['key']}" if hazard["needs_consent"] else ""
         warn(clean_line(f"{hazard['key']}   {hazard['text']}{consent}"))
 

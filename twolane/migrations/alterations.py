@@ -1,0 +1,410 @@
+"""From two states of the app's tables to the SQL that leads from one to the other. Pure.
+
+Definitions are in Postgres's own words, as the facts hold them, so a default or check that was
+written in another way than Postgres prints it settles. What depends on a column that changes its
+type goes before it and comes back after: generated columns, keys, and those checks and indexes
+that the change would leave in other words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from twolane.ddl.columns import clause, identity_clause
+from twolane.ddl.sequences import sequence_options
+from twolane.ddl.statement import Parts
+from twolane.facts import catalog, identities
+from twolane.facts.catalog import Snapshot
+from twolane.migrations import enums
+from twolane.sql import literal
+
+Casts = Callable[[str, str], str]
+"""Old type, new type → how a column becomes the new one: `{0}::uuid`; nothing if by itself."""
+
+_DEFAULT_COLLATION = 'pg_catalog."default"'
+
+
+@dataclass(frozen=True)
+class Alterations:
+    """The way from `old` to `new`, both as `comparable` makes them.
+
+    made, dropped: the tables that come and go, each by an operation of its own; their facts are in
+    `new` and `old` as well. apart: those of them that need statements of their own. added: the
+    columns that come by operations of their own. casts: see `Casts`.
+    """
+
+    old: Snapshot
+    new: Snapshot
+    casts: Casts
+    made: Collection[str] = ()
+    dropped: Collection[str] = ()
+    apart: Collection[str] = ()
+    added: Collection[str] = ()
+    _remade: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._remade.update(self._to_remake())
+
+    def first(self) -> Iterator[str]:
+        """What is in the way goes: keys that point elsewhere, then constraints, then indexes."""
+        gone = [i for i in self.old if i not in self.new or i in self._remade]
+        gone = [i for i in gone if self._table(i) not in self.dropped or self._is_tie(i)]
+        for identity in sorted(gone, key=_unhooked):
+            table, own = self._table(identity), _own(identity)
+            match identities.kind(identity):
+                case "constraint":
+                    yield f"alter table {table} drop constraint {own}"
+                case "index":
+                    yield f"drop index {_schema(table)}.{own}"
+                case "column" if "generated" in self._before(identity):
+                    yield f"alter table {table} drop column {own}"
+
+    def _is_tie(self, identity: str) -> bool:
+        """Whether it is a foreign key that holds a table which is to go."""
+        return identity in self.apart and self._before(identity).get("type") == "foreign key"
+
+    def types(self) -> Iterator[str]:
+        """Sequences and enums are made or changed; an enum may make room for one of its name."""
+        for identity in self._kind(self.new, "sequence"):
+            yield from _sequence(identity, self.old.get(identity), self._after(identity))
+        for name in enums.names(self.new):
+            labels = enums.labels(self.new, name)
+            if f"enum {name}" not in self.old:
+                yield enums.create(name, labels)
+            elif name in self._swapped:
+                yield enums.aside(name)
+                yield enums.create(name, labels)
+            else:
+                yield from enums.changes(name, enums.labels(self.old, name), labels)
+
+    def columns(self) -> Iterator[str]:
+        """Columns go and change; those without an operation of their own come."""
+        for identity in self._kind(self.old, "column"):
+            if identity not in self.new and self._table(identity) not in self.dropped:
+                if "generated" not in self._before(identity):
+                    table = self._table(identity)
+                    yield f"alter table {table} drop column {_own(identity)}"
+            elif identity in self.new and identity not in self._remade:
+                yield from self._altered(identity)
+        for identity in self._kind(self.new, "column"):
+            is_plain = "generated" not in self._after(identity)
+            if is_plain and self._comes(identity) and identity not in self.added:
+                yield self._add_column(identity)
+
+    def computed(self) -> Iterator[str]:
+        """Generated columns come, after all that they compute from."""
+        for identity in self._kind(self.new, "column"):
+            is_other = identity not in self.added or identity in self._remade
+            if is_other and "generated" in self._after(identity) and self._comes(identity):
+                yield self._add_column(identity)
+
+    def keys(self) -> Iterator[str]:
+        """Constraints come to tables that were there, but for foreign keys."""
+        yield from self._constraints(lambda i, foreign: not foreign and not self._is_new(i))
+
+    def last(self) -> Iterator[str]:
+        """Constraints of new tables come, then foreign keys, indexes and comments."""
+        yield from self._constraints(lambda i, foreign: not foreign and self._is_new(i))
+        yield from self._constraints(lambda i, foreign: foreign)
+        for identity in self._kind(self.new, "index"):
+            if self._comes(identity):
+                yield reparsable(self._after(identity)["definition"])
+        yield from self._comments()
+
+    def end(self) -> Iterator[str]:
+        """Types and sequences go, once no column has them."""
+        for identity in self._kind(self.old, "sequence"):
+            if identity not in self.new:
+                yield f"drop {identity}"
+        for name in sorted(self._swapped):
+            yield enums.drop(enums.set_aside(name))
+        for identity in self._kind(self.old, "enum"):
+            if identity not in self.new:
+                yield enums.drop(identity.removeprefix("enum "))
+
+    @cached_property
+    def _swapped(self) -> frozenset[str]:
+        return frozenset(
+            name
+            for name in enums.names(self.old)
+            if f"enum {name}" in self.new and enums.needs_swap(name, self.old, self.new)
+        )
+
+    @cached_property
+    def _retyped(self) -> frozenset[str]:
+        """The columns whose type changes, or gets another body under the same name."""
+        return frozenset(
+            i
+            for i in self._kind(self.old, "column")
+            if i in self.new
+            and (
+                _type(self._before(i)) != _type(self._after(i))
+                or _element(self._before(i)["type"]) in self._swapped
+            )
+        )
+
+    def _to_remake(self) -> Iterator[str]:
+        """The facts that stay, and have to go and come back."""
+        kept = [i for i in self.old if i in self.new and self._table(i) not in self.made]
+        for identity in kept:
+            old, new = self._before(identity), self._after(identity)
+            match identities.kind(identity):
+                case "constraint" | "index" if old != new and not _is_validated(old, new):
+                    yield identity
+                case "constraint" | "index" if self._is_hindrance(identity, old):
+                    yield identity
+                case "column" if _is_computed_anew(old, new):
+                    yield identity
+                case "column" if "generated" in old and self._depends(identity, old["generated"]):
+                    yield identity
+        yield from self._pointing_to_remade_keys(kept)
+
+    def _is_hindrance(self, identity: str, parts: Parts) -> bool:
+        """Whether Postgres can't keep a constraint or index, as it is, over a change of type."""
+        table = self._table(identity)
+        if parts.get("type") == "foreign key":
+            there = parts["references"]
+            ends = [(table, c) for c in parts["columns"]]
+            ends += [(there, c) for c in parts["referenced_columns"]]
+            retyped = {(self._table(i), identities.unquote(_own(i))) for i in self._retyped}
+            return bool(retyped & set(ends))
+        swapped = {i for i in self._retyped if _element(self._before(i)["type"]) in self._swapped}
+        computed = {
+            i
+            for i in self._kind(self.old, "column")
+            if i in self.new and self._is_remade_column(i) and self._table(i) == table
+        }
+        return self._mentions(identity, parts["definition"], swapped | computed)
+
+    def _is_remade_column(self, identity: str) -> bool:
+        old, new = self._before(identity), self._after(identity)
+        return _is_computed_anew(old, new) or (
+            "generated" in old and self._depends(identity, old["generated"])
+        )
+
+    def _depends(self, identity: str, expression: str) -> bool:
+        return self._mentions(identity, expression, self._retyped)
+
+    def _mentions(self, identity: str, text: str, columns: Iterable[str]) -> bool:
+        """Whether the text names one of the columns, if that is on the same table."""
+        table = self._table(identity)
+        names = [_own(i) for i in columns if self._table(i) == table]
+        return any(re.search(rf"(?<![\w\"]){re.escape(n)}(?![\w\"])", text) for n in names)
+
+    def _pointing_to_remade_keys(self, kept: Collection[str]) -> Iterator[str]:
+        """Foreign keys that stay, to a key that goes."""
+        going = {
+            (self._table(i), tuple(self._before(i)["columns"]))
+            for i in self._kind(self.old, "constraint")
+            if self._before(i)["type"] in ("primary key", "unique")
+            and (i not in self.new or self._before(i) != self._after(i))
+        }
+        for identity in kept:
+            parts = self._before(identity) if identities.kind(identity) == "constraint" else {}
+            if parts.get("type") == "foreign key":
+                end = (parts["references"], tuple(parts["referenced_columns"]))
+                if end in going:
+                    yield identity
+
+    def _comes(self, identity: str) -> bool:
+        if identity in self._remade:
+            return True
+        is_within = self._table(identity) in self.made and identity not in self.apart
+        return identity not in self.old and not is_within
+
+    def _add_column(self, identity: str) -> str:
+        table = self._table(identity)
+        words = clause(table, _own(identity), _reparsable_parts(self._after(identity)))
+        return f"alter table {table} add column {words}"
+
+    def _is_new(self, identity: str) -> bool:
+        return self._table(identity) in self.made
+
+    def _constraints(self, counts: Callable[[str, bool], bool]) -> Iterator[str]:
+        for identity in self._kind(self.new, "constraint"):
+            table, parts = self._table(identity), self._after(identity)
+            if not counts(identity, parts["type"] == "foreign key"):
+                continue
+            if self._comes(identity):
+                words = reparsable(parts["definition"])
+                yield f"alter table {table} add constraint {_own(identity)} {words}"
+            elif identity in self.old and _is_validated(self._before(identity), parts):
+                yield f"alter table {table} validate constraint {_own(identity)}"
+
+    def _comments(self) -> Iterator[str]:
+        for identity in sorted(
+            {*self._kind(self.old, "comment"), *self._kind(self.new, "comment")}
+        ):
+            about = str(identities.about(identity))
+            is_lost = about in self._remade
+            if self.old.get(identity) == self.new.get(identity) and not is_lost:
+                continue
+            if self._table(identity) in {*self.made, *self.dropped}:
+                continue
+            if identity in self.new:
+                yield f"comment on {_commented(about)} is {literal(self._after(identity)['text'])}"
+            elif about in self.new and not is_lost:
+                yield f"comment on {_commented(about)} is null"
+
+    def _altered(self, identity: str) -> Iterator[str]:
+        """A column that stays: one statement, so that the table is rewritten once at most."""
+        old, new = self._before(identity), self._after(identity)
+        alter = f"alter column {_own(identity)}"
+        is_retyped = identity in self._retyped
+        steps: list[str] = []
+        if "generated" in old and "generated" not in new:
+            steps.append(f"{alter} drop expression")
+        if "identity" in old and "identity" not in new:
+            steps.append(f"{alter} drop identity")
+        if "default" in old and (is_retyped or "default" not in new):
+            steps.append(f"{alter} drop default")
+        if is_retyped:
+            steps.append(f"{alter} {self._retype(identity, old, new)}")
+        if "default" in new and (is_retyped or old.get("default") != new["default"]):
+            steps.append(f"{alter} set default {reparsable(new['default'])}")
+        if bool(old.get("not_null")) != bool(new.get("not_null")):
+            steps.append(f"{alter} {'set' if new.get('not_null') else 'drop'} not null")
+        table = self._table(identity)
+        if steps:
+            yield f"alter table {table} {', '.join(steps)}"
+        for step in _identity(table, _own(identity), old, new):
+            yield f"alter table {table} {alter} {step}"
+
+    def _retype(self, identity: str, old: Parts, new: Parts) -> str:
+        words, column = f"type {new['type']}", _own(identity)
+        if new.get("collation") or old.get("collation"):
+            words += f" collate {new.get('collation') or _DEFAULT_COLLATION}"
+        if _element(old["type"]) in self._swapped:
+            brackets = "[]" if new["type"].endswith("[]") else ""
+            return f"{words} using {column}::text{brackets}::{new['type']}"
+        if old["type"] == new["type"]:
+            return words
+        if _element(new["type"]) in {*enums.names(self.new)}:
+            if old["type"] == f"{new['type']}[]":
+                return f"{words} using {column}[1]"
+            brackets = "[]" if new["type"].endswith("[]") else ""
+            return f"{words} using {column}::text{brackets}::{new['type']}"
+        using = self.casts(old["type"], new["type"])
+        return f"{words} using {using.format(column)}" if using else words
+
+    def _table(self, identity: str) -> str:
+        return str(identities.relation(identity))
+
+    def _before(self, identity: str) -> dict[str, Any]:
+        return catalog.definition(self.old[identity])
+
+    def _after(self, identity: str) -> dict[str, Any]:
+        return catalog.definition(self.new[identity])
+
+    def _kind(self, facts: Snapshot, kind: str) -> list[str]:
+        return [i for i in facts if identities.kind(i) == kind]
+
+
+def create_table(table: str, columns: Iterable[str], facts: Snapshot) -> str:
+    """`create table` from facts, for types that SQLAlchemy can't write; without foreign keys."""
+    own = catalog.definition(facts[f"table {table}"])
+    lines = []
+    for column in columns:
+        parts = catalog.definition(facts[f"column {table}.{column}"])
+        lines.append(clause(table, column, _reparsable_parts(parts)))
+    for identity, text in facts.items():
+        if identities.kind(identity) == "constraint" and identities.relation(identity) == table:
+            parts = catalog.definition(text)
+            if parts["type"] != "foreign key":
+                lines.append(f"constraint {_own(identity)} {reparsable(parts['definition'])}")
+    end = f" partition by {own['partition_by']}" if "partition_by" in own else ""
+    return f"create table {table} ({', '.join(lines)}){end}"
+
+
+def _unhooked(identity: str) -> tuple[bool, int, str]:
+    """Foreign keys hang on other constraints, indexes on generated columns."""
+    kinds = ("constraint", "index", "column")
+    kind = identities.kind(identity)
+    return (
+        not identity.endswith(("_fkey", '_fkey"')),
+        kinds.index(kind) if kind in kinds else len(kinds),
+        identity,
+    )
+
+
+def _sequence(identity: str, before: str | None, new: Parts) -> Iterator[str]:
+    old = catalog.definition(before) if before else {}
+    steps = [f"as {new['type']}"] if old.get("type") != new["type"] else []
+    steps += sequence_options(new, old)
+    if not before or steps:
+        yield " ".join(["alter" if before else "create", identity, *steps])
+
+
+def _identity(table: str, column: str, old: Parts, new: Parts) -> Iterator[str]:
+    if "identity" not in new:
+        return
+    if "identity" not in old:
+        yield f"add {identity_clause(new, table, column)}"
+        return
+    if old["identity"] != new["identity"]:
+        yield f"set generated {new['identity']}"
+    before, after = old["identity_options"], new["identity_options"]
+    if changed := sequence_options(after, before):
+        yield " ".join(f"set {option}" for option in changed)
+
+
+def _is_computed_anew(old: Parts, new: Parts) -> bool:
+    """Whether a column goes and comes back, as its values come from somewhere else.
+
+    Postgres changes an expression in place since 17 alone; it never takes one away that is virtual.
+    """
+    if "generated" in new:
+        same = ("generated", "virtual", "type", "collation")
+        return any(old.get(part) != new.get(part) for part in same)
+    return bool(old.get("virtual"))
+
+
+def _is_validated(old: Parts, new: Parts) -> bool:
+    return bool(old.get("definition") == f"{new.get('definition')} NOT VALID")
+
+
+def _type(parts: Parts) -> tuple[str, str | None]:
+    return parts["type"], parts.get("collation")
+
+
+def _element(kind: str) -> str:
+    return kind.removesuffix("[]")
+
+
+def _own(identity: str) -> str:
+    return identities.split_name(identity.partition(" ")[2])[-1]
+
+
+def _schema(table: str) -> str:
+    return identities.split_name(table)[0]
+
+
+def _commented(about: str) -> str:
+    kind = identities.kind(about)
+    name = about.removeprefix(f"{kind} ")
+    if kind == "constraint":
+        return f"constraint {_own(about)} on {identities.relation(about)}"
+    if kind == "index":
+        return f"index {_schema(name)}.{_own(about)}"
+    return f"{'type' if kind == 'enum' else kind} {name}"
+
+
+_VARCHARS = re.compile(r"(ARRAY\[(?:(?:'(?:[^']|'')*'::character varying)(?:, )?)+\])\)::text\[\]")
+
+
+def reparsable(printed: str) -> str:
+    """SQL that Postgres prints as it is given here.
+
+    `varchar in ('a', 'b')` prints as `(ARRAY['a'::character varying, …])::text[]`. Read again,
+    that casts each element, and prints otherwise; a cast of the array in between keeps it.
+    """
+    return _VARCHARS.sub(r"\1::character varying[])::text[]", printed)
+
+
+def _reparsable_parts(parts: Mapping[str, Any]) -> dict[str, Any]:
+    texts = ("default", "generated")
+    return {n: reparsable(v) if n in texts else v for n, v in parts.items()}

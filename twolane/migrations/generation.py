@@ -1,0 +1,178 @@
+"""A revision is written: what `app.py` declares against what the revisions make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twolane.config import Config
+from twolane.errors import Failure
+from twolane.facts import catalog, identities
+from twolane.facts.catalog import Snapshot
+from twolane.migrations.app_models import app_metadata
+from twolane.migrations.comparable import Comparison
+from twolane.migrations.session import run, session
+from twolane.postgres import transactions
+from twolane.repo import ledger
+from twolane.repo.revisions import Revision
+
+if TYPE_CHECKING:
+    from alembic.operations.ops import MigrationScript
+    from psycopg import Connection
+
+    from twolane.migrations.alterations import Casts
+    from twolane.migrations.compare import Renaming
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a revision is to reach: the facts that `app.py` declares, beside those of `base`.
+
+    renames: as `db.gen --rename` takes them. more: what a trial of the revision found lacking.
+    """
+
+    base: Snapshot
+    declared: Snapshot
+    renames: Sequence[str] = ()
+    more: tuple[Sequence[str], Sequence[str]] = ((), ())
+
+
+@dataclass(frozen=True)
+class Found:
+    """What differs, whether Alembic was given the app's metadata, and the revision, if written."""
+
+    comparison: Comparison
+    is_app_metadata: bool
+    path: Path | None
+
+
+def generate(connection: Connection[Any], config: Config, title: str | None, goal: Goal) -> Found:
+    """Compares `app.py` with the database; with a title, writes what differs as a revision.
+
+    Renames are made first, and taken back at the end with all else.
+
+    Raises:
+        Failure: `app.py` can't be imported or compared, or a rename does not fit.
+    """
+    from psycopg import Rollback
+
+    from twolane.migrations import compare
+
+    seen: list[bool] = []
+    path: Path | None = None
+
+    def keep(context: Any, _: Any, scripts: list[MigrationScript]) -> None:
+        """Replaces what Alembic found; it writes no script that is removed from the list."""
+        seen.append(context.opts["target_metadata"] is app_metadata(config))
+        if title is None or not seen[0] or not (comparison.changes or renaming.renames):
+            scripts.clear()
+            return
+        compare.write(
+            scripts[0], comparison, casting(connection), renaming, compare.More(*goal.more)
+        )
+
+    with session(connection) as (alchemy, _), transactions.transaction(connection):
+        renaming, comparison = _renamed(connection, goal)
+        script = run(
+            config,
+            alchemy,
+            lambda command, settings: command.revision(
+                settings, message=title, autogenerate=True, process_revision_directives=keep
+            ),
+            app_tables=_tables(comparison),
+        )
+        if script and not isinstance(script, list):
+            path = Path(script.path)
+        raise Rollback
+    return Found(comparison, seen[0], path)
+
+
+def _renamed(connection: Connection[Any], goal: Goal) -> tuple[Renaming, Comparison]:
+    """Makes the renames in the database; what they are, and what differs then."""
+    from twolane.migrations import renames
+    from twolane.migrations.compare import Renaming
+
+    facts = catalog.read(connection)
+    asked = renames.read(goal.renames, facts, goal.declared)
+    for statement in (sql for rename in asked for sql in rename.statements):
+        connection.execute(statement.encode())
+    comparison = Comparison(goal.base, catalog.read(connection) if asked else facts, goal.declared)
+    following = renames.followers(comparison)
+    for statement, _ in following:
+        connection.execute(statement.encode())
+    if following:
+        comparison = Comparison(goal.base, catalog.read(connection), goal.declared)
+    return Renaming(asked, following), comparison
+
+
+def casting(connection: Connection[Any]) -> Casts:
+    """Finds how Postgres makes one type of another, by trying it on an empty table."""
+    from psycopg import Error, Rollback
+
+    def casts(old: str, new: str) -> str:
+        for using in ("", f"{{0}}::{new}", f"{{0}}::text::{new}"):
+            words = f" using {using.format('c')}" if using else ""
+            try:
+                with connection.transaction():
+                    connection.execute(f"create temporary table trial (c {old})".encode())
+                    connection.execute(f"alter table trial alter c type {new}{words}".encode())
+                    raise Rollback
+            except Error:
+                continue
+            else:
+                return using
+        return f"{{0}}::text::{new}"
+
+    return casts
+
+
+def _tables(comparison: Comparison) -> frozenset[tuple[str, str]]:
+    """The tables that Alembic is to reflect: the app's, without partitions."""
+    names = {i for i in comparison.before if identities.kind(i) == "table"} - comparison.base.keys()
+    shown = {i.removeprefix("table ") for i in names}
+    return frozenset(
+        (identities.unquote(schema), identities.unquote(name))
+        for schema, name in map(
+            identities.split_name, shown & (comparison.tables | comparison.dropped)
+        )
+    )
+
+
+def write_empty(config: Config, title: str) -> Path:
+    """Writes a revision that does nothing yet, for what has to be written by hand."""
+    script = run(config, None, lambda command, settings: command.revision(settings, message=title))
+    return Path(script.path)
+
+
+def merge(config: Config, title: str) -> Path:
+    """Writes a revision that does nothing and builds on every head."""
+    script = run(
+        config, None, lambda command, settings: command.merge(settings, "heads", message=title)
+    )
+    return Path(script.path)
+
+
+def undone(
+    connection: Connection[Any], config: Config, revision: Revision, before: Snapshot
+) -> Snapshot:
+    """The facts after the revision went up and down again; all of it is rolled back.
+
+    A downgrade that can't be made, or not in the upgrade's own transaction, gives the facts before.
+    """
+    from psycopg import Error, Rollback
+
+    facts = before
+    base = revision.down[0] if revision.down else "base"
+    with session(connection) as (alchemy, _), transactions.transaction(connection):
+        ledger.prepare(connection)
+        try:
+            run(config, alchemy, lambda command, settings: command.upgrade(settings, revision.id))
+            run(config, alchemy, lambda command, settings: command.downgrade(settings, base))
+            connection.execute(transactions.RESET)
+            facts = catalog.read(connection)
+        except (Failure, Error):
+            facts = before
+        raise Rollback
+    return facts
