@@ -84,7 +84,7 @@ def bootstrap(
     with work_on(target, console) as work:
         say(f"Bootstrapping target {work.target.name}:")
         found = _prepare(work, confirm, None, dry_run=False)
-        if found.plan.revisions or found.hazards or found.course.rest:
+        if not work.ledger.is_empty and not found.is_empty:
             show(found, as_json(found), dry_run=False)
         _consent(found, None, allow or ())
         _carry_out(work, found)

@@ -10,6 +10,8 @@ from twolane.lanes.status import ADOPT, CAPTURE, DEPLOY, Report
 from twolane.tasks.console import say, warn
 from twolane.tasks.screens import show_changes
 
+_LEVEL = "the lock is what the live database has"
+
 
 def show(report: Report) -> None:
     mark = ", protected" if report.protected else ""
@@ -23,7 +25,9 @@ def show(report: Report) -> None:
         "every SQL file is applied",
     )
     if report.bootstrapped or not report.pending_files:
-        _facts("Mirror", report.drift, "fresh: the lock is what the live database has", "stale")
+        to_come = report.pending_files or report.late_files or report.waiting
+        fresh = "the database was not changed by hand" if to_come else _LEVEL
+        _facts("Mirror", report.drift, f"fresh: {fresh}", "stale")
     else:
         say("Mirror   not compared: this database was never bootstrapped")
     if report.unmade:

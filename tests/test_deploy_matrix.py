@@ -1,0 +1,192 @@
+"""Whatever the state of a database and whatever the change in the repo: a command leads on.
+
+For each pair, `db.deploy` ends in what the repo says, or in a refusal whose own hint, run as it is
+printed, leads there.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+from conftest import NewDatabase, database_name
+from fleets import name_targets
+from service import DEV_MARKERS, Service
+from steps import SQL, add_sql
+
+STATES = ("empty", "level", "behind", "far behind", "drifted", "drifted and behind")
+LATE = """
+create or replace view public.marker_totals with (security_invoker = true) as
+select label, count(*) as total from public.dev_markers group by label;
+drop policy if exists p on public.dev_markers;
+create policy p on public.dev_markers for select to authenticated using (label <> '');
+create or replace function public.first_label() returns text language sql stable
+set search_path = '' as 'select label from public.dev_markers limit 1';
+revoke all on function public.first_label() from public;
+"""
+NOTE = DEV_MARKERS + "    note: Mapped[str | None]\n"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of the repo: the new `app.py`, a revision written by hand or generated, files."""
+
+    app: str | None = None
+    upgrade: str | None = None
+    late: str | None = None
+    early: str | None = None
+
+
+ON_VIEW = "drop view if exists public.marker_totals;\ncreate or replace view"
+CHANGES = {
+    "table": Change(
+        DEV_MARKERS + DEV_MARKERS.replace("DevMarkers", "Two").replace("dev_m", "m"),
+    ),
+    "column, and a view over it": Change(
+        NOTE,
+        late=LATE.replace("create or replace view", ON_VIEW).replace(
+            "select label,", "select label, max(note) as note,"
+        ),
+    ),
+    "view dropped": Change(
+        late=re.sub(
+            r"create or replace view.*?;",
+            "drop view if exists public.marker_totals;",
+            LATE,
+            flags=re.S,
+        )
+    ),
+    "function changed": Change(late=LATE.replace("limit 1", "order by label limit 1")),
+    "policy changed": Change(late=LATE.replace("label <> ''", "label = 'x'")),
+    "file and revision": Change(
+        NOTE,
+        early="create table if not exists public.tags (id uuid primary key);\n"
+        "alter table public.tags enable row level security;",
+    ),
+    "column renamed": Change(
+        DEV_MARKERS.replace("label:", "title:"),
+        'op.alter_column("dev_markers", "label", new_column_name="title")',
+        LATE.replace("select label,", "select title as label,")
+        .replace("by label", "by title")
+        .replace("(label", "(title")
+        .replace("select label from", "select title from"),
+    ),
+    "table renamed": Change(
+        DEV_MARKERS.replace('"dev_markers"', '"markers"'),
+        'op.rename_table("dev_markers", "markers")\n'
+        'op.execute("alter table markers rename constraint dev_markers_pkey to markers_pkey")',
+        LATE.replace("dev_markers", "markers"),
+    ),
+    "column dropped": Change(
+        DEV_MARKERS.replace("    label: Mapped[str]\n", ""),
+        late=LATE.replace("create or replace view", ON_VIEW)
+        .replace("select label, count(*) as total", "select id, count(*) as total")
+        .replace("by label", "by id")
+        .replace("label <> ''", "id is not null")
+        .replace("select label from", "select id::text from"),
+    ),
+    "type under a view": Change(
+        DEV_MARKERS.replace("Mapped[str]\n", "Mapped[str] = mapped_column(String(80))\n").replace(
+            "class DevMarkers", "from sqlalchemy import String\n\n\nclass DevMarkers"
+        ),
+    ),
+}
+
+
+def run(service: Service, *arguments: str) -> tuple[int, str, str]:
+    done = service.invoke(*arguments, code=None)
+    return done.code, done.out, done.err
+
+
+def deploy(service: Service, target: str) -> list[str]:
+    """Deploys by the hints; the commands that were run."""
+    todo, ran = ["db.deploy", "--target", target], []
+    for _ in range(8):
+        ran.append(shlex.join(todo))
+        code, out, err = run(service, *todo)
+        if code == 0 and todo[0] == "db.deploy":
+            return ran
+        if code == 0:
+            todo = ["db.deploy", "--target", target]
+            continue
+        first = re.findall(r"First:  (.*)", err)[-1]
+        if consents := re.findall(r"--allow \S+", first):
+            todo += [word for consent in consents for word in consent.split()]
+        else:
+            command = re.search(r"invoke (db\.[^;`(]*)", first)
+            assert command, f"{ran}: {first}\n{err}"
+            todo = shlex.split(command[1])
+    raise AssertionError("\n".join([*ran, out, err]))
+
+
+@pytest.fixture
+def based(pushed: Service) -> Service:
+    add_sql(pushed, "30_t.sql", LATE, after=True)
+    pushed.invoke("db.apply")
+    pushed.invoke("db.sync")
+    pushed.commit()
+    return pushed
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_every_state_is_led_to_what_the_repo_says(
+    name: str, based: Service, ready_service: Service, new_database: NewDatabase, platform: str
+) -> None:
+    change, service = CHANGES[name], based
+    own = database_name(service.env["DATABASE_URL"])
+    service.sql("insert into dev_markers (label) values ('kept')")
+    service.invoke("db.status")
+    urls = {
+        "empty": new_database(platform),
+        "reference": new_database(platform),
+        "behind": new_database(own),
+        "far behind": new_database(database_name(ready_service.env["DATABASE_URL"])),
+        "drifted and behind": new_database(own),
+    }
+    if change.late:
+        service.write(f"{SQL}/30_t.sql", change.late)
+    if change.early:
+        add_sql(service, "20_early.sql", change.early)
+    if change.app and change.upgrade:
+        service.invoke("db.gen", "--empty", "-m", "change")
+        service.edit_revision(change.upgrade)
+        service.write_app(change.app)
+    if change.early:
+        deploy(service, "default")
+        service.invoke("db.sync")
+    if change.app and not change.upgrade:
+        service.write_app(change.app)
+        service.invoke("db.gen", "-m", "change")
+    deploy(service, "default")
+    service.invoke("db.sync")
+    assert run(service, "db.gen", "-m", "more")[:2] == (0, "✓ No schema changes.\n")
+    service.commit()
+    urls |= {"level": new_database(own), "drifted": new_database(own)}
+    for state in ("drifted", "drifted and behind"):
+        with psycopg.connect(urls[state], autocommit=True) as connection:
+            connection.execute("alter table contacts add column fax text")
+    name_targets(service, **{state.replace(" ", "_"): url for state, url in urls.items()})
+    service.commit()
+    service.invoke("db.bootstrap", "--target", "reference")
+    lock = service.read("supabase/schema.lock.json")
+    for state in STATES if name == "table" else STATES[:1] + STATES[2:4] + STATES[5:]:
+        target = state.replace(" ", "-")
+        ran = deploy(service, target)
+        print(name, "|", state, "|", ran[1:])
+        code, out, _ = run(service, "db.diff", "--source", "reference", "--target", target)
+        if "drift" in state:
+            assert "fax" in out and "1 fact" in out, f"{state}: {out}"
+            assert "fax" in service.read("supabase/schema.lock.json")
+            service.git("checkout", "--quiet", ".")
+        else:
+            assert code == 0, f"{state}: {out}"
+            assert run(service, "db.sync", "--check", "--target", target)[0] == 0
+            assert "Next     nothing to do" in service.invoke("db.status", "--target", target).out
+        assert service.read("supabase/schema.lock.json") == lock
+        if state in ("level", "behind", "drifted", "drifted and behind"):
+            table = "markers" if name == "table renamed" else "dev_markers"
+            with psycopg.connect(urls[state]) as connection:
+                assert connection.execute(f"select count(*) from {table}").fetchone() == (1,)
