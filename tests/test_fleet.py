@@ -44,7 +44,8 @@ def test_at_a_failure_a_push_stops_or_carries_on_as_told(five: Fleet) -> None:
     assert [row[0] for row in rows(done.out).values()] == ["done", "refused", *["not started"] * 3]
     assert rows(done.out)["eu-2"] == ["refused", "G03 stale-mirror"]
     assert "eu-2:\n✗ db.push refused · G03 stale-mirror\n" in done.err
-    assert "    + column public.contacts.nickname   text\n  First:  invoke db.sync\n" in done.err
+    hint = "  First:  invoke db.sync --target eu-2\n"
+    assert f"    + column public.contacts.nickname   text\n{hint}" in done.err
     assert "✗ 5 targets: 1 done, 1 refused, 3 not started." in done.err
     assert five.pushed() == {"eu-1"}
 

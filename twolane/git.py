@@ -19,6 +19,36 @@ def commit_id(root: Path) -> str | None:
     return found.stdout.strip() if found.returncode == 0 else None
 
 
+def line(root: Path, *arguments: str) -> str | None:
+    """What git prints, without the line's end; None where it fails, or prints nothing."""
+    try:
+        done = _git(root, *arguments)
+    except OSError:
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def roots(root: Path) -> list[str]:
+    """The first commits of what is checked out; none where the history is not all there."""
+    found = line(root, "rev-list", "--max-parents=0", "HEAD") if is_complete(root) else None
+    return found.split() if found else []
+
+
+def is_complete(root: Path) -> bool:
+    """Whether it is a repo that has commits, with the whole of its history."""
+    shallow = line(root, "rev-parse", "--is-shallow-repository")
+    return shallow == "false" and line(root, "rev-parse", "--verify", "HEAD") is not None
+
+
+def has(root: Path, commit: str) -> bool:
+    return line(root, "cat-file", "-t", commit) == "commit"
+
+
+def folder(root: Path) -> str:
+    """The folder's path in its repo, with `/` at its end; empty for the repo's own, or without."""
+    return line(root, "rev-parse", "--show-prefix") or ""
+
+
 def commit(root: Path, paths: Sequence[Path], message: str) -> str:
     """Commits these paths and nothing else; returns git's own summary line.
 

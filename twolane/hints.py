@@ -30,8 +30,13 @@ def on(text: str, target: str | None) -> str:
     """The text with the target in each command that lacks one; the same text for None."""
     if target is None or "invoke db." not in text:
         return text
-    there = f" --target {shlex.quote(target)}"
+    there = option(target)
     return _COMMAND.sub(lambda c: f"{c[0]}{there if c[1] in ON_A_TARGET else ''}", text)
+
+
+def option(target: str) -> str:
+    """What a command gets: the option, quoted for the shell, with the space before it."""
+    return f" --target {shlex.quote(target)}"
 
 
 def in_report(value: Any, target: str | None) -> Any:

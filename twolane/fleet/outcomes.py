@@ -127,6 +127,16 @@ def alike(
     return groups
 
 
+def words(outcome: Outcome) -> str:
+    """What a failure says, for people; its hints carry the target."""
+    return outcome.output or outcome.message
+
+
+def words_of_any_target(outcome: Outcome) -> str:
+    """The same without the target in its hints: what several targets say alike is said once."""
+    return words(outcome).replace(hints.option(outcome.target), "")
+
+
 def warnings(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
     """What the server said of an SQL file → the targets where it did."""
     groups: dict[str, list[str]] = {}

@@ -1,22 +1,54 @@
-"""G01 target: protects production from a step that was meant for another database.
+"""G01 target: protects a database from a step that was meant for another.
 
-A protected database is changed by somebody who writes its name, and never from CI.
+A protected database is changed by somebody who writes its name, and never from CI; one of another
+service is not changed; nor is one by mistake that has tables, and was never twolane's.
 """
 
 from __future__ import annotations
 
 from twolane.config import Config, Target
 from twolane.guards.refusal import Refusal
-from twolane.repo.ledger import Ledger
+from twolane.state.contact import Contact
+from twolane.text import shortened
 
 
-def target(config: Config, target: Target, ledger: Ledger, confirm: str | None) -> Refusal | None:
-    """G01: production is changed on purpose, or not at all.
+def target(
+    config: Config, contact: Contact, confirm: str | None, plan: str | None = None
+) -> Refusal | None:
+    """G01: a database is changed on purpose, or not at all.
 
-    A database is protected by `pyproject.toml`, or by the label that it contains, so its URL is
-    also refused under another name.
+    plan: the digest of a plan that a person approved, which lets CI change a protected one.
     """
-    name = ledger.protected_as or (target.name if target.protected else None)
+    is_approved = config.in_ci and plan is not None
+    return (
+        own_service(contact, confirm)
+        or (None if is_approved else protected(config, contact, confirm))
+        or first_contact(contact, confirm)
+    )
+
+
+def own_service(contact: Contact, confirm: str | None) -> Refusal | None:
+    """G01: another service's database is not changed, unless it changes hands on purpose."""
+    if contact.another is None or _consents(confirm, f"service:{contact.another.name}"):
+        return None
+    first = f"correct the URL in {contact.target.variable}, or name the right --target"
+    return Refusal(
+        "G01",
+        "target",
+        f"The database of target {contact.target.name} belongs to another service, "
+        f"{contact.another.name}.",
+        f"{first}; if this repo takes it over, repeat with "
+        f"--confirm service:{contact.another.name}",
+    )
+
+
+def protected(config: Config, contact: Contact, confirm: str | None) -> Refusal | None:
+    """G01: production is changed by its name, and from a person's machine.
+
+    A database is protected by `pyproject.toml`, under whatever URL it is reached, or by the label
+    that it contains.
+    """
+    name = contact.protected_as
     if name is None:
         return None
     if config.in_ci:
@@ -26,8 +58,9 @@ def target(config: Config, target: Target, ledger: Ledger, confirm: str | None) 
             f"{name} is protected, and this runs in CI:",
             "run it from a person's machine",
         )
-    if confirm != name:
-        known = "" if name == target.name else f" (reached as target {target.name})"
+    if not _consents(confirm, name):
+        reached = contact.target.name
+        known = "" if name == reached else f" (reached as target {reached})"
         return Refusal(
             "G01",
             "target",
@@ -35,6 +68,25 @@ def target(config: Config, target: Target, ledger: Ledger, confirm: str | None) 
             f"repeat with --confirm {name}",
         )
     return None
+
+
+def first_contact(contact: Contact, confirm: str | None) -> Refusal | None:
+    """G01: a database that has tables is no empty one, although twolane was never in it."""
+    name = contact.protected_as or contact.target.name
+    if not contact.unknown or _consents(confirm, name):
+        return None
+    return Refusal(
+        "G01",
+        "target",
+        "twolane never changed this database, and it has tables that the repo does not know:",
+        f"invoke db.adopt, to bring them in; to build beside them, repeat with --confirm {name}",
+        details=shortened(contact.unknown),
+    )
+
+
+def _consents(confirm: str | None, name: str) -> bool:
+    """Whether `--confirm` has the name; it takes several with commas."""
+    return name in (confirm or "").split(",")
 
 
 def embedded_only(target: Target) -> Refusal | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -54,13 +54,20 @@ def place(config: Config, target: Target) -> tuple[Any, ...] | None:
     if not target.variable or not (url := config.environment.get(target.variable)):
         return None
     found = urls.parse(url, target.variable)
-    host, user = str(found.get("host", "")), str(found.get("user", ""))
-    if host.endswith(".pooler.supabase.com"):
-        # All projects of a region share this host; the user's name identifies the project.
-        return (user.partition(".")[2], found.get("dbname"), found.get("options"))
-    if host.startswith("db.") and host.endswith(".supabase.co"):
-        return (host.split(".")[1], found.get("dbname"), found.get("options"))
+    if named := project(found):
+        return (named, found.get("dbname"), found.get("options"))
     return (
         *(found.get(key) for key in ("host", "hostaddr", "dbname", "service")),
         found.get("port", "5432"),
     )
+
+
+def project(found: Mapping[str, Any]) -> str | None:
+    """The Supabase project that libpq's parameters lead to; None for another server."""
+    host, user = str(found.get("host", "")), str(found.get("user", ""))
+    if host.endswith(".pooler.supabase.com"):
+        # All projects of a region share this host; the user's name identifies the project.
+        return user.partition(".")[2]
+    if host.startswith("db.") and host.endswith(".supabase.co"):
+        return host.split(".")[1]
+    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from psycopg import Connection
@@ -17,7 +18,8 @@ from twolane.postgres import connections, reach, urls
 from twolane.repo import contents, ledger
 from twolane.repo.contents import Repo
 from twolane.repo.ledger import Ledger
-from twolane.state import rehearsal, stand, state
+from twolane.state import contact, rehearsal, stand, state
+from twolane.state.contact import Contact
 from twolane.state.rehearsal import Course, Steps
 from twolane.state.state import State
 from twolane.telling import Tell
@@ -51,6 +53,16 @@ class Work:
         """Reads the current state."""
         return state.read_state(self.repo, self.target, self.connection, self.tell.working)
 
+    @cached_property
+    def contact(self) -> Contact:
+        """Whose database it is; read before a command changes it, and written there afterwards."""
+        return contact.read(self.repo, self.target, self.connection, self.ledger)
+
+    def sign(self) -> None:
+        """Writes into a database that was changed whose it is."""
+        if "contact" in vars(self):
+            contact.sign(self.repo, self.contact, self.connection, self.ledger)
+
 
 @contextmanager
 def work_on(name: str | None, tell: Tell) -> Iterator[Work]:
@@ -58,7 +70,9 @@ def work_on(name: str | None, tell: Tell) -> Iterator[Work]:
     repo = contents.read_repo(config.load())
     target = reach.protected_twin(repo.config, repo.config.target(name))
     with reach.connect(repo.config, target) as connection:
-        yield Work(repo, target, connection, ledger.read(connection), tell)
+        work = Work(repo, target, connection, ledger.read(connection), tell)
+        yield work
+        work.sign()
 
 
 @contextmanager

@@ -46,7 +46,8 @@ def adopt(
         before = write.present(work.config)
         refuse(
             write.begun(work.repo, work.ledger, before.own),
-            guards.target(work.config, work.target, work.ledger, confirm) if record else None,
+            guards.own_service(work.contact, confirm) if record else None,
+            guards.protected(work.config, work.contact, confirm) if record else None,
         )
         found = prepare.prepare(work, before.starter)
         write.write(found, before)

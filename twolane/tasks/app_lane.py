@@ -199,7 +199,7 @@ def _plan(work: Work, confirm: str | None, to: str | None) -> tuple[State, Plan,
     from twolane.state.rehearsal import Steps
 
     refuse(
-        guards.target(work.config, work.target, work.ledger, confirm),
+        guards.target(work.config, work.contact, confirm),
         guards.order(work.repo),
         guards.history(work.repo, work.ledger),
     )

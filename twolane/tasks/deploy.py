@@ -97,9 +97,8 @@ def _prepare(work: Work, confirm: str | None, plan: str | None, dry_run: bool) -
     from twolane.deploy import deployment
     from twolane.guards import guards
 
-    approved = dry_run or (work.config.in_ci and plan is not None)
     refuse(
-        None if approved else guards.target(work.config, work.target, work.ledger, confirm),
+        None if dry_run else guards.target(work.config, work.contact, confirm, plan),
         guards.order(work.repo),
         guards.history(work.repo, work.ledger),
         guards.older_checkout(work.repo, work.ledger),

@@ -109,11 +109,9 @@ def _report(done: Done, json: bool, aloud: Mapping[str, Show]) -> None:
         with console.about(found[0].target):
             aloud[found[0].outcome](report)
         print()
-    for output, found in outcomes.alike(
-        done.of(*outcomes.FAILED), lambda outcome: outcome.output or outcome.message
-    ):
+    for _, found in outcomes.alike(done.of(*outcomes.FAILED), outcomes.words_of_any_target):
         _head(found, sys.stderr)
-        print(f"{clean(output)}\n", file=sys.stderr)
+        print(f"{clean(outcomes.words(found[0]))}\n", file=sys.stderr)
     for line, names in outcomes.warnings(done.of(outcomes.DONE)).items():
         console.warn(f"{', '.join(names)}: {line}")
     _show_table(outcomes.table(done.outcomes), done.outcomes)

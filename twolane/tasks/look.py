@@ -128,7 +128,7 @@ def psql(
     from twolane.state.connected import work_on
 
     with work_on(target, console) as work:
-        refuse(guards.target(work.config, work.target, work.ledger, confirm))
+        refuse(guards.protected(work.config, work.contact, confirm))
         if platform:
             refuse(guards.plain_only(work.target, databases.has_platform(work.connection)))
             databases.load_platform(work.connection)

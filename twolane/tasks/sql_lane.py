@@ -54,7 +54,7 @@ def apply(
     names = [Path(name).name for name in file or ()]
     with work_on(target, console) as work:
         refuse(
-            guards.target(work.config, work.target, work.ledger, confirm),
+            guards.target(work.config, work.contact, confirm),
             guards.order(work.repo),
             guards.applied_history(work.repo, work.ledger),
             None if names else guards.older_checkout(work.repo, work.ledger),
