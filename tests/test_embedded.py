@@ -279,7 +279,7 @@ def test_a_database_wanted_by_many_at_once_is_made_once(server: PostgresServer) 
 
     def make(name: str) -> None:
         with connections.open_connection(parameters, "Connecting") as maintenance:
-            databases.ensure_database(maintenance, parameters, name, [])
+            databases.ensure_database(maintenance, name, [])
 
     names = [f"wanted_{uuid4().hex}" for _ in range(3)]
     with ThreadPoolExecutor(6) as pool:

@@ -19,7 +19,7 @@ def alone(config: Config) -> Iterator[None]:
     from filelock import FileLock
 
     folder = config.home
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     with FileLock(folder / "files.lock"):
         yield
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twolane.adopt.blocks import block, render
-from twolane.postgres import transactions
+from twolane.postgres import supautils, transactions
 from twolane.postgres.dump import Entry
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ def taken(connection: Connection[Any], entries: Sequence[Entry]) -> Iterator[Ent
         for entry in entries:
             try:
                 with connection.transaction():
-                    connection.execute(render([block(entry)]).encode())
+                    text = render([block(entry)])
+                    connection.execute(supautils.raised(connection, text).encode())
             except psycopg.Error:
                 continue
             yield entry

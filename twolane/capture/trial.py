@@ -10,6 +10,7 @@ from twolane.ddl import render
 from twolane.ddl.render import Rank, Statement
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Change, Snapshot
+from twolane.postgres import supautils
 from twolane.postgres.transactions import transaction
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def _try(connection: Connection[Any], sql: str) -> str:
 
     try:
         with connection.transaction():
-            connection.execute(sql.encode())
+            connection.execute(supautils.raised(connection, sql).encode())
     except psycopg.Error as error:
         return error.diag.message_primary or str(error)
     return ""

@@ -11,7 +11,7 @@ from twolane.doctor.findings import error, info, warning
 from twolane.doctor.server import available, command, reading
 from twolane.guards.checks import examines
 from twolane.guards.findings import Finding
-from twolane.postgres import connections, databases
+from twolane.postgres import databases
 from twolane.postgres.transactions import ADVISORY_LOCK
 from twolane.shadow import shadow
 
@@ -183,10 +183,7 @@ def shadow_server(config: Config) -> Shadow:
     Raises:
         Failure: it does not start, or can't be reached.
     """
-    opening = connections.open_connection(
-        {"dbname": "postgres"} | shadow.parameters(config), "Connecting to the shadow's server"
-    )
-    with opening as connection:
+    with shadow.maintenance(shadow.server(config)) as connection:
         superuser = connection.execute(
             "select rolsuper from pg_catalog.pg_roles where rolname = current_user"
         ).fetchone()

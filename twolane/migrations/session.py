@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from twolane.config import Config
 from twolane.errors import Failure, from_postgres, from_user_code, place_in_user_code
 from twolane.migrations import dependents
+from twolane.postgres import supautils
 
 if TYPE_CHECKING:
     from alembic.config import Config as AlembicConfig
@@ -41,12 +42,15 @@ def session(connection: Connection[Any]) -> Iterator[tuple[Any, list[str]]]:
     )
     statements: list[str] = []
 
-    @event.listens_for(engine, "before_cursor_execute")
-    def note(_c: Any, _cursor: Any, statement: str, given: Any, _context: Any, many: bool) -> None:
+    @event.listens_for(engine, "before_cursor_execute", retval=True)
+    def note(
+        _c: Any, _cursor: Any, statement: str, given: Any, _context: Any, many: bool
+    ) -> tuple[str, Any]:
         if not _OWN_STATEMENT.match(statement.strip()):
             client = ClientCursor(connection)
             sets = given if many else [given]
             statements.extend(client.mogrify(statement, each).strip() for each in sets)
+        return (statement if given else supautils.raised(connection, statement)), given
 
     with engine.connect() as alchemy:
         statements.clear()

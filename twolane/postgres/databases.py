@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from twolane.config import Config
@@ -25,15 +25,38 @@ if TYPE_CHECKING:
 PLATFORM = Path(__file__).with_name("platform.sql")
 
 
+class Fill(NamedTuple):
+    """What a new database is filled with. parameters: of the connection that `work` gets."""
+
+    parameters: dict[str, Any]
+    work: Callable[[Connection[Any]], None]
+
+
+class Server(NamedTuple):
+    """A server of ours. role: parameters of who runs SQL. administrator: of who makes databases.
+
+    They are the same where the role that the server is reached with is no superuser.
+    """
+
+    role: dict[str, Any]
+    administrator: dict[str, Any]
+
+
 def local_database(config: Config) -> dict[str, Any]:
     """Parameters of the embedded database, made with the platform stub if it is new."""
-    server = embedded.server(config)
-    with open_connection(
-        server | {"dbname": "postgres"}, "Connecting to the embedded server"
-    ) as maintenance:
-        lay = partial(load_platform, own=config.own_schemas)
-        ensure_database(maintenance, server, embedded.LOCAL_DATABASE, [lay])
-    return server | {"dbname": embedded.LOCAL_DATABASE}
+    server = embedded_server(config)
+    with _maintenance(server) as maintenance:
+        stub = Fill(
+            server.administrator, partial(load_platform, own=config.own_schemas, role=embedded.ROLE)
+        )
+        ensure_database(maintenance, embedded.LOCAL_DATABASE, [stub], owner=embedded.ROLE)
+    return server.role | {"dbname": embedded.LOCAL_DATABASE}
+
+
+def _maintenance(server: Server) -> AbstractContextManager[Connection[Any]]:
+    return open_connection(
+        {"dbname": "postgres"} | server.administrator, "Connecting to the embedded server"
+    )
 
 
 def drop(maintenance: Connection[Any], name: str, force: bool = True) -> None:
@@ -60,18 +83,15 @@ def abandoned(maintenance: Connection[Any], prefix: str) -> list[str]:
 
 
 @contextmanager
-def clone(server: dict[str, Any], database: str) -> Iterator[dict[str, Any]]:
-    """Connection parameters of a throw-away copy of a database on the embedded server."""
+def clone(server: Server, database: str) -> Iterator[dict[str, Any]]:
+    """Connection parameters of a throw-away copy of a database, for the role that runs SQL."""
     name = f"clone_{int(time.time())}_{uuid4().hex}"
-    opening = partial(
-        open_connection, {"dbname": "postgres"} | server, "Connecting to the embedded server"
-    )
-    with opening() as maintenance:
-        ensure_database(maintenance, server, name, [], database)
+    with _maintenance(server) as maintenance:
+        ensure_database(maintenance, name, [], database, server.role["user"])
     try:
-        yield server | {"dbname": name}
+        yield server.role | {"dbname": name}
     finally:
-        with opening() as maintenance:
+        with _maintenance(server) as maintenance:
             drop(maintenance, name)
 
 
@@ -96,25 +116,29 @@ def _clones(maintenance: Connection[Any]) -> list[str]:
     return [name for (name,) in rows]
 
 
+def embedded_server(config: Config) -> Server:
+    """The embedded server; starts it if necessary."""
+    role = embedded.server(config)
+    return Server(role, embedded.administrator(config, role))
+
+
 def drop_local(config: Config) -> None:
-    server = embedded.server(config)
-    with open_connection(
-        server | {"dbname": "postgres"}, "Connecting to the embedded server"
-    ) as maintenance:
+    with _maintenance(embedded_server(config)) as maintenance:
         drop(maintenance, embedded.LOCAL_DATABASE)
 
 
 def ensure_database(
     maintenance: Connection[Any],
-    server: dict[str, Any],
     name: str,
-    fills: Sequence[Callable[[Connection[Any]], None]],
+    fills: Sequence[Fill],
     template: str = "template0",
+    owner: str | None = None,
 ) -> None:
     """Makes a database that is complete or absent: filled under another name, then renamed.
 
     Each of `fills` gets its own connection, so that it finds the settings (`search_path`) that the
-    previous one gave the database. If two run at once, the slower drops its own draft.
+    previous one gave the database. owner: by default, the role that connects. If two run at once,
+    the slower drops its own draft.
     """
     from psycopg import errors, sql
 
@@ -122,15 +146,19 @@ def ensure_database(
         return
     draft = f"{name}_draft_{maintenance.info.backend_pid}"
     drop(maintenance, draft)
-    copy = sql.SQL("create database {} template {}").format(
-        sql.Identifier(draft), sql.Identifier(template)
+    copy = sql.SQL("create database {} template {} owner {}").format(
+        sql.Identifier(draft),
+        sql.Identifier(template),
+        sql.Identifier(owner or maintenance.info.user),
     )
     _patiently(lambda: maintenance.execute(copy))
     try:
         _copy_settings(maintenance, template, draft)
         for fill in fills:
-            with open_connection(server | {"dbname": draft}, f"Making {name}") as connection:
-                fill(connection)
+            with open_connection(
+                fill.parameters | {"dbname": draft}, f"Making {name}"
+            ) as connection:
+                fill.work(connection)
         maintenance.execute(
             sql.SQL("alter database {} rename to {}").format(
                 sql.Identifier(draft), sql.Identifier(name)
@@ -186,14 +214,20 @@ def _patiently(work: Callable[[], object]) -> None:
     work()
 
 
-def load_platform(connection: Connection[Any], own: Sequence[str] = ()) -> None:
+def load_platform(
+    connection: Connection[Any], own: Sequence[str] = (), role: str | None = None
+) -> None:
     """Runs the stub of what Supabase provides, without the schemas that the service has as its own.
+
+    role: who stands in for Supabase's `postgres`; by default, the role that connects.
 
     It is for databases that we made ourselves, and for those that are plainly not Supabase's.
     """
     from psycopg import sql
 
     with transaction(connection):
+        if role:
+            connection.execute("select set_config('twolane.role', %s, true)", (role,))
         connection.execute(PLATFORM.read_bytes())
         for name in own:
             drop = sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(name))

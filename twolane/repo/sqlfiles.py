@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from twolane.errors import Failure, from_postgres
-from twolane.postgres import exposure, transactions
+from twolane.postgres import exposure, supautils, transactions
 from twolane.repo import opened
 from twolane.sql import Statement, statements
 
@@ -58,7 +58,7 @@ def run(connection: Connection[Any], file: SqlFile) -> list[str]:
     before = exposure.open_relations(connection)
     for statement in found:
         try:
-            connection.execute(statement.text.encode())
+            connection.execute(supautils.raised(connection, statement.text).encode())
         except psycopg.errors.LockNotAvailable:
             raise  # the caller tries the whole transaction again
         except psycopg.Error as error:

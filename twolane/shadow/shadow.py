@@ -23,6 +23,7 @@ from twolane.errors import Failure, Unreachable
 from twolane.facts import catalog
 from twolane.facts.catalog import Snapshot
 from twolane.postgres import connections, databases, embedded, standins, transactions, urls
+from twolane.postgres.databases import Fill, Server
 from twolane.repo import ledger, sqlfiles
 from twolane.repo.revisions import Revision
 from twolane.repo.sqlfiles import FileFailure, SqlFile
@@ -172,7 +173,7 @@ def _read_facts(path: Path) -> Snapshot:
 @contextmanager
 def connect(config: Config, database: str) -> Iterator[Connection[Any]]:
     """A connection to a database of the shadow's server."""
-    found = parameters(config) | {"dbname": database}
+    found = server(config).role | {"dbname": database}
     try:
         with connections.open_connection(found, "Connecting to the shadow") as connection:
             yield connection
@@ -186,42 +187,47 @@ def connect(config: Config, database: str) -> Iterator[Connection[Any]]:
 @contextmanager
 def clone(config: Config, database: str) -> Iterator[dict[str, Any]]:
     """Connection parameters of a throw-away copy of one of the shadow's databases."""
-    with databases.clone(parameters(config), database) as found:
+    with databases.clone(server(config), database) as found:
         yield found
 
 
 def discard(config: Config, database: str) -> None:
     """Drops the database and facts of a broken step; the next replay makes them again."""
     _facts_file(config, database).unlink(missing_ok=True)
-    with _maintenance(parameters(config)) as maintenance:
-        databases.drop(maintenance, database)
+    with maintenance(server(config)) as connection:
+        databases.drop(connection, database)
 
 
-def _maintenance(server: dict[str, Any]) -> AbstractContextManager[Connection[Any]]:
+def maintenance(server: Server) -> AbstractContextManager[Connection[Any]]:
+    """A connection for making and dropping databases, which runs nobody else's SQL."""
     return connections.open_connection(
-        {"dbname": "postgres"} | server, "Connecting to the shadow's server"
+        {"dbname": "postgres"} | server.administrator, "Connecting to the shadow's server"
     )
 
 
 def _build(config: Config, chain: Sequence[tuple[str, Step]]) -> None:
-    server = parameters(config)
+    ours = server(config)
+    role = ours.role["user"]
+    lay = partial(databases.load_platform, own=config.own_schemas, role=role)
+    stub = Fill(ours.administrator, lay)
     template = "template0"
-    with _maintenance(server) as maintenance:
+    with maintenance(ours) as connection:
         for name, step in chain:
-            lay = partial(databases.load_platform, own=config.own_schemas)
-            stub = [lay] if template == "template0" else []
-            databases.ensure_database(maintenance, server, name, [*stub, step.run], template)
-            _write_facts(config, server, name)
+            fills = [stub] if template == "template0" else []
+            databases.ensure_database(
+                connection, name, [*fills, Fill(ours.role, step.run)], template, role
+            )
+            _write_facts(config, ours.role, name)
             template = name
-        _prune(config, maintenance, {name for name, _ in chain})
+        _prune(config, connection, {name for name, _ in chain})
 
 
-def _write_facts(config: Config, server: dict[str, Any], name: str) -> None:
+def _write_facts(config: Config, role: dict[str, Any], name: str) -> None:
     path = _facts_file(config, name)
     if path.exists():
         return
     with connections.open_connection(
-        server | {"dbname": name}, "Connecting to the shadow"
+        role | {"dbname": name}, "Connecting to the shadow"
     ) as connection:
         text = json.dumps(dict(catalog.read(connection)), ensure_ascii=False)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -249,10 +255,13 @@ def _prune(config: Config, maintenance: Connection[Any], used: set[str]) -> None
             continue
 
 
-def parameters(config: Config) -> dict[str, Any]:
-    """Connection parameters of the shadow's server, without a database; starts it if needed."""
+def server(config: Config) -> Server:
+    """The shadow's server; starts it if needed."""
     url = config.environment.get(VARIABLE)
-    return urls.parse(url, VARIABLE) if url else embedded.server(config)
+    if not url:
+        return databases.embedded_server(config)
+    parameters = urls.parse(url, VARIABLE)
+    return Server(parameters, parameters)
 
 
 def _facts_file(config: Config, name: str) -> Path:

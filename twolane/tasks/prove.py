@@ -197,5 +197,5 @@ def _clone_of_local(settings: Config) -> Iterator[dict[str, Any]]:
     from twolane.postgres import databases, embedded
 
     databases.local_database(settings)
-    with databases.clone(embedded.server(settings), embedded.LOCAL_DATABASE) as found:
+    with databases.clone(databases.embedded_server(settings), embedded.LOCAL_DATABASE) as found:
         yield found

@@ -1,0 +1,159 @@
+"""A cluster of the embedded server: its data folder, who runs it, its two roles."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from twolane.errors import Failure
+from twolane.postgres import place
+
+# As on Supabase: the superuser, and the role of a project.
+ADMINISTRATOR, ROLE = "supabase_admin", "postgres"
+
+
+@dataclass(frozen=True)
+class Postmaster:
+    """What `postmaster.pid` tells: a process, its data folder, its port.
+
+    The file's lines (src/include/utils/pidfile.h): pid, data folder, start time, port, socket
+    folder, address, shared memory, status.
+    """
+
+    pid: int
+    data: Path
+    port: int
+    is_ready: bool
+
+    def is_of(self, folder: Path) -> bool:
+        """Whether it is the server of this data folder, and not that of a folder it is a copy of.
+
+        A server that was moved with its folder still works in it.
+        """
+        if self.data.resolve() == folder.resolve():
+            return True
+        try:
+            return Path(f"/proc/{self.pid}/cwd").samefile(folder)
+        except OSError:
+            return False
+
+
+def postmaster(folder: Path) -> Postmaster | None:
+    """The process that the data folder's `postmaster.pid` names, whether or not it lives."""
+    try:
+        lines = (folder / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+        return Postmaster(int(lines[0]), Path(lines[1]), int(lines[3]), lines[7].strip() == "ready")
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def forget_foreign(folder: Path) -> None:
+    """Removes `postmaster.pid` from a folder that was copied together with it.
+
+    Raises:
+        Failure: it may be this folder's own server, from before the folder moved.
+    """
+    found = postmaster(folder)
+    if found is None or found.is_of(folder):
+        return
+    its_own = postmaster(found.data)
+    if _lives(found.pid) and not (its_own and its_own.pid == found.pid):
+        raise Failure(
+            f"Process {found.pid} may be the server of this folder, from when it was {found.data}.",
+            f"End it, if it is a Postgres (kill -INT {found.pid}); else remove "
+            f"{folder / 'postmaster.pid'}. Then run the same command again.",
+        )
+    (folder / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def as_server_user() -> dict[str, Any]:
+    """What makes `subprocess` run a program as the server's user."""
+    user = place.server_user()
+    return {"user": user.uid, "group": user.gid, "extra_groups": []} if user else {}
+
+
+def log(folder: Path) -> IO[bytes]:
+    """The server's log, open for more."""
+    handle = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    if user := place.server_user():
+        os.fchown(handle, user.uid, user.gid)
+    return os.fdopen(handle, "ab")
+
+
+def initialise(programs: Path, folder: Path, secret: str) -> None:
+    """Makes the data folder, whole or not at all.
+
+    Raises:
+        OSError: there is something in it already. CalledProcessError: initdb fails.
+    """
+    draft = folder.with_name(f".{folder.name}.{os.getpid()}")
+    handed = folder.with_name(f".{folder.name}.{os.getpid()}.password")
+    try:
+        place.write_secret(handed, secret)
+        if user := place.server_user():
+            os.chown(handed, user.uid, user.gid)
+        subprocess.run(
+            [
+                programs / "initdb",
+                f"--pgdata={draft}",
+                f"--username={ADMINISTRATOR}",
+                f"--pwfile={handed}",
+                "--auth=scram-sha-256",
+                "--encoding=utf8",
+            ],
+            check=True,
+            capture_output=True,
+            text=True,
+            cwd=folder.parent,
+            **as_server_user(),
+        )
+        draft.rename(folder)
+    finally:
+        handed.unlink(missing_ok=True)
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+# What `postgres` has on Supabase, https://github.com/supabase/postgres (migrations/db): no
+# superuser, and what supautils lets it set.
+_ROLE = """
+do $$ begin
+  if to_regrole('postgres') is null then
+    create role postgres login createdb createrole replication bypassrls;
+  end if;
+end $$;
+grant pg_monitor, pg_read_all_data, pg_signal_backend to postgres;
+grant set on parameter session_replication_role, track_io_timing to postgres;
+"""
+
+
+def make_role(administrator: dict[str, Any], secret: str) -> None:
+    """Makes the role of the project, with this password, unless it is there."""
+    import psycopg
+    from psycopg import sql
+
+    with psycopg.connect(**administrator, dbname="postgres") as connection:
+        connection.execute("set local log_statement = none")
+        connection.execute(_ROLE)
+        hidden = connection.pgconn.encrypt_password(
+            secret.encode(), ROLE.encode(), b"scram-sha-256"
+        )
+        connection.execute(
+            sql.SQL("alter role postgres password {}").format(sql.Literal(hidden.decode()))
+        )
+        if connection.info.server_version >= 170_000:
+            # Nobody's event trigger runs as superuser, nor one for logins.
+            connection.execute("alter role supabase_admin set event_triggers = off")

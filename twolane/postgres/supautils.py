@@ -1,0 +1,107 @@
+"""What Supabase's extension supautils lets `postgres` do, on servers that have the stub instead.
+
+There `postgres` is no superuser. Statements that supautils would raise to one become calls of the
+functions in `platform.sql`, which take names, never text of somebody else's. See
+https://github.com/supabase/supautils.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from twolane.postgres.supautils_calls import call
+from twolane.sql import Statement, statements
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+# Only these may be raised; most texts have none, and need no parser.
+_WORDS = re.compile(
+    r"\b(extension|event|publication|wrapper|policy|trigger|role|user|group)\b", re.I
+)
+# A function of that name that anybody but a superuser made is not the stub's.
+_HAS_STUB = """
+select exists (
+    select from pg_catalog.pg_proc p
+    join pg_catalog.pg_roles r on r.oid = p.proowner
+    where p.pronamespace = pg_catalog.to_regnamespace('supabase_stand_in')::pg_catalog.oid
+        and p.proname operator(pg_catalog.=) 'create_extension' and r.rolsuper
+)
+"""
+
+
+def raised(connection: Connection[Any], text: str) -> str:
+    """The SQL as this connection's role may run it: unchanged for superusers, and on Supabase."""
+    if not _WORDS.search(text) or connection.info.parameter_status("is_superuser") == "on":
+        return text
+    changed = rewritten(text)
+    return changed if changed != text and _has_stub(connection) else text
+
+
+def _has_stub(connection: Connection[Any]) -> bool:
+    return connection.execute(_HAS_STUB).fetchone() == (True,)
+
+
+def rewritten(text: str) -> str:
+    """The SQL with calls in place of the statements that supautils raises; pure.
+
+    SQL that the parser refuses stays as it is: the server says what is wrong with it.
+    """
+    from pglast.parser import ParseError
+
+    try:
+        found = statements(text)
+    except ParseError:
+        return text
+    pieces, done = [], 0
+    for statement in found:
+        changed = _block(statement) or call(statement.node, statement.text)
+        if changed:
+            pieces += [text[done : statement.start], changed]
+            done = statement.end
+    return "".join([*pieces, text[done:]])
+
+
+def _block(statement: Statement) -> str | None:
+    """A `do` block with its statements raised; supautils raises those inside blocks as well."""
+    from pglast import parse_plpgsql
+    from pglast.parser import ParseError
+
+    if type(statement.node).__name__ != "DoStmt":
+        return None
+    options = {each.defname: each.arg.sval for each in statement.node.args}
+    body, text = options.get("as", ""), statement.text
+    if options.get("language", "plpgsql") != "plpgsql" or text.count(body) != 1:
+        return None
+    try:
+        tree = parse_plpgsql(text)
+    except ParseError:
+        return None
+    pieces, done = [], 0
+    for line, query in _queries(tree, 1):
+        start = body.find(query, max(done, _offset(body, line)))
+        found = statements(query) if start >= 0 else []
+        if len(found) == 1 and (changed := call(found[0].node, query)):
+            performed = changed.replace("select supabase_stand_in.", "perform supabase_stand_in.")
+            pieces += [body[done:start], performed]
+            done = start + len(query)
+    return text.replace(body, "".join([*pieces, body[done:]])) if pieces else None
+
+
+def _queries(tree: Any, line: int) -> Iterator[tuple[int, str]]:
+    """The SQL statements of a block in their order, each with the number of its line."""
+    if isinstance(tree, list):
+        for each in tree:
+            yield from _queries(each, line)
+    elif isinstance(tree, dict):
+        line = tree.get("lineno", line)
+        if "sqlstmt" in tree:
+            yield line, tree["sqlstmt"]["PLpgSQL_expr"]["query"]
+        for each in tree.values():
+            yield from _queries(each, line)
+
+
+def _offset(body: str, line: int) -> int:
+    return sum(len(each) for each in body.splitlines(keepends=True)[: line - 1])
