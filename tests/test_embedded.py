@@ -36,6 +36,7 @@ def own_servers(blank_service: Service) -> Iterator[NewService]:
     root Postgres runs as another user.
     """
     with tempfile.TemporaryDirectory(prefix="twolane-embedded-") as home:
+        Path(home).chmod(0o755)
 
         def make(name: str = "crm") -> Service:
             shutil.copytree(blank_service.folder, Path(home) / name)
@@ -65,6 +66,12 @@ def up(service: Service) -> str:
     url = service.invoke("db.up").out.splitlines()[-1]
     assert url.startswith("postgresql://")
     return url
+
+
+def as_administrator(service: Service, url: str) -> str:
+    """The same URL for the server's superuser, whose password twolane keeps to itself."""
+    secret = service.read(".postgres/supabase_admin.password").strip()
+    return url.replace(url.partition("@")[0], f"postgresql://supabase_admin:{secret}")
 
 
 def query(url: str, statement: str) -> list[tuple[object, ...]]:

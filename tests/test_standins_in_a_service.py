@@ -14,7 +14,14 @@ from servers import programs
 from service import ROOT, Service
 from standins import EXTENSIONS
 from steps import add_sql
-from test_embedded import NewService, own_servers, query, set_postgres, up
+from test_embedded import (
+    NewService,
+    as_administrator,
+    own_servers,
+    query,
+    set_postgres,
+    up,
+)
 
 FILE = """
 create extension if not exists pgcrypto with schema extensions;
@@ -118,8 +125,9 @@ def test_a_changed_stand_in_makes_the_shadow_anew_and_reaches_the_server(
 
 def test_a_server_of_an_earlier_version_offers_them_while_it_runs(used: Service) -> None:
     url = up(used)
-    query(url, "alter system reset extension_control_path")
-    query(url, "select pg_reload_conf()")
+    administrator = as_administrator(used, url)
+    query(administrator, "alter system reset extension_control_path")
+    query(administrator, "select pg_reload_conf()")
     shutil.rmtree(used.folder / ".postgres/standins")
     up(used)
     assert offered(url) == set(EXTENSIONS)

@@ -39,6 +39,9 @@ Snapshot = Mapping[str, str]
 
 encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
+# Who stands in for Supabase's `postgres` on a server where that is the superuser: see
+# `postgres.project_role`. Its facts are those that `postgres` would have.
+STAND_IN = "twolane_postgres"
 _FOLDER = Path(__file__).with_name("sql")
 _SECTIONS = ("relations", "on_relations", "routines_and_types", "database")
 _FACT = "classid, objid, objsubid, kind, name, owner, acl_kind, acl, definition"
@@ -78,7 +81,10 @@ def _read(connection: Connection[Any]) -> Snapshot:
     with connection.cursor() as cursor:
         cursor.execute(query())
         cursor.nextset()
-        return dict(sorted(cursor.fetchall()))
+        found = cursor.fetchall()
+    if connection.info.user == STAND_IN:
+        found = [tuple(text.replace(STAND_IN, "postgres") for text in row) for row in found]
+    return dict(sorted(found))
 
 
 @cache

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from twolane.errors import Failure
-from twolane.postgres import place
+from twolane.postgres import place, project_role
 
 # As on Supabase: the superuser, and the role of a project.
 ADMINISTRATOR, ROLE = "supabase_admin", "postgres"
@@ -127,33 +127,17 @@ def initialise(programs: Path, folder: Path, secret: str) -> None:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-# What `postgres` has on Supabase, https://github.com/supabase/postgres (migrations/db): no
-# superuser, and what supautils lets it set.
-_ROLE = """
-do $$ begin
-  if to_regrole('postgres') is null then
-    create role postgres login createdb createrole replication bypassrls;
-  end if;
-end $$;
-grant pg_monitor, pg_read_all_data, pg_signal_backend to postgres;
-grant set on parameter session_replication_role, track_io_timing to postgres;
-"""
-
-
 def make_role(administrator: dict[str, Any], secret: str) -> None:
-    """Makes the role of the project, with this password, unless it is there."""
+    """Makes the role of the project, with this password; what is there stays."""
     import psycopg
     from psycopg import sql
 
+    role = sql.Identifier(ROLE)
     with psycopg.connect(**administrator, dbname="postgres") as connection:
-        connection.execute("set local log_statement = none")
-        connection.execute(_ROLE)
-        hidden = connection.pgconn.encrypt_password(
-            secret.encode(), ROLE.encode(), b"scram-sha-256"
-        )
-        connection.execute(
-            sql.SQL("alter role postgres password {}").format(sql.Literal(hidden.decode()))
-        )
+        if connection.execute("select to_regrole(%s)", (ROLE,)).fetchone() == (None,):
+            connection.execute(sql.SQL(f"create role {{}} {project_role.ATTRIBUTES}").format(role))
+            connection.execute(sql.SQL(project_role.GRANTS).format(role=role))
+        project_role.set_password(connection, ROLE, secret)
         if connection.info.server_version >= 170_000:
             # Nobody's event trigger runs as superuser, nor one for logins.
             connection.execute("alter role supabase_admin set event_triggers = off")

@@ -77,7 +77,7 @@ def running(config: Config) -> dict[str, Any] | None:
 
 def data(config: Config) -> Path:
     """The folder of the server's data."""
-    return place.folder(config).resolve() / str(major(config))
+    return place.data(config, major(config))
 
 
 def _as(config: Config, parameters: dict[str, Any], role: str) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def _standins(config: Config, path: str) -> str:
     The machine's own Postgres may use the data of the bundled one of that major version, and these
     data contain the setting.
     """
-    folder = place.without_separator(place.folder(config).resolve())
+    folder = place.without_separator(data(config).parent)
     ours = standins.search_path(folder)
     if has_standins(config):
         standins.install(folder)
@@ -130,7 +130,7 @@ def start(config: Config) -> tuple[dict[str, Any], str | None]:
     """
     from filelock import FileLock
 
-    place.make(config)
+    place.make(config, major(config))
     with FileLock(config.home / "lock"):
         if found := _look(config):
             return found
@@ -157,6 +157,7 @@ def start(config: Config) -> tuple[dict[str, Any], str | None]:
 def _start(config: Config) -> None:
     folder, programs = data(config), _programs(config)
     cluster.forget_foreign(folder)
+    place.hand_over(folder)
     secret = place.password(config, ADMINISTRATOR)
     if not (folder / "PG_VERSION").exists():
         cluster.initialise(programs, folder, secret)

@@ -31,6 +31,8 @@ from twolane.text import clean_line
 SERVER_USER = "pgserver"
 # Root's data, where the server's user may not reach the service's folder.
 ELSEWHERE = Path("/var/lib/twolane")
+# Beside data that lie elsewhere: the link that leads there.
+_LINK = "link"
 # Below the ports that systems hand out by themselves (from 32768 on Linux, 49152 elsewhere).
 _PORTS = range(20_000, 32_000)
 
@@ -84,32 +86,58 @@ def _make_user() -> None:
         )
 
 
-def folder(config: Config) -> Path:
-    """The folder of the server's data and of what it reads; not made yet.
+def data(config: Config, major: int) -> Path:
+    """The folder of the data of that major version, made or not: `.postgres/<major>`.
 
-    It is `.postgres/`, or for root's server one of its own where it may not enter that.
+    Where the server's user may not enter that, it is a link to a folder elsewhere.
     """
-    user, home = server_user(), config.home
-    if user is None or _may_enter(home.resolve().parent, user):
-        return home
-    return ELSEWHERE / f"{config.root.name}-{sha256(str(home.resolve()).encode()).hexdigest()[:12]}"
+    return (config.home / str(major)).resolve()
 
 
-def make(config: Config) -> Path:
-    """Makes `.postgres/` and the server's folder, for their owner alone.
+def make(config: Config, major: int) -> None:
+    """Makes `.postgres/` and what the server's user needs, each for one user alone.
 
     Raises:
-        Failure: somebody else made the folder beforehand.
+        Failure: somebody else made one of the folders beforehand.
     """
-    place, user = folder(config), server_user()
-    config.home.mkdir(mode=0o700, exist_ok=True)
-    if place != config.home:
-        ELSEWHERE.mkdir(mode=0o755, parents=True, exist_ok=True)
-        _check_own(ELSEWHERE, None)
-        place.mkdir(mode=0o700, exist_ok=True)
-        _private(config.home, None)
-    _private(place, user)
-    return place
+    user, home, link = server_user(), config.home, config.home / str(major)
+    home.mkdir(mode=0o700, exist_ok=True)
+    if user is None or (_may_enter(home.resolve().parent, user) and not link.is_symlink()):
+        _private(home, user)
+        return
+    _private(home, None)
+    if not link.is_symlink() or _is_copied(link):
+        _lay_elsewhere(config, link, user)
+    _private(link.resolve().parent, user)
+    (link.resolve().parent / _LINK).write_text(f"{link}\n", encoding="utf-8")
+
+
+def hand_over(folder: Path) -> None:
+    """Gives a data folder that root copied to the server's user."""
+    user = server_user()
+    if user and folder.exists() and folder.stat().st_uid != user.uid:
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, user.uid, user.gid, follow_symlinks=False)
+
+
+def _lay_elsewhere(config: Config, link: Path, user: User) -> None:
+    ELSEWHERE.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _check_own(ELSEWHERE, None)
+    place = Path(tempfile.mkdtemp(prefix=f"{config.root.name}-", dir=ELSEWHERE))
+    if link.is_symlink():
+        link.unlink()
+    elif link.exists():
+        shutil.move(link, place / link.name)
+    link.symlink_to(place / link.name, target_is_directory=True)
+
+
+def _is_copied(link: Path) -> bool:
+    """Whether the folder behind the link belongs to the service of which this one is a copy."""
+    try:
+        original = Path((link.resolve().parent / _LINK).read_text(encoding="utf-8").strip())
+    except OSError:
+        return True
+    return original != link and original.is_symlink() and original.resolve() == link.resolve()
 
 
 def _private(path: Path, user: User | None) -> None:

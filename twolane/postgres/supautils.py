@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from twolane.facts.catalog import STAND_IN
 from twolane.postgres.supautils_calls import call
 from twolane.sql import Statement, statements
 
@@ -34,7 +35,11 @@ select exists (
 
 def raised(connection: Connection[Any], text: str) -> str:
     """The SQL as this connection's role may run it: unchanged for superusers, and on Supabase."""
-    if not _WORDS.search(text) or connection.info.parameter_status("is_superuser") == "on":
+    if connection.info.parameter_status("is_superuser") == "on":
+        return text
+    if connection.info.user == STAND_IN and "postgres" in text:
+        text = renamed(text)
+    if not _WORDS.search(text):
         return text
     changed = rewritten(text)
     return changed if changed != text and _has_stub(connection) else text
@@ -62,6 +67,28 @@ def rewritten(text: str) -> str:
             pieces += [text[done : statement.start], changed]
             done = statement.end
     return "".join([*pieces, text[done:]])
+
+
+def renamed(text: str) -> str:
+    """The SQL with the stand-in wherever it names the role `postgres`; pure."""
+    from pglast.parser import ParseError
+    from pglast.visitors import Visitor
+
+    places: list[int] = []
+
+    class Roles(Visitor):
+        def visit_RoleSpec(self, _: Any, node: Any) -> None:
+            if node.rolename == "postgres":
+                places.append(node.location)
+
+    try:
+        for statement in statements(text):
+            Roles()(statement.node)
+    except ParseError:
+        return text
+    for place in sorted(places, reverse=True):
+        text = text[:place] + text[place:].replace("postgres", STAND_IN, 1)
+    return text
 
 
 def _block(statement: Statement) -> str | None:

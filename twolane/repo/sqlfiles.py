@@ -147,8 +147,9 @@ def _failure(file: SqlFile, offset: int, error: Any) -> Failure:
     translated = from_postgres(error, file.name)
     message = translated.message.removeprefix(f"{file.name}: ")
     if error.diag.context and not error.diag.statement_position:
-        lines = error.diag.context.splitlines()
-        message += f"\n  {next((x for x in lines if x.startswith('PL/pgSQL')), lines[0])}"
+        lines = [x for x in error.diag.context.splitlines() if "supabase_stand_in" not in x]
+        told = next((x for x in lines if x.startswith("PL/pgSQL")), "".join(lines[:1]))
+        message += f"\n  {told}" if told else ""
     if error.sqlstate in ("0A000", "58P01") and "extension" in message and "available" in message:
         translated.first = (
             "Name a Postgres that has it: `postgres` in [tool.twolane], or SHADOW_DATABASE_URL."

@@ -22,7 +22,15 @@ from twolane.config import Config
 from twolane.errors import Failure, Unreachable
 from twolane.facts import catalog
 from twolane.facts.catalog import Snapshot
-from twolane.postgres import connections, databases, embedded, standins, transactions, urls
+from twolane.postgres import (
+    connections,
+    databases,
+    embedded,
+    project_role,
+    standins,
+    transactions,
+    urls,
+)
 from twolane.postgres.databases import Fill, Server
 from twolane.repo import ledger, sqlfiles
 from twolane.repo.revisions import Revision
@@ -261,7 +269,7 @@ def server(config: Config) -> Server:
     if not url:
         return databases.embedded_server(config)
     parameters = urls.parse(url, VARIABLE)
-    return Server(parameters, parameters)
+    return Server(project_role.lesser(parameters), parameters)
 
 
 def _facts_file(config: Config, name: str) -> Path:

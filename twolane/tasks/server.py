@@ -7,7 +7,7 @@ from invoke.context import Context
 from twolane.guards.refusal import refuse
 from twolane.tasks import console
 from twolane.tasks.command import command
-from twolane.tasks.console import done, say
+from twolane.tasks.console import done, note, say
 from twolane.tasks.options import TARGET
 
 
@@ -21,6 +21,8 @@ def up(c: Context) -> None:
     with console.working("starting the embedded Postgres"):
         url = urls.write(databases.local_database(settings))
     done(f"The embedded Postgres {embedded.major(settings)} is up.")
+    if (folder := embedded.data(settings)).parent != settings.home.resolve():
+        note(f"its data are in {folder}: who runs Postgres for root may not enter {settings.root}")
     say(url)
 
 

@@ -1,0 +1,103 @@
+"""A role like Supabase's `postgres`, on a server that twolane itself reaches as superuser.
+
+SQL that others wrote never runs as superuser, on a server named by SHADOW_DATABASE_URL neither.
+`postgres` may be the superuser there, so the role has another name, which facts and SQL don't show.
+"""
+
+from __future__ import annotations
+
+import hmac
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from twolane.errors import Unreachable
+from twolane.facts.catalog import STAND_IN
+from twolane.postgres.connections import open_connection
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+# What `postgres` has on Supabase, https://github.com/supabase/postgres (migrations/db), beyond
+# what the stub gives it in a database; and the settings that supautils lets it change.
+ATTRIBUTES = "login createdb createrole replication bypassrls"
+GRANTS = """
+grant pg_monitor, pg_read_all_data, pg_signal_backend to {role};
+grant set on parameter session_replication_role, track_io_timing to {role};
+"""
+
+
+def lesser(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Parameters of the role that runs others' SQL; those given, if they are no superuser's.
+
+    Raises:
+        Unreachable: the server does not let the role log in.
+    """
+    return dict(_lesser(tuple(sorted(parameters.items()))))
+
+
+@lru_cache(maxsize=8)
+def _lesser(given: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
+    parameters = dict(given)
+    opened = {"dbname": "postgres"} | parameters
+    with open_connection(opened, "Connecting to the shadow's server") as connection:
+        if connection.info.parameter_status("is_superuser") != "on":
+            return parameters
+        secret = _secret(parameters)
+        _make(connection, secret)
+        found = parameters | {"user": STAND_IN, "password": secret}
+        try:
+            _log_in(found)
+        except Unreachable:
+            set_password(connection, STAND_IN, secret)
+            _log_in(found)
+    return found
+
+
+def _log_in(parameters: dict[str, Any]) -> None:
+    try:
+        with open_connection({"dbname": "postgres"} | parameters, f"Connecting as {STAND_IN}"):
+            pass
+    except Unreachable as error:
+        raise Unreachable(
+            f"{error.message}\n  SHADOW_DATABASE_URL is a superuser's, as whom nobody else's SQL "
+            f"runs; so twolane made the role {STAND_IN} there.",
+            "Let that role log in (pg_hba.conf), with the password in the URL where there is one.",
+        ) from None
+
+
+def _secret(parameters: dict[str, Any]) -> str | None:
+    """A password that follows from the superuser's; none where the server asks for none."""
+    password = parameters.get("password")
+    if not password:
+        return None
+    return hmac.new(str(password).encode(), STAND_IN.encode(), "sha256").hexdigest()
+
+
+def _make(connection: Connection[Any], secret: str | None) -> None:
+    from psycopg import errors, sql
+
+    found = connection.execute("select from pg_catalog.pg_roles where rolname = %s", (STAND_IN,))
+    if found.fetchone() is not None:
+        return
+    role = sql.Identifier(STAND_IN)
+    try:
+        with connection.transaction():
+            connection.execute(sql.SQL(f"create role {{}} {ATTRIBUTES}").format(role))
+            connection.execute(sql.SQL(GRANTS).format(role=role))
+            set_password(connection, STAND_IN, secret)
+    except (errors.DuplicateObject, errors.UniqueViolation):
+        return  # another command was faster
+
+
+def set_password(connection: Connection[Any], role: str, secret: str | None) -> None:
+    """Sets a role's password; the server sees what `scram-sha-256` keeps of it, not the text."""
+    from psycopg import sql
+
+    kept = None
+    if secret:
+        kept = connection.pgconn.encrypt_password(
+            secret.encode(), role.encode(), b"scram-sha-256"
+        ).decode()
+    connection.execute(
+        sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(kept))
+    )
