@@ -16,6 +16,8 @@ import inprocess
 import psycopg
 import warm
 
+from twolane.config import CI_VARIABLES
+
 ROOT = Path(__file__).parents[1]
 STEP = re.compile(r"· .* …\n")
 APP = Path("src/crm/db/schema/app.py")
@@ -164,7 +166,7 @@ def _checked(arguments: Sequence[str], result: Result, code: int | None) -> Resu
 
 def clean_environment() -> dict[str, str]:
     """This process's environment without what would steer twolane."""
-    dropped = ("DATABASE_URL", "SHADOW_DATABASE_URL", "TWOLANE_SERVICE", "CI", "GITHUB_ACTIONS")
+    dropped = ("DATABASE_URL", "SHADOW_DATABASE_URL", "TWOLANE_SERVICE", *CI_VARIABLES)
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
     return kept | {"NO_COLOR": "1"}
 

@@ -132,3 +132,74 @@ def test_no_program_starts(
     canary.unlink(missing_ok=True)
     said = replay(service, f"{hostile};\n{ATTACKS[attack]};")
     assert not canary.exists(), said
+
+
+# What needs more than Supabase's `postgres` has, and what is said about it.
+TOO_MUCH = {
+    "alter table storage.objects enable row level security": "must be owner of table objects",
+    "create index on auth.users (email)": "must be owner of table users",
+    "create function auth.x() returns int language sql as 'select 1'": (
+        "permission denied for schema auth"
+    ),
+    "alter table auth.users add column plan text": "must be owner of table users",
+    "create or replace function auth.uid() returns uuid language sql as 'select null::uuid'": (
+        "permission denied for schema auth"
+    ),
+}
+ALLOWED = """
+create extension if not exists vector with schema extensions;
+alter extension vector set schema public;
+alter extension vector set schema extensions;
+create policy p on storage.objects for select to authenticated using (owner = (select auth.uid()));
+alter policy p on storage.objects using (true);
+drop policy p on storage.objects;
+create policy q on realtime.messages for select to authenticated using (true);
+create function public.f() returns trigger language plpgsql as $$ begin return new; end $$;
+create trigger t after insert on auth.users for each row execute function public.f();
+drop trigger if exists t on auth.users;
+create trigger t after insert on auth.users for each row execute function public.f();
+create schema private;
+create table private.a (id int primary key, user_id uuid references auth.users (id));
+create publication everything for all tables with (publish = 'insert, update');
+create publication part for table private.a where (id > 1), tables in schema public;
+alter publication part add tables in schema private;
+alter publication part set tables in schema private;
+alter publication supabase_realtime add table private.a;
+create foreign data wrapper w options (a 'it''s "x"');
+create function private.e() returns event_trigger language plpgsql as $$ begin end $$;
+create event trigger e on ddl_command_end when tag in ('CREATE TABLE')
+    execute function private.e();
+alter event trigger e disable; drop event trigger e;
+do $$ begin
+    if true then create event trigger e on sql_drop execute function private.e(); end if;
+    create extension if not exists vector;
+end $$;
+set local session_replication_role = replica;
+create role reporter_of_trust; grant anon to reporter_of_trust; drop role reporter_of_trust;
+alter default privileges for role postgres in schema private grant select on tables to anon;
+comment on extension vector is 'é';
+drop publication everything; drop foreign data wrapper w;
+"""
+
+
+def test_a_file_may_do_what_supabase_lets_postgres_do(service: Service) -> None:
+    said = replay(service, ALLOWED)
+    assert said == ""
+    settings = replace(load(service.folder), environment=service.env)
+    made = shadow.replay(
+        settings, [shadow.files_step([sqlfiles.of_text("a", ALLOWED)])], nullcontext
+    )
+    owners = [identity for identity in made.facts if identity.startswith("owner ")]
+    assert owners == ["owner schema public"], "the role owns what was made for it"
+    assert "default privileges for postgres in schema private on tables" in made.facts
+    assert not [text for text in (*made.facts, *made.facts.values()) if "twolane_" in text]
+
+
+@pytest.mark.parametrize("statement", TOO_MUCH)
+def test_a_file_that_needs_more_fails_as_on_supabase(service: Service, statement: str) -> None:
+    settings = replace(load(service.folder), environment=service.env)
+    step = shadow.files_step([sqlfiles.of_text("a.sql", f"{statement};")])
+    with pytest.raises(FileFailure) as raised:
+        shadow.replay(settings, [step], nullcontext)
+    assert TOO_MUCH[statement] in raised.value.message
+    assert raised.value.first.startswith("It is the platform's, on Supabase as here")

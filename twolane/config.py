@@ -20,6 +20,26 @@ from twolane.errors import Failure
 SERVICE_VARIABLE = "TWOLANE_SERVICE"
 LOCAL = "local"
 DEFAULT = "default"
+# What CI services set, by their documentation.
+CI_VARIABLES = (
+    "CI",  # GitHub, GitLab, Bitbucket, CircleCI, Travis, Cirrus, Drone, Woodpecker, Buddy, Vercel
+    "APPVEYOR",
+    "BITBUCKET_BUILD_NUMBER",
+    "BUILDKITE",
+    "CIRCLECI",
+    "CODEBUILD_BUILD_ID",  # AWS
+    "DRONE",
+    "GITHUB_ACTIONS",
+    "GITLAB_CI",
+    "GO_PIPELINE_NAME",  # GoCD
+    "HARNESS_BUILD_ID",
+    "JENKINS_URL",
+    "SEMAPHORE",
+    "TEAMCITY_VERSION",
+    "TF_BUILD",  # Azure Pipelines
+    "TRAVIS",
+    "bamboo_buildKey",
+)
 
 
 @dataclass(frozen=True)
@@ -90,7 +110,9 @@ class Config:
 
     @property
     def in_ci(self) -> bool:
-        return self.environment.get("CI", "").lower() not in ("", "0", "false")
+        """Whether a CI service runs the command."""
+        said = (self.environment.get(name, "").lower() for name in CI_VARIABLES)
+        return any(value not in ("", "0", "false") for value in said)
 
     @property
     def default(self) -> str:

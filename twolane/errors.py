@@ -30,6 +30,16 @@ _MISSING = ("3F000", "42P01", "42883", "42704")
 _OF_SUPABASE = re.compile(
     r'["\s](auth|extensions|realtime|storage)[".]|role "(anon|authenticated|service_role)"'
 )
+_OF_THE_PLATFORM = re.compile(
+    r'\b"?(auth|cron|graphql|graphql_public|net|realtime|storage|vault)"?\s*\.', re.I
+)
+PLATFORM = (
+    "It is the platform's, on Supabase as here: `postgres` owns nothing in it. A project may refer "
+    "to its tables, and make triggers and policies on them; put what is yours into another schema."
+)
+AS_ON_SUPABASE = (
+    "Here `postgres` has the rights that it has on Supabase: what needs a superuser fails on both."
+)
 _CORRECT = "Correct it, then run the same command again."
 _BY_ATTRIBUTE = (
     "In app.py, write a key to a table of the other lane as an attribute: ForeignKey(Contacts.id)."
@@ -90,6 +100,16 @@ def from_postgres(error: psycopg.Error, doing: str) -> Failure:
     if not error.sqlstate and not first:
         first = "Check that the server runs and that host and port in the URL are right."
     return Failure(f"{doing}: {message}", first)
+
+
+def denied(statement: str, role: str, first: str) -> str:
+    """What to do where a role has no right to a statement; `first` is what is said otherwise.
+
+    role: who ran it; twolane's own stand-in for `postgres` has that in its name.
+    """
+    if _OF_THE_PLATFORM.search(statement):
+        return PLATFORM
+    return AS_ON_SUPABASE if "postgres" in role else first
 
 
 def _guess(message: str) -> str:

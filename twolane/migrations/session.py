@@ -10,7 +10,7 @@ from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
 from twolane.config import Config
-from twolane.errors import Failure, from_postgres, from_user_code, place_in_user_code
+from twolane.errors import Failure, denied, from_postgres, from_user_code, place_in_user_code
 from twolane.migrations import dependents
 from twolane.postgres import supautils
 
@@ -94,7 +94,8 @@ def run(config: Config, alchemy: Any, work: Any, **attributes: Any) -> Any:
                 raise error.orig from None  # the whole transaction is tried again
             if not isinstance(error.orig, PostgresError):
                 raise
-            raise _statement_failure(config, error, error.orig) from error
+            role = alchemy.connection.driver_connection.info.user
+            raise _statement_failure(config, error, error.orig, role) from error
         except CommandError as error:
             raise Failure(
                 str(error), "Run `invoke db.status` to see where things stand."
@@ -106,7 +107,7 @@ def run(config: Config, alchemy: Any, work: Any, **attributes: Any) -> Any:
             raise failure from error
 
 
-def _statement_failure(config: Config, error: Any, cause: Any) -> Failure:
+def _statement_failure(config: Config, error: Any, cause: Any, role: str) -> Failure:
     failure = from_postgres(cause, "The migration failed")
     place = place_in_user_code(error, config.root) or type(error).__name__
     statement = "\n    ".join((error.statement or "").strip().splitlines()[:12])
@@ -115,6 +116,8 @@ def _statement_failure(config: Config, error: Any, cause: Any) -> Failure:
             "Postgres lets a new enum value be used once its transaction is over. Put the use into "
             "a revision of its own, and push the one before it first: invoke db.push --to REVISION"
         )
+    if cause.sqlstate == "42501":
+        failure.first = denied(error.statement or "", role, failure.first)
     kind = NeedsSession if cause.sqlstate == "25001" else Failure
     if dependents.is_in_the_way(cause.sqlstate, cause.diag.message_primary or ""):
         kind = dependents.InTheWay

@@ -8,12 +8,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from twolane.config import Config, Target
+from twolane.errors import Failure
 from twolane.postgres import urls
 from twolane.postgres.connections import open_connection
 from twolane.postgres.databases import local_database
 
 if TYPE_CHECKING:
     from psycopg import Connection
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @contextmanager
@@ -71,3 +74,39 @@ def project(found: Mapping[str, Any]) -> str | None:
     if host.startswith("db.") and host.endswith(".supabase.co"):
         return host.split(".")[1]
     return None
+
+
+def target_beside(config: Config, found: Mapping[str, Any]) -> str | None:
+    """The target on the server that the parameters lead to, if that is no place for a shadow.
+
+    On a server of one's own machine replays may lie beside a target, in other databases.
+    """
+    for target in config.targets.values():
+        url = config.environment.get(target.variable or "")
+        if not url:
+            continue
+        try:
+            other = urls.parse(url, str(target.variable))
+        except Failure:
+            continue
+        is_alone = not _is_local(found) or _database(found) == _database(other)
+        if is_alone and _server(found) == _server(other):
+            return target.name
+    return None
+
+
+def _server(found: Mapping[str, Any]) -> tuple[str, ...]:
+    if named := project(found):
+        return (named,)
+    host = str(found.get("hostaddr") or found.get("host") or "localhost").lower()
+    port = str(found.get("port") or "5432")
+    return ("localhost" if host in _LOOPBACK else host, port)
+
+
+def _is_local(found: Mapping[str, Any]) -> bool:
+    host = _server(found)[0]
+    return host == "localhost" or host.startswith(("/", "@"))
+
+
+def _database(found: Mapping[str, Any]) -> str:
+    return str(found.get("dbname") or found.get("user") or "")

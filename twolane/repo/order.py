@@ -38,13 +38,14 @@ def read_order(config: Config) -> Order:
     Raises:
         Failure: `bootstrap.txt` or a file it lists can't be read.
     """
-    listed = [entry for line in _read(config.order_file).splitlines() if (entry := _entry(line))]
+    text = _read(config, config.order_file)
+    listed = [entry for line in text.splitlines() if (entry := _entry(line))]
     mark = listed.index(MARK) if MARK in listed else len(listed)
     present = {path.name for path in config.sql.glob("*.sql")}
     names = [name for name in dict.fromkeys(listed) if name != MARK]
     return Order(
         files=tuple(
-            of_text(name, _read(config.sql / name), listed.index(name) > mark)
+            of_text(name, _read(config, config.sql / name), listed.index(name) > mark)
             for name in names
             if name in present
         ),
@@ -60,7 +61,7 @@ def read_text(config: Config) -> str:
     Raises:
         Failure: it can't be read.
     """
-    return _decoded(config.order_file)
+    return _decoded(config, config.order_file)
 
 
 def with_files(text: str, before: Iterable[str] = (), after: Iterable[str] = ()) -> str:
@@ -106,14 +107,25 @@ def _line_end(text: str) -> str:
     return "\r\n" if "\r\n" in text else "\n"
 
 
-def _read(path: Path) -> str:
-    return _decoded(path).removeprefix(BOM).replace("\r\n", "\n").replace("\r", "\n")
+def _read(config: Config, path: Path) -> str:
+    text = _decoded(config, path)
+    return text.removeprefix(BOM).replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _decoded(path: Path) -> str:
+def _decoded(config: Config, path: Path) -> str:
     try:
+        if not path.is_file():
+            raise OSError("it is no file" if path.exists() else "there is no such file")
+        if not path.resolve().is_relative_to(_repo(config)):
+            raise OSError(f"it is a link out of the repo, to {path.resolve()}")
         return path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Failure(
             f"{path} can't be read: {error}", "Restore it (git checkout), as UTF-8."
         ) from error
+
+
+def _repo(config: Config) -> Path:
+    """The folder of the git repo; without one, the service's."""
+    root = config.root.resolve()
+    return next((each for each in (root, *root.parents) if (each / ".git").exists()), root)

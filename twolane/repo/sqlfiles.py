@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from twolane.errors import Failure, from_postgres
+from twolane.errors import Failure, denied, from_postgres
 from twolane.postgres import exposure, supautils, transactions
 from twolane.repo import opened
 from twolane.sql import Statement, statements
@@ -30,11 +30,12 @@ class SqlFile:
 
 
 class FileFailure(Failure):
-    """An SQL file can't run, or the database refuses it."""
+    """An SQL file can't run, or the database refuses it. is_denied: the role has no right to it."""
 
-    def __init__(self, file: SqlFile, message: str, first: str) -> None:
+    def __init__(self, file: SqlFile, message: str, first: str, is_denied: bool = False) -> None:
         super().__init__(message, first)
         self.file = file
+        self.is_denied = is_denied
 
 
 def of_text(name: str, text: str, after: bool = False) -> SqlFile:
@@ -62,7 +63,7 @@ def run(connection: Connection[Any], file: SqlFile) -> list[str]:
         except psycopg.errors.LockNotAvailable:
             raise  # the caller tries the whole transaction again
         except psycopg.Error as error:
-            raise _failure(file, statement.start, error) from error
+            raise _failure(file, statement, error, connection.info.user) from error
     connection.execute(transactions.RESET)
     return list(exposure.take_back(connection, before, opened.find(found).is_meant))
 
@@ -141,7 +142,7 @@ def _statements(file: SqlFile) -> Iterator[Statement]:
         yield statement
 
 
-def _failure(file: SqlFile, offset: int, error: Any) -> Failure:
+def _failure(file: SqlFile, statement: Statement, error: Any, role: str) -> Failure:
     """The database's error, at the position that it names, or at the start of the statement."""
     position = int(error.diag.statement_position or 1) - 1
     translated = from_postgres(error, file.name)
@@ -154,11 +155,14 @@ def _failure(file: SqlFile, offset: int, error: Any) -> Failure:
         translated.first = (
             "Name a Postgres that has it: `postgres` in [tool.twolane], or SHADOW_DATABASE_URL."
         )
+    first = translated.first
+    if is_denied := error.sqlstate == "42501":
+        first = denied(statement.text, role, first)
     return FileFailure(
         file,
-        place(file, offset + position, message),
-        translated.first
-        or "Nothing of this file was applied. Correct it, then run the same command again.",
+        place(file, statement.start + position, message),
+        first or "Nothing of this file was applied. Correct it, then run the same command again.",
+        is_denied,
     )
 
 

@@ -27,6 +27,7 @@ from twolane.postgres import (
     databases,
     embedded,
     project_role,
+    reach,
     standins,
     transactions,
     urls,
@@ -79,11 +80,15 @@ def _on_the_shadow() -> Iterator[None]:
     try:
         yield
     except FileFailure as failure:
+        first = (
+            "Make the file run on an empty Supabase, too (`to_regclass` tells what is there), or "
+            f"name a server that has what it needs: {VARIABLE}."
+        )
         raise FileFailure(
             failure.file,
             f"On the shadow, {failure.message}",
-            "Make the file run on an empty Supabase, too (`to_regclass` tells what is there), or "
-            f"name a server that has what it needs: {VARIABLE}.",
+            failure.first if failure.is_denied else first,
+            failure.is_denied,
         ) from failure
 
 
@@ -264,11 +269,23 @@ def _prune(config: Config, maintenance: Connection[Any], used: set[str]) -> None
 
 
 def server(config: Config) -> Server:
-    """The shadow's server; starts it if needed."""
+    """The shadow's server; starts it if needed.
+
+    Raises:
+        Failure: the server can't be reached, or it holds a target.
+    """
     url = config.environment.get(VARIABLE)
     if not url:
         return databases.embedded_server(config)
     parameters = urls.parse(url, VARIABLE)
+    if name := reach.target_beside(config, parameters):
+        with maintenance(Server(parameters, parameters)):
+            pass  # a server that nobody reaches is another problem
+        raise Failure(
+            f"{VARIABLE} leads to the server of target {name}: roles and settings belong to a "
+            "whole server, and what replays do to them would reach that database.",
+            f"Name a server that holds no target, or take {VARIABLE} out: the embedded one serves.",
+        )
     return Server(project_role.lesser(parameters), parameters)
 
 
