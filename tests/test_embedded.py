@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -103,6 +104,83 @@ def test_up_prints_a_url_that_works_and_down_keeps_the_data(new_service: NewServ
     assert "✓ The embedded Postgres was not running." in service.invoke("db.down").out
     assert query(up(service), "select * from public.kept") == []
     assert service.git("status", "--short") == "", ".postgres is git's no business"
+
+
+def test_the_server_is_its_owners_alone(new_service: NewService) -> None:
+    """By a password that stays, on loopback; as a role that is no superuser; at one address."""
+    service = new_service()
+    url = up(service)
+    home = service.folder / ".postgres"
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (home, *home.iterdir())}
+    assert modes[".postgres"] == modes["18"] == 0o700
+    assert modes["postgres.password"] == modes["supabase_admin.password"] == 0o600
+    login, _, place = url.removeprefix("postgresql://").partition("@")
+    assert re.fullmatch(r"127\.0\.0\.1:\d+/local", place)
+    for wrong in ("postgres", "postgres:x", "supabase_admin", login.replace("postgres:", "anon:")):
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            query(f"postgresql://{wrong}@{place}", "select 1")
+    assert query(url, "show is_superuser") == [("off",)]
+    assert query(url, "show listen_addresses") == [("127.0.0.1",)]
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        query(url, "copy (select 1) to program 'true'")
+    service.invoke("db.down")
+    assert up(service) == url
+    assert query(url.replace("/local", "/postgres"), "create database staging") == []
+
+
+def test_a_copied_service_is_another_server(new_service: NewService) -> None:
+    original = new_service()
+    url = up(original)
+    query(url, "create table public.kept (id int)")
+    copied = Service(original.folder.with_name("copied"))
+    shutil.copytree(original.folder, copied.folder)
+    copied.invoke("db.reset", "--yes")
+    assert query(url, "select * from public.kept") == [], "it is the original's"
+    assert up(copied) != url and up(original) == url
+    copied.invoke("db.down")
+    assert query(url, "select * from public.kept") == []
+
+
+def test_no_other_folders_permissions_change(new_service: NewService) -> None:
+    """Where root's Postgres may not look, its data lie elsewhere, and go with a service that moves;
+    a copy of the service gets data of its own."""
+    service = new_service("closed")
+    above = service.folder.with_name("above")
+    above.mkdir(mode=0o700)
+    service.folder.rename(above / "crm")
+    service = Service(above / "crm")
+    before = {path: path.stat().st_mode for path in (above, *above.parents)}
+    result = service.invoke("db.up")
+    assert before == {path: path.stat().st_mode for path in before}
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    assert ("its data are in" in result.text) == is_root
+    query(result.out.splitlines()[-1], "create table public.kept (id int)")
+    service.invoke("db.down")
+    moved = Service(above / "moved")
+    service.folder.rename(moved.folder)
+    assert "table public.kept" in moved.invoke("db.snapshot").out
+    copied = Service(above / "copied")
+    shutil.copytree(moved.folder, copied.folder, symlinks=True)
+    copied.invoke("db.reset", "--yes")
+    assert "table public.kept" in moved.invoke("db.snapshot").out
+    for each in (moved, copied):
+        data = (each.folder / ".postgres/18").resolve()
+        each.invoke("db.down")
+        if is_root:
+            shutil.rmtree(data.parent)
+
+
+def test_data_that_let_everybody_in_are_set_aside_by_one_command(new_service: NewService) -> None:
+    service = new_service()
+    up(service)
+    service.invoke("db.down")
+    rules = service.folder / ".postgres/18/pg_hba.conf"
+    rules.write_text("local all all trust\n", encoding="utf-8")
+    result = service.invoke("db.up", code=1)
+    assert "every user of this machine may log in" in result.err
+    command = result.err.partition("First:  ")[2].partition(" && ")[0]
+    subprocess.run(command, shell=True, check=True)
+    assert query(up(service), "select 1") == [(1,)]
 
 
 def test_a_command_starts_the_server_that_was_killed(new_service: NewService) -> None:

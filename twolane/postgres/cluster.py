@@ -94,6 +94,15 @@ def log(folder: Path) -> IO[bytes]:
     return os.fdopen(handle, "ab")
 
 
+def is_open(folder: Path) -> bool:
+    """Whether the data are of an earlier twolane: everybody was let in, as the superuser."""
+    try:
+        rules = (folder / "pg_hba.conf").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    return any(line.split()[-1:] == ["trust"] for line in rules if not line.startswith("#"))
+
+
 def initialise(programs: Path, folder: Path, secret: str) -> None:
     """Makes the data folder, whole or not at all.
 

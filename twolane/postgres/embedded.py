@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -157,6 +158,14 @@ def start(config: Config) -> tuple[dict[str, Any], str | None]:
 def _start(config: Config) -> None:
     folder, programs = data(config), _programs(config)
     cluster.forget_foreign(folder)
+    if cluster.is_open(folder):
+        old = folder.with_name(f"{folder.name}-before")
+        raise Failure(
+            f"The data in {folder} are of an earlier twolane: their superuser is `postgres`, and "
+            "every user of this machine may log in as that.",
+            f"mv {shlex.quote(str(folder))} {shlex.quote(str(old))} && invoke db.bootstrap   (the "
+            "rows stay in the old folder)",
+        )
     place.hand_over(folder)
     secret = place.password(config, ADMINISTRATOR)
     if not (folder / "PG_VERSION").exists():

@@ -91,7 +91,10 @@ def data(config: Config, major: int) -> Path:
 
     Where the server's user may not enter that, it is a link to a folder elsewhere.
     """
-    return (config.home / str(major)).resolve()
+    link = config.home / str(major)
+    if link.is_symlink() and _is_copied(link):
+        return link.with_name(f"{major}-of-another-service")  # until `make` lays data of its own
+    return link.resolve()
 
 
 def make(config: Config, major: int) -> None:

@@ -580,11 +580,16 @@ begin
   end if;
 end $$;
 
-drop event trigger if exists supabase_stand_in_quieten;
-create event trigger supabase_stand_in_quieten on ddl_command_start
-when tag in ('CREATE EXTENSION', 'ALTER EXTENSION')
-execute function supabase_stand_in.quieten();
-alter event trigger supabase_stand_in_quieten enable always;
+do $$
+begin
+  drop event trigger if exists supabase_stand_in_quieten;
+  if current_setting('twolane.role') <> current_user then
+    create event trigger supabase_stand_in_quieten on ddl_command_start
+    when tag in ('CREATE EXTENSION', 'ALTER EXTENSION')
+    execute function supabase_stand_in.quieten();
+    alter event trigger supabase_stand_in_quieten enable always;
+  end if;
+end $$;
 
 revoke all on all functions in schema supabase_stand_in from public;
 

@@ -26,9 +26,12 @@ _WORDS = re.compile(
 _HAS_STUB = """
 select exists (
     select from pg_catalog.pg_proc p
-    join pg_catalog.pg_roles r on r.oid = p.proowner
-    where p.pronamespace = pg_catalog.to_regnamespace('supabase_stand_in')::pg_catalog.oid
+    join pg_catalog.pg_roles r on r.oid operator(pg_catalog.=) p.proowner
+    where p.pronamespace operator(pg_catalog.=)
+            pg_catalog.to_regnamespace('supabase_stand_in')::pg_catalog.oid
         and p.proname operator(pg_catalog.=) 'create_extension' and r.rolsuper
+        and pg_catalog.has_schema_privilege(p.pronamespace, 'usage')
+        and pg_catalog.has_function_privilege(p.oid, 'execute')
 )
 """
 
