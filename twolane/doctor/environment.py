@@ -17,7 +17,7 @@ from twolane.doctor.findings import error, info, warning
 from twolane.errors import Failure
 from twolane.guards.checks import examines
 from twolane.guards.findings import Finding
-from twolane.postgres import embedded
+from twolane.postgres import embedded, place
 
 ENOUGH, ALMOST_NOTHING = 2 * 1024**3, 200 * 1024**2
 _MEANT_FOR_GIT = (".example", ".sample", ".template")
@@ -266,17 +266,16 @@ def embedded_state(config: Config) -> Embedded | None:
 
 @examines("embedded", ".postgres/", "embedded")
 def leftovers(found: Embedded | None) -> Iterator[Finding]:
-    """Reports a copied folder whose commands work on the original's database, and explains other
+    """Reports a folder that was copied while its server ran, and explains other
     leftovers of an embedded server."""
     if found is None:
         return
-    pid = found.data / "postmaster.pid"
     if found.owner and found.owner.resolve() != found.data.resolve():
         yield error(
             ".postgres",
-            f"This .postgres/ was copied while its server ran: the commands here work on the "
-            f"database of {found.owner}.",
-            f"Remove {pid.relative_to(found.data.parents[1])}",
+            f"This .postgres/ was copied while the server of {place.named(found.owner)} ran: it is "
+            "a database of its own, and some of its rows may be lost.",
+            "Stop the original (invoke db.down there) and copy it again, or: invoke db.reset",
         )
     elif found.owner and not found.running:
         yield info(

@@ -146,6 +146,8 @@ def make_role(administrator: dict[str, Any], secret: str) -> None:
         if connection.execute("select to_regrole(%s)", (ROLE,)).fetchone() == (None,):
             connection.execute(sql.SQL(f"create role {{}} {project_role.ATTRIBUTES}").format(role))
             connection.execute(sql.SQL(project_role.GRANTS).format(role=role))
+            if connection.info.server_version >= 160_000:
+                connection.execute(sql.SQL(project_role.MAKER).format(role=role))
         project_role.set_password(connection, ROLE, secret)
         if connection.info.server_version >= 170_000:
             # Nobody's event trigger runs as superuser, nor one for logins.

@@ -97,6 +97,14 @@ def data(config: Config, major: int) -> Path:
     return link.resolve()
 
 
+def named(folder: Path) -> Path:
+    """The data folder as its service names it, where it lies elsewhere."""
+    try:
+        return Path((folder.parent / _LINK).read_text(encoding="utf-8").strip())
+    except OSError:
+        return folder
+
+
 def make(config: Config, major: int) -> None:
     """Makes `.postgres/` and what the server's user needs, each for one user alone.
 

@@ -7,6 +7,7 @@ SQL that others wrote never runs as superuser, on a server named by SHADOW_DATAB
 from __future__ import annotations
 
 import hmac
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ GRANTS = """
 grant pg_monitor, pg_read_all_data, pg_signal_backend to {role};
 grant set on parameter session_replication_role, track_io_timing to {role};
 """
+# Whoever makes a role may act as it; before 16 a setting for that was not needed.
+MAKER = "alter role {role} set createrole_self_grant = 'set, inherit'"
 
 
 def lesser(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -44,6 +47,7 @@ def _lesser(given: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
             return parameters
         secret = _secret(parameters)
         _make(connection, secret)
+        _join(connection)
         found = parameters | {"user": STAND_IN, "password": secret}
         try:
             _log_in(found)
@@ -84,9 +88,35 @@ def _make(connection: Connection[Any], secret: str | None) -> None:
         with connection.transaction():
             connection.execute(sql.SQL(f"create role {{}} {ATTRIBUTES}").format(role))
             connection.execute(sql.SQL(GRANTS).format(role=role))
+            if connection.info.server_version >= 160_000:
+                connection.execute(sql.SQL(MAKER).format(role=role))
             set_password(connection, STAND_IN, secret)
     except (errors.DuplicateObject, errors.UniqueViolation):
         return  # another command was faster
+
+
+# Roles that others made for their files, as `postgres` makes them on Supabase. None that something
+# of the whole server belongs to: a member could give it away.
+_ORDINARY = """
+select rolname from pg_catalog.pg_roles r
+where not rolsuper and rolname !~ '^(pg_|supabase_)'
+    and rolname <> all (array['authenticator', 'dashboard_user', 'pgbouncer', %(role)s])
+    and not exists (
+        select from pg_catalog.pg_shdepend where refobjid = r.oid and dbid = 0
+            and refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+            and classid <> 'pg_catalog.pg_auth_members'::pg_catalog.regclass)
+    and not pg_catalog.pg_has_role(%(role)s, r.oid, 'member')
+"""
+
+
+def _join(connection: Connection[Any]) -> None:
+    """Lets the role act as the ordinary roles of the server, which it would have made itself."""
+    from psycopg import Error, sql
+
+    for (name,) in connection.execute(_ORDINARY, {"role": STAND_IN}).fetchall():
+        grant = sql.SQL("grant {} to {}").format(sql.Identifier(name), sql.Identifier(STAND_IN))
+        with suppress(Error):  # another command was faster, or the role has just gone
+            connection.execute(grant)
 
 
 def set_password(connection: Connection[Any], role: str, secret: str | None) -> None:

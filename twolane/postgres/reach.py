@@ -108,5 +108,6 @@ def _is_local(found: Mapping[str, Any]) -> bool:
     return host == "localhost" or host.startswith(("/", "@"))
 
 
-def _database(found: Mapping[str, Any]) -> str:
-    return str(found.get("dbname") or found.get("user") or "")
+def _database(found: Mapping[str, Any]) -> tuple[str, str]:
+    user = str(found.get("user") or "")
+    return user, str(found.get("dbname") or user)
