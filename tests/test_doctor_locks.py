@@ -178,4 +178,4 @@ def test_a_copied_folder_of_a_running_server_is_found(
     finally:
         origin.invoke("db.down")
     assert finding["level"] == "error" and str(tmp_path / "origin") in finding["message"]
-    assert finding["first"] == "Remove .postgres/18/postmaster.pid"
+    assert "a database of its own" in finding["message"] and "db.reset" in finding["first"]

@@ -10,7 +10,7 @@ from twolane.errors import Failure
 from twolane.facts import catalog, differences, identities, views
 from twolane.facts.catalog import Change
 from twolane.lanes import apply, push
-from twolane.postgres import transactions
+from twolane.postgres import supautils, transactions
 from twolane.repo import ledger, record
 from twolane.state.connected import Work
 from twolane.text import shortened
@@ -49,7 +49,7 @@ def _finish(work: Work, deployment: Deployment) -> None:
         done = ledger.read(connection)
         before = catalog.read(connection)
         for statement in deployment.course.rest:
-            connection.execute(statement.sql.encode())
+            connection.execute(supautils.raised(connection, statement.sql).encode())
         connection.execute(transactions.RESET)
         for name in done.applied.keys() - {f.name for f in work.repo.order.files}:
             ledger.record_not_run(connection, name)

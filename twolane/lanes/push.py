@@ -14,7 +14,7 @@ from twolane.errors import Failure
 from twolane.facts import catalog, differences, identities, views
 from twolane.facts.catalog import Change, Snapshot, structure
 from twolane.migrations import runner
-from twolane.postgres import transactions
+from twolane.postgres import supautils, transactions
 from twolane.repo import ledger, record, sqlfiles
 from twolane.state.plan import Plan
 from twolane.state.state import State
@@ -76,7 +76,7 @@ class _Attempt:
                 "Another command changed the database meanwhile.", "Run the same command again."
             )
         for statement in self.plan.drops:
-            connection.execute(statement.encode())
+            connection.execute(supautils.raised(connection, statement).encode())
 
     def finish(self, connection: Connection[Any]) -> None:
         """Verifies the outcome against the shadow, and records it."""

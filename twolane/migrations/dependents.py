@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twolane.errors import Failure
+from twolane.postgres import supautils
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -115,7 +116,7 @@ def _runs(connection: Connection[Any], statement: str) -> bool:
 
     try:
         with connection.transaction():
-            connection.execute(statement.encode())
+            connection.execute(supautils.raised(connection, statement).encode())
     except psycopg.errors.DependentObjectsStillExist:
         return False
     return True

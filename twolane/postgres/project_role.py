@@ -100,7 +100,9 @@ def _make(connection: Connection[Any], secret: str | None) -> None:
 _ORDINARY = """
 select rolname from pg_catalog.pg_roles r
 where not rolsuper and rolname !~ '^(pg_|supabase_)'
-    and rolname <> all (array['authenticator', 'dashboard_user', 'pgbouncer', %(role)s])
+    and rolname <> all (array[
+        'anon', 'authenticated', 'authenticator', 'dashboard_user', 'pgbouncer', 'service_role',
+        %(role)s])
     and not exists (
         select from pg_catalog.pg_shdepend where refobjid = r.oid and dbid = 0
             and refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass

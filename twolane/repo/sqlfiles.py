@@ -30,12 +30,15 @@ class SqlFile:
 
 
 class FileFailure(Failure):
-    """An SQL file can't run, or the database refuses it. is_denied: the role has no right to it."""
+    """An SQL file can't run, or the database refuses it.
 
-    def __init__(self, file: SqlFile, message: str, first: str, is_denied: bool = False) -> None:
+    is_final: no other data make it run; the role lacks a right, or the server an extension.
+    """
+
+    def __init__(self, file: SqlFile, message: str, first: str, is_final: bool = False) -> None:
         super().__init__(message, first)
         self.file = file
-        self.is_denied = is_denied
+        self.is_final = is_final
 
 
 def of_text(name: str, text: str, after: bool = False) -> SqlFile:
@@ -144,7 +147,7 @@ def _statements(file: SqlFile) -> Iterator[Statement]:
 
 def _failure(file: SqlFile, statement: Statement, error: Any, role: str) -> Failure:
     """The database's error, at the position that it names, or at the start of the statement."""
-    position = int(error.diag.statement_position or 1) - 1
+    is_final, position = False, int(error.diag.statement_position or 1) - 1
     translated = from_postgres(error, file.name)
     message = translated.message.removeprefix(f"{file.name}: ")
     if error.diag.context and not error.diag.statement_position:
@@ -155,14 +158,15 @@ def _failure(file: SqlFile, statement: Statement, error: Any, role: str) -> Fail
         translated.first = (
             "Name a Postgres that has it: `postgres` in [tool.twolane], or SHADOW_DATABASE_URL."
         )
+        is_final = True
     first = translated.first
-    if is_denied := error.sqlstate == "42501":
-        first = denied(statement.text, role, first)
+    if error.sqlstate == "42501":
+        first, is_final = denied(statement.text, role, first), True
     return FileFailure(
         file,
         place(file, statement.start + position, message),
         first or "Nothing of this file was applied. Correct it, then run the same command again.",
-        is_denied,
+        is_final,
     )
 
 

@@ -29,6 +29,7 @@ from twolane.postgres import (
     project_role,
     reach,
     standins,
+    supautils,
     transactions,
     urls,
 )
@@ -87,8 +88,8 @@ def _on_the_shadow() -> Iterator[None]:
         raise FileFailure(
             failure.file,
             f"On the shadow, {failure.message}",
-            failure.first if failure.is_denied else first,
-            failure.is_denied,
+            failure.first if failure.is_final else first,
+            failure.is_final,
         ) from failure
 
 
@@ -126,7 +127,7 @@ def recorded_step(revisions: Sequence[Recorded]) -> Step | None:
         for revision in revisions:
             with transactions.transaction(connection):
                 for statement in revision.statements:
-                    connection.execute(statement.encode())
+                    connection.execute(supautils.raised(connection, statement).encode())
                 connection.execute(transactions.RESET)
 
     return Step(_digest(*(text for r in revisions for text in (r.id, *r.statements))), run)
