@@ -300,3 +300,37 @@ def test_a_plan_that_a_person_approved_is_the_one_that_runs(two: Two) -> None:
     (digest,) = re.findall(r"Plan (\w+)", two.invoke("db.deploy", *ON, "--dry-run").out)
     two.invoke("db.deploy", *ON, "--plan", digest)
     assert two.there("select count(*) from marker_totals") == [(0,)]
+
+
+def test_a_column_made_by_hand_and_then_declared_just_so_becomes_a_revision(two: Two) -> None:
+    two.sql("alter table dev_markers add column note text")
+    two.sql("insert into dev_markers (label, note) values ('a', 'kept')")
+    two.service.write_app(DEV_MARKERS + "    note: Mapped[int | None]\n")
+    refused = two.invoke("db.gen", "-m", "add note", code=2).err
+    assert "G10" in refused and "app.py just so" in refused
+
+    add_quotes(two)
+    two.finish_here("add note")
+    assert two.sql("select note from dev_markers") == [("kept",)]
+    assert "No schema changes" in two.invoke("db.gen", "-m", "more").out
+    two.invoke("db.deploy", *ON)
+    two.expect_level()
+
+
+def test_what_both_sides_changed_is_named_and_the_repo_wins(two: Two) -> None:
+    add_sql(two.service, "30_t.sql", OPEN, after=True)
+    two.finish_here()
+    two.invoke("db.deploy", *ON)
+    two.there("alter policy p on dev_markers using (label = 'by hand')")
+    two.service.write(f"{SQL}/30_t.sql", OPEN.replace("<> ''", "= 'repo'"))
+    two.finish_here()
+
+    refused = two.invoke("db.deploy", *ON, code=2).err
+    assert "G03" in refused and "policy public.dev_markers.p   the repo changes it too" in refused
+    two.invoke("db.sync", *ON)
+    assert "by hand" in mirror(two.service)[1]
+    two.invoke("db.deploy", *ON)
+    assert "repo" in str(two.there("select qual from pg_policies where policyname = 'p'"))
+    two.invoke("db.sync", *ON)
+    two.service.git("diff", "--exit-code", "--quiet")
+    two.expect_level()

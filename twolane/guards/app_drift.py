@@ -5,18 +5,25 @@ Such a change is in one database alone, and the next revision would build on it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from twolane.guards.refusal import Refusal
 from twolane.state.state import State
 
 
-def app_drift(state: State) -> Refusal | None:
-    """G10: only revisions change the app's tables."""
-    if not state.app_drift:
+def app_drift(state: State, declared: Collection[str] = ()) -> Refusal | None:
+    """G10: only revisions change the app's tables.
+
+    declared: facts that `app.py` has just so, for which a revision is about to be written.
+    """
+    changes = [change for change in state.app_drift if change.identity not in declared]
+    if not changes:
         return None
     return Refusal(
         "G10",
         "app-drift",
         "The app's tables were changed by hand; no revision makes this:",
-        "undo it in the database (invoke db.psql), and make it by app.py and invoke db.gen",
-        state.app_drift,
+        "undo it in the database (invoke db.psql), or write a new column into app.py just so; then "
+        'invoke db.gen -m "…"',
+        changes,
     )

@@ -56,12 +56,16 @@ class Generated:
 
 
 def generate(
-    repo: Repo, title: str | None, working: Working, renamed: Sequence[str] = ()
+    repo: Repo,
+    title: str | None,
+    working: Working,
+    renamed: Sequence[str] = (),
+    there: frozenset[str] = frozenset(),
 ) -> Generated | None:
     """Compares the models with the shadow at head and writes a revision; None when they agree.
 
     The revision is written into `migrations/versions` after a trial, up and down; one that a guard
-    refuses never gets there. renamed: see `renames.read`.
+    refuses never gets there. renamed: see `renames.read`. there: see `generation.Goal`.
 
     Raises:
         Failure: no title, or the models can't be imported or compared. Refused: G04 or G05.
@@ -73,7 +77,7 @@ def generate(
     if not renamed and _look(repo).exists():
         return None
     with files.alone(repo.config), _draft(repo) as draft:
-        found = _compare(draft, title, working, renamed)
+        found = _compare(draft, title, working, renamed, there=there)
         if found is None or found.path is None:
             return None
         made = _settled(draft, title, working, renamed, found)
@@ -109,6 +113,17 @@ def merge(repo: Repo, title: str | None) -> Path:
         place = repo.config.migrations / "versions" / path.name
         files.write({place: path.read_text(encoding="utf-8")})
         return place
+
+
+def by_hand(repo: Repo, drift: Sequence[Change], working: Working) -> frozenset[str]:
+    """The columns among the drift that `app.py` declares just so: a revision may make them, too."""
+    added = [c for c in drift if c.before is None and identities.kind(c.identity) == "column"]
+    if not added:
+        return frozenset()
+    replays = Replays(repo, working)
+    with shadow.connect(repo.config, replays.at(repo.revisions).database) as connection:
+        declared = app_models.declared(connection, repo.config, replays.base().facts)
+    return frozenset(c.identity for c in added if declared.get(c.identity) == c.after)
 
 
 def likely_renames(repo: Repo, working: Working, renamed: Sequence[str]) -> Sequence[Likely]:
@@ -187,6 +202,7 @@ def _compare(
     working: Working,
     renamed: Sequence[str] = (),
     more: tuple[Sequence[str], Sequence[str]] = ((), ()),
+    there: frozenset[str] = frozenset(),
 ) -> generation.Found | None:
     """What differs between models and revisions; with a title, in a new revision. None: nothing.
 
@@ -202,7 +218,7 @@ def _compare(
         with shadow.connect(repo.config, head.database) as connection:
             declared = app_models.declared(connection, repo.config, base)
         with shadow.connect(repo.config, head.database) as connection:
-            goal = generation.Goal(base, declared, renamed, more)
+            goal = generation.Goal(base, declared, renamed, more, there)
             found = generation.generate(connection, repo.config, title, goal)
     refuse(guards.metadata(found.is_app_metadata))
     if found.path:

@@ -78,10 +78,14 @@ class Renaming:
 
 @dataclass(frozen=True)
 class More:
-    """SQL that a trial of the revision found to be lacking in either direction."""
+    """SQL that a trial of the revision found to be lacking in either direction.
+
+    there: facts that a database may have already.
+    """
 
     up: Sequence[str] = ()
     down: Sequence[str] = ()
+    there: frozenset[str] = frozenset()
 
 
 def write(
@@ -98,6 +102,8 @@ def write(
         for op in found
         if isinstance(op, AddColumnOp) and is_writable(op.column.type)
     }
+    for identity in columns.keys() & more.there:
+        columns[identity].if_not_exists = True
     indexes = [op for op in found if isinstance(op, CreateIndexOp) and _name(op) in made]
     up = _Way(comparison.before, comparison.after, made, list(dropped), indexes, columns)
     back = {t: op.reverse() for t, op in dropped.items()}

@@ -31,12 +31,14 @@ class Goal:
     """What a revision is to reach: the facts that `app.py` declares, beside those of `base`.
 
     renames: as `db.gen --rename` takes them. more: what a trial of the revision found lacking.
+    there: facts that somebody made by hand in the target already, just as `app.py` declares them.
     """
 
     base: Snapshot
     declared: Snapshot
     renames: Sequence[str] = ()
     more: tuple[Sequence[str], Sequence[str]] = ((), ())
+    there: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,8 @@ def generate(connection: Connection[Any], config: Config, title: str | None, goa
         if title is None or not seen[0] or not (comparison.changes or renaming.renames):
             scripts.clear()
             return
-        compare.write(
-            scripts[0], comparison, casting(connection), renaming, compare.More(*goal.more)
-        )
+        more = compare.More(*goal.more, goal.there)
+        compare.write(scripts[0], comparison, casting(connection), renaming, more)
 
     with session(connection) as (alchemy, _), transactions.transaction(connection):
         renaming, comparison = _renamed(connection, goal)

@@ -225,12 +225,13 @@ class State:
 
 
 def _is_foreseen(change: Change, made: Snapshot) -> bool:
-    """Whether the fact is as files and revisions make it; False for a new table or column.
+    """Whether the fact is as files and revisions make it; False for a new table.
 
-    A new index or constraint counts: someone may build an index by hand first, so that the push
-    blocks nobody; see G16.
+    A new index counts: someone may build it by hand first, so that the push blocks nobody; see G16.
+    So does a new column: a revision that `db.gen` writes then makes it only where it is absent.
     """
-    if change.before is None and identities.kind(change.identity) not in ("index", "constraint"):
+    found = identities.kind(change.identity)
+    if change.before is None and found not in ("index", "constraint", "column"):
         return False
     return change.after == made.get(change.identity, change.before)
 

@@ -56,12 +56,12 @@ def gen(
         done(f"Wrote {path.relative_to(repo.config.root)}: the heads are one again.")
         return
     refuse(guards.history(repo, ledger.Ledger()))
-    _check_target(repo, target)
+    there = _check_target(repo, target)
     if empty:
         made: Generated | None = generate.write_empty(repo, message, console.working)
     else:
         renamed = [*(rename or ()), *_asked(repo, message, rename or ())]
-        made = generate.generate(repo, message, console.working, renamed)
+        made = generate.generate(repo, message, console.working, renamed, there)
     if made is None:
         done(NO_CHANGES)
         return
@@ -71,21 +71,27 @@ def gen(
     console.suggest(repo.config.root, paths, console.feat([made.title]), commit)
 
 
-def _check_target(repo: Repo, target: str | None) -> None:
-    """The guards that look at a database; one that can't be reached is left out."""
+def _check_target(repo: Repo, target: str | None) -> frozenset[str]:
+    """The guards that look at a database; one that can't be reached is left out.
+
+    Returns the columns that somebody made there by hand, just as `app.py` declares them.
+    """
     from twolane.errors import Unreachable
     from twolane.guards import guards
+    from twolane.lanes import generate
     from twolane.state.connected import work_on
 
     try:
         with work_on(target, console) as work:
             refuse(guards.history(repo, work.ledger))
             state = work.state()
-            refuse(
-                guards.one_lane_for_gen(state), guards.stale_mirror(state), guards.app_drift(state)
-            )
+            refuse(guards.one_lane_for_gen(state), guards.stale_mirror(state))
+            there = generate.by_hand(repo, state.app_drift, console.working)
+            refuse(guards.app_drift(state, there))
+            return there
     except Unreachable as failure:
         console.note(f"{failure.message.splitlines()[0]}; going on with the shadow alone")
+    return frozenset()
 
 
 def _asked(repo: Repo, message: str | None, renamed: Sequence[str]) -> list[str]:
