@@ -103,6 +103,19 @@ def texts(root: Path, path: Path) -> Iterator[bytes]:
             yield run(root, "cat-file", "blob", blob)
 
 
+def branches_with(root: Path, part: str) -> list[str]:
+    """The branches that have a file whose path contains that; none outside a repo."""
+    try:
+        listed = _git(root, "for-each-ref", "--format=%(refname:short)", "refs/heads")
+        return [
+            name
+            for name in listed.stdout.split()
+            if part in _git(root, "ls-tree", "-r", "--name-only", "--full-tree", name).stdout
+        ]
+    except OSError:
+        return []
+
+
 def run(root: Path, *arguments: str, text: bytes | None = None) -> bytes:
     """What git prints.
 

@@ -10,7 +10,10 @@ from twolane.guards.baseline import baseline as baseline
 from twolane.guards.baseline import broken as broken
 from twolane.guards.destructive import destructive as destructive
 from twolane.guards.history import applied_history as applied_history
+from twolane.guards.history import edited_revision as edited_revision
+from twolane.guards.history import foreign_revision as foreign_revision
 from twolane.guards.history import history as history
+from twolane.guards.history import of_another_branch as of_another_branch
 from twolane.guards.history import older_checkout as older_checkout
 from twolane.guards.one_lane import one_lane_for_apply as one_lane_for_apply
 from twolane.guards.one_lane import one_lane_for_gen as one_lane_for_gen

@@ -6,9 +6,10 @@ What a revision made is found by running it again, so a lost or edited one hides
 from __future__ import annotations
 
 from twolane.guards.refusal import Refusal
+from twolane.repo import lineage
 from twolane.repo.contents import Repo, is_older
 from twolane.repo.ledger import Ledger
-from twolane.repo.revisions import heads, up_to
+from twolane.repo.revisions import heads
 
 
 def history(repo: Repo, ledger: Ledger) -> Refusal | None:
@@ -31,18 +32,36 @@ def applied_history(repo: Repo, ledger: Ledger) -> Refusal | None:
     Ownership comes from replay, so the tables of a missing revision would count as lane A's and
     enter the mirror.
     """
-    if ledger.revision and all(r.id != ledger.revision for r in repo.revisions):
-        return Refusal(
-            "G11",
-            "history",
-            "The database is at a revision that the repo does not have:",
-            "check out the branch that has it: git log --all -- migrations/versions",
-            details=[ledger.revision],
-        )
+    return foreign_revision(repo, ledger) or edited_revision(repo, ledger)
+
+
+def foreign_revision(repo: Repo, ledger: Ledger) -> Refusal | None:
+    """G11: the repo has the revision that the database is at; else its record leads back."""
+    lost = lineage.foreign(repo, ledger)
+    if not lost:
+        return None
+    to = lineage.common(repo, ledger)
+    names = [f"{had.id}  {had.title}".rstrip() for had in lost]
+    other = "check out the branch that has it: git log --all -- migrations/versions"
+    return Refusal(
+        "G11",
+        "history",
+        "The database is at a revision that the repo does not have:",
+        f"invoke db.downgrade --to {to}" if to else other,
+        details=[*names, f"or git pull, or {other}"] if to else names,
+    )
+
+
+def of_another_branch(repo: Repo, ledger: Ledger) -> Refusal | None:
+    """G11, the parts that a switch of branch brings about: a revision, or a newer SQL file."""
+    return foreign_revision(repo, ledger) or older_checkout(repo, ledger)
+
+
+def edited_revision(repo: Repo, ledger: Ledger) -> Refusal | None:
+    """G11: a revision that the database has is as it was pushed."""
+    has = {had.id for had in lineage.of(repo, ledger)}
     edited = [
-        r
-        for r in up_to(repo.revisions, ledger.revision)
-        if ledger.pushed.get(r.id, r.digest) != r.digest
+        r for r in repo.revisions if r.id in has and ledger.pushed.get(r.id, r.digest) != r.digest
     ]
     if not edited:
         return None

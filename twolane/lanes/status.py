@@ -12,6 +12,7 @@ from twolane.facts.catalog import Change
 from twolane.facts.identities import RELATION_KINDS, kind
 from twolane.guards.refusal import Refusal, Refused
 from twolane.lanes import generate
+from twolane.state.connected import Work
 from twolane.state.state import State
 from twolane.telling import Working
 
@@ -60,7 +61,7 @@ def read(state: State, server_version: int, blocked: Refusal | None, working: Wo
     step = blocked.first if blocked else next_step(state, ungenerated)
     return Report(
         target=state.target.name,
-        postgres=f"{server_version // 10_000}.{server_version % 10_000}",
+        postgres=_version(server_version),
         protected=bool(state.target.protected or state.ledger.protected_as),
         bootstrapped=bool(state.ledger.applied),
         revision=state.ledger.revision,
@@ -74,6 +75,30 @@ def read(state: State, server_version: int, blocked: Refusal | None, working: Wo
         problem=problem,
         next=way_on if way_on and step == NOTHING else step,
     )
+
+
+def of_another_branch(work: Work, blocked: Refusal) -> Report:
+    """The report where the database has what another branch made: nothing else is said of it."""
+    return Report(
+        target=work.target.name,
+        postgres=_version(work.connection.info.server_version),
+        protected=bool(work.target.protected or work.ledger.protected_as),
+        bootstrapped=bool(work.ledger.applied),
+        revision=work.ledger.revision,
+        pending_files=(),
+        late_files=(),
+        drift=(),
+        unmade=(),
+        waiting=(),
+        ungenerated=None,
+        app_drift=(),
+        problem=_words(blocked),
+        next=blocked.first,
+    )
+
+
+def _version(number: int) -> str:
+    return f"{number // 10_000}.{number % 10_000}"
 
 
 def _words(refusal: Refusal) -> str:

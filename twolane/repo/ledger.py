@@ -65,12 +65,16 @@ NOT_RUN = ""
 
 @dataclass(frozen=True)
 class Pushed:
-    """A revision as the database recorded it. down: what it builds on; None in an old record."""
+    """A revision as the database recorded it. down: what it builds on; None in an old record.
+
+    has_undo: the record has the SQL that takes it back.
+    """
 
     digest: str
     title: str | None = None
     down: tuple[str, ...] | None = None
     commit: str | None = None
+    has_undo: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,11 @@ def read(connection: Connection[Any]) -> Ledger:
     version = "select version_num from twolane.alembic_version" if row[1] else "select null::text"
     is_new = row[2] is not None
     late = "after_migrations" if is_new else "null::boolean"
-    about = "title, down" if is_new else "null::text as title, null::text[] as down"
+    about = (
+        "title, down, undo is not null as has_undo"
+        if is_new
+        else "null::text as title, null::text[] as down, false as has_undo"
+    )
     facts = (
         "select pg_catalog.json_object_agg(kind, digest) from "
         "(select distinct on (kind) kind, digest from twolane.facts order by kind, id desc) k"
@@ -123,7 +131,8 @@ def read(connection: Connection[Any]) -> Ledger:
             (select pg_catalog.json_agg(pg_catalog.json_build_array(file, digest, late) order by id)
                 from (select id, file, digest, {late} as late from twolane.sql_runs) f),
             (select pg_catalog.json_agg(
-                    pg_catalog.json_build_array(revision, digest, title, down, git_commit)
+                    pg_catalog.json_build_array(
+                        revision, digest, title, down, git_commit, has_undo)
                     order by id)
                 from (select id, revision, digest, git_commit, {about} from twolane.pushes) p),
             (select pg_catalog.max(version_num) from ({version}) v (version_num)),
@@ -135,8 +144,8 @@ def read(connection: Connection[Any]) -> Ledger:
     runs, pushes, revision, protected_as, kept = found
     applied, earlier, lateness = _files(runs or ())
     chain = {
-        revision: Pushed(digest, title, None if down is None else tuple(down), commit)
-        for revision, digest, title, down, commit in pushes or ()
+        revision: Pushed(digest, title, None if down is None else tuple(down), commit, has_undo)
+        for revision, digest, title, down, commit, has_undo in pushes or ()
     }
     pushed = {revision: record.digest for revision, record in chain.items()}
     return Ledger(
@@ -199,6 +208,21 @@ def record_push(
             *(None if sql is None else list(sql) for sql in (ran, undo)),
         ),
     )
+
+
+def record_downgrade(connection: Connection[Any], revisions: Sequence[str], to: str | None) -> None:
+    """Records that the database no longer has these revisions, and is at `to`."""
+    connection.execute("delete from twolane.pushes where revision = any(%s)", (list(revisions),))
+    set_revision(connection, to)
+
+
+def set_revision(connection: Connection[Any], revision: str | None) -> None:
+    """Sets where Alembic stands; None: before the first revision."""
+    connection.execute("delete from twolane.alembic_version")
+    if revision is not None:
+        connection.execute(
+            "insert into twolane.alembic_version (version_num) values (%s)", (revision,)
+        )
 
 
 def texts(connection: Connection[Any], digests: Sequence[str]) -> Mapping[str, str]:

@@ -8,6 +8,7 @@ from twolane.tasks.check import check as check
 from twolane.tasks.deploy import bootstrap as bootstrap
 from twolane.tasks.deploy import deploy as deploy
 from twolane.tasks.doctor import doctor as doctor
+from twolane.tasks.downgrade import downgrade as downgrade
 from twolane.tasks.look import diff as diff
 from twolane.tasks.look import introspect as introspect
 from twolane.tasks.look import psql as psql

@@ -29,10 +29,17 @@ def status(c: Context, target: str | None = None, json: bool = False, jobs: str 
         fleet.status(fleet.Ask(target, jobs), json)
         return
     with work_on(target, console) as work:
-        blocked = guards.order(work.repo) or guards.history(work.repo, work.ledger)
-        state = work.state()
-        found = report.read(state, work.connection.info.server_version, blocked, console.working)
-    console.print_json(report.as_json(found)) if json else status_screen.show(found)
+        elsewhere = guards.of_another_branch(work.repo, work.ledger)
+        if elsewhere:
+            found = report.of_another_branch(work, elsewhere)
+        else:
+            blocked = guards.order(work.repo) or guards.history(work.repo, work.ledger)
+            version = work.connection.info.server_version
+            found = report.read(work.state(), version, blocked, console.working)
+    if json:
+        console.print_json(report.as_json(found))
+    else:
+        status_screen.show_problem(found) if elsewhere else status_screen.show(found)
 
 
 @command("db.targets", help={"target": f"{TARGETS} Without it, all.", "json": JSON})

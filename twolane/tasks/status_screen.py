@@ -14,9 +14,8 @@ _LEVEL = "the lock is what the live database has"
 
 
 def show(report: Report) -> None:
-    mark = ", protected" if report.protected else ""
     compared = "revisions" if report.ungenerated is None else "app.py, revisions"
-    say(f"Target   {report.target} (Postgres {report.postgres}{mark})")
+    _target(report)
     _lane(
         "Lane A",
         [
@@ -46,6 +45,18 @@ def show(report: Report) -> None:
     if report.problem:
         warn(report.problem)
     say(f"Next     {report.next}")
+
+
+def show_problem(report: Report) -> None:
+    """Shows the problem alone: until it is solved, nothing else that could be said is true."""
+    _target(report)
+    warn(report.problem or "")
+    say(f"Next     {report.next}")
+
+
+def _target(report: Report) -> None:
+    mark = ", protected" if report.protected else ""
+    say(f"Target   {report.target} (Postgres {report.postgres}{mark})")
 
 
 def _lane(title: str, lines: Sequence[str], otherwise: str) -> None:

@@ -1,0 +1,162 @@
+"""Takes a database back to an older revision: rehearsed where it stands, with its hazards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from twolane.capture import trial
+from twolane.deploy import ending, take_back
+from twolane.deploy.ending import Ending
+from twolane.deploy.route import Route
+from twolane.errors import Failure
+from twolane.facts import catalog, differences, identities
+from twolane.facts.catalog import Change, Snapshot, structure
+from twolane.guards.refusal import Refusal
+from twolane.migrations import effects
+from twolane.migrations.dependents import InTheWay
+from twolane.postgres import connections
+from twolane.repo import ledger
+from twolane.shadow import shadow
+from twolane.shadow.stages import Replays
+from twolane.state import hazards, stand
+from twolane.state.connected import Work
+from twolane.state.hazards import Hazard
+from twolane.state.plan import Plan
+from twolane.state.state import State
+from twolane.text import shortened
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+
+@dataclass(frozen=True)
+class Downgrade:
+    """A way back, rehearsed.
+
+    first, last: the statements around the revisions' own, which take away what SQL files made.
+    recorded: those of the record, for what the repo does not have. ran: all, in their order.
+    not_run: the SQL files that have to run again. plan: the facts and the effects. as_left: the
+    database's facts without what was changed by hand.
+    """
+
+    route: Route
+    first: Sequence[str]
+    recorded: Sequence[str]
+    last: Sequence[str]
+    ran: Sequence[str]
+    not_run: Sequence[str]
+    plan: Plan
+    hazards: Sequence[Hazard]
+    as_left: Snapshot
+
+    @property
+    def statements(self) -> Sequence[str]:
+        return [*self.first, *self.ran, *self.last]
+
+
+def prepare(work: Work, state: State, route: Route) -> Downgrade:
+    """Rehearses the way back on a copy of the shadow that stands where the database stands.
+
+    Raises:
+        Failure: it does not run there, or does not end in what the revisions that stay make.
+    """
+    replays = Replays(work.repo, work.tell.working)
+    start, where = stand.read(work.repo, state.ledger, work.connection).replay(replays)
+    end = ending.find(replays, where, route)
+    recorded = [
+        statement
+        for had in route.foreign
+        for statement in ledger.statements(work.connection, had.id)[1] or ()
+    ]
+    rehearsal = _Rehearsal(work, route, end, recorded, connections.owner(work.connection))
+    with work.tell.working("rehearsing on the shadow"):
+        try:
+            done = rehearsal.run(start, lambda facts: [])
+        except InTheWay:
+            done = rehearsal.run(start, end.by_files)
+    plan = Plan((), start.facts, done.end, frozenset(start.facts), done.effects)
+    return Downgrade(
+        route,
+        done.first,
+        recorded,
+        done.last,
+        done.ran,
+        [file.name for file in where.after if file.name in end.not_run],
+        plan,
+        hazards.find(plan),
+        state.as_left,
+    )
+
+
+@dataclass(frozen=True)
+class _Done:
+    first: Sequence[str]
+    ran: Sequence[str]
+    last: Sequence[str]
+    end: Snapshot
+    effects: effects.Effects
+
+
+@dataclass(frozen=True)
+class _Rehearsal:
+    work: Work
+    route: Route
+    ending: Ending
+    recorded: Sequence[str]
+    owner: str
+
+    def run(self, start: shadow.Replay, ahead: Callable[[Snapshot], list[Change]]) -> _Done:
+        """Takes the revisions back on a copy. ahead: the changes to make before, of those facts."""
+        config = self.work.config
+        with (
+            shadow.clone(config, start.database) as parameters,
+            connections.open_connection(parameters, "Connecting to the shadow") as connection,
+        ):
+            layout = effects.layout(connection)
+            first = self._bring_about(connection, ahead)
+            ran = take_back.run(connection, config, self.route, self.recorded)
+            last = self._bring_about(connection, self.ending.changes)
+            facts = catalog.read(connection)
+            self._expect_the_end(facts)
+            seen = effects.compare(layout, effects.layout(connection), {})
+        return _Done(first, ran, last, facts, seen)
+
+    def _bring_about(
+        self, connection: Connection[Any], changes: Callable[[Snapshot], list[Change]]
+    ) -> Sequence[str]:
+        if not changes(catalog.read(connection)):
+            return ()
+        done = trial.bring_about(connection, changes, self.ending.facts, self.owner)
+        return [statement.sql for statement in done.ran]
+
+    def _expect_the_end(self, facts: Snapshot) -> None:
+        compared = structure({**self.ending.facts, **facts})
+        left = [change for change in self.ending.changes(facts) if change.identity in compared]
+        if left:
+            lines = "\n".join(f"    {line}" for line in shortened(differences.flat(left)))
+            raise Failure(
+                f"Taken back to {self.route.end}, the database would still need this:\n{lines}",
+                "Correct downgrade() of what is taken back; invoke db.check tries it.",
+            )
+
+
+def touched_by_hand(found: Downgrade, state: State) -> Refusal | None:
+    """G03 and G10 where the repo lacks the revision, and so no sync: what the way back meets."""
+    about = {identities.relation(change.identity) for change in found.plan.changes} - {None}
+    changed = {change.identity for change in found.plan.changes}
+    drift = [
+        change
+        for change in (*state.drift, *state.app_drift)
+        if change.identity in changed or identities.relation(change.identity) in about
+    ]
+    if not drift:
+        return None
+    return Refusal(
+        "G03",
+        "stale-mirror",
+        "What is taken back was changed by hand:",
+        "undo that in the database (invoke db.psql), then run the same command again",
+        drift,
+    )

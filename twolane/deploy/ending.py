@@ -1,0 +1,116 @@
+"""Where a downgrade ends: what the revisions that stay make, with the SQL files that still run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from twolane.deploy.route import Route
+from twolane.facts import catalog, identities
+from twolane.facts.catalog import Change, Snapshot
+from twolane.postgres import connections, transactions
+from twolane.repo import sqlfiles
+from twolane.repo.revisions import up_to
+from twolane.repo.sqlfiles import FileFailure, SqlFile
+from twolane.shadow import shadow
+from twolane.shadow.stages import Replays
+from twolane.state.stand import Stand
+
+_NOT_COMPARED = ("owner",)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """facts: those of the end. app: identities of what lane B owns before or after.
+
+    not_run: the SQL files that have to run again, because what they made is gone or another form of
+    them is the repo's. is_complete: whether all else is there already.
+    """
+
+    facts: Snapshot
+    app: frozenset[str]
+    not_run: frozenset[str]
+    is_complete: bool
+
+    def changes(self, facts: Snapshot) -> list[Change]:
+        """What is still to change; what a file will make as it runs again is left to it."""
+        return [
+            change
+            for change in catalog.diff(facts, self.facts)
+            if identities.kind(change.identity) not in _NOT_COMPARED
+            and (self.is_complete or change.before or change.identity in self.app)
+        ]
+
+    def by_files(self, facts: Snapshot) -> list[Change]:
+        """Of these, what SQL files made on the app's tables and that goes, or becomes another."""
+        return [c for c in self.changes(facts) if c.before and c.identity not in self.app]
+
+
+def find(replays: Replays, stand: Stand, route: Route) -> Ending:
+    """The end of the route from that stand, replayed; a file that no longer runs is left out.
+
+    One that runs in the repo's form of it stays as such.
+
+    Raises:
+        Failure: the shadow is out of reach.
+    """
+    below = _below(replays, stand, route)
+    listed = {file.name: file for file in replays.repo.order.after}
+    files = list(below.after)
+    while True:
+        try:
+            made = replays.at(below.history, files, below.before, below.foreign)
+            break
+        except FileFailure as failure:
+            files = _without(files, failure.file, listed.get(failure.file.name))
+    before = replays.app(stand.history, stand.before, stand.foreign)
+    after = replays.app(below.history, below.before, below.foreign)
+    unfinished = {file.name for file in files if file not in stand.after}
+    gone = {file.name for file in stand.after} - {file.name for file in files}
+    gone |= _making_less(replays, stand, [f for f in stand.after if f in files], made.facts)
+    return Ending(
+        made.facts,
+        frozenset(before.keys() | after.keys()),
+        frozenset(gone | unfinished),
+        not unfinished,
+    )
+
+
+def _below(replays: Replays, stand: Stand, route: Route) -> Stand:
+    """Where the database stands afterwards, if all its files still run."""
+    stays = {had.id for had in route.stays}
+    here = next((had.id for had in route.stays if had.is_here), None)
+    return Stand(
+        stand.before,
+        up_to(replays.repo.revisions, here),
+        tuple(recorded for recorded in stand.foreign if recorded.id in stays),
+        stand.after,
+    )
+
+
+def _without(files: Sequence[SqlFile], lost: SqlFile, other: SqlFile | None) -> list[SqlFile]:
+    forms = [other] if other and other.digest != lost.digest else []
+    return [form for file in files for form in (forms if file == lost else [file])]
+
+
+def _making_less(
+    replays: Replays, stand: Stand, files: Sequence[SqlFile], end: Snapshot
+) -> set[str]:
+    """Those of the files that made what is not at the end: such a file asks what it finds."""
+    alone = replays.at(stand.history, (), stand.before, stand.foreign)
+    whole = replays.at(stand.history, stand.after, stand.before, stand.foreign).facts
+    if not files or all(end.get(c.identity) == c.after for c in catalog.diff(alone.facts, whole)):
+        return set()
+    found, facts = set(), alone.facts
+    with (
+        shadow.clone(replays.repo.config, alone.database) as parameters,
+        connections.open_connection(parameters, "Connecting to the shadow") as connection,
+    ):
+        for file in stand.after:
+            with transactions.transaction(connection):
+                sqlfiles.run(connection, file)
+            before, facts = facts, catalog.read(connection)
+            made = [c for c in catalog.diff(before, facts) if c.after]
+            if file in files and any(end.get(c.identity) != c.after for c in made):
+                found.add(file.name)
+    return found
