@@ -383,6 +383,22 @@ def adopt_again(service: Service) -> dict[str, Any]:
     return adopt(service)
 
 
+def test_rights_taken_from_what_an_extension_brought_come_in(begin: Begin) -> None:
+    service = begin(
+        ALBUMS
+        + """
+        create extension vector with schema public;
+        revoke execute on function public.vector_norm(public.vector) from public;
+        grant execute on function public.vector_norm(public.vector) to service_role;
+        """
+    )
+    assert adopt(service)["identical"]
+    with untouched(service):
+        service.invoke("db.apply")
+    taken = "revoke all on function public.vector_norm(public.vector) from public"
+    assert taken in sql_of(service).lower()
+
+
 def test_what_stands_in_the_platforms_schemas_is_left_out_and_said(begin: Begin) -> None:
     service = begin(
         ALBUMS

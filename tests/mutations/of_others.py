@@ -8,6 +8,26 @@ MUTATIONS = {
         "create extension vector with schema extensions",
         "- extension vector",
     ),
+    "rights on an extension's function taken from all": M(
+        "revoke execute on function extensions.vector_norm(extensions.vector) from public",
+        "grant execute on function extensions.vector_norm(extensions.vector) to public",
+        "+ grant function extensions.vector_norm(extensions.vector) to public",
+    ),
+    "rights on an extension's function given to one": M(
+        "grant execute on function extensions.vector_norm(extensions.vector) to anon",
+        "revoke execute on function extensions.vector_norm(extensions.vector) from anon",
+        "+ grant function extensions.vector_norm(extensions.vector) to anon",
+    ),
+    "rights on an extension's table": M(
+        "grant select on table public.brought to anon",
+        "revoke select on table public.brought from anon",
+        "+ grant table public.brought to anon",
+    ),
+    "rights on an extension's type": M(
+        "revoke usage on type extensions.vector from public",
+        "grant usage on type extensions.vector to public",
+        "+ grant type extensions.vector to public",
+    ),
     "extension in another schema": M(
         "alter extension vector set schema side",
         "alter extension vector set schema extensions",

@@ -28,7 +28,7 @@ part as (
     from brought b join pg_catalog.pg_type t on t.oid = b.objid
     where b.classid = 'pg_catalog.pg_type'::regclass and t.typarray <> 0
 ),
-own as (
+own as materialized (
     select classid, objid from fact where classid is not null
     union all
     select 'pg_catalog.pg_attrdef'::regclass, a.oid

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 
 from twolane.ddl.clauses import BY_DEFAULT, list_of
-from twolane.ddl.statement import Edit, Parts, Rank, Statement
+from twolane.ddl.statement import Edit, Parts, Rank, Statement, Unwritten
 from twolane.facts import catalog, identities
 from twolane.facts.identities import RELATION_KINDS
 from twolane.sql import literal
@@ -87,11 +87,20 @@ def grant(edit: Edit) -> Iterator[Statement]:
         lines = [f"revoke all on {target} from {role};"]
         if edit.after is None and role == edit.live.owner_of(about):
             lines = [f"grant all on {target} to {role};"]
+        elif edit.after is None and edit.old.get("privileges") == []:
+            lines = _given_back(about, target, role)
     if edit.after:
         lines += _granted(target, {role: edit.after}, columns)
     if not columns and identities.kind(about) in RELATION_KINDS:
         lines += _columns_again(edit, about, role)
     yield edit.write("\n".join(lines), rank)
+
+
+def _given_back(about: str, target: str, role: str) -> list[str]:
+    """What Postgres itself gives everybody, taken away before: on what an extension brought."""
+    if role != "public" or identities.kind(about) in (*RELATION_KINDS, "sequence"):
+        raise Unwritten("only the extension's script tells what it gave")
+    return [f"grant all on {target} to public;"]
 
 
 def _columns_again(edit: Edit, about: str, role: str) -> Iterator[str]:

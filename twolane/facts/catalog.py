@@ -10,7 +10,7 @@ These are no facts:
 - constraints, indexes and triggers that a partition has from its parent, unless they differ from
   the parent's;
 - the options of user mappings and the connections of subscriptions: they hold passwords;
-- the version of an extension, and what it makes: objects, grants on them, a comment;
+- the version of an extension, and what it makes: objects, the rights that it gives, a comment;
 - what Postgres makes for a range type, and grants on the row type of a table;
 - the grantor of a grant, and `depends on extension`;
 - the mark `pg_attver` that Debian's 15.20 keeps among a column's options: it is a position in its

@@ -54,6 +54,71 @@ held_by as (
             filter (where h.is_grantable and h.grantee is distinct from h.owner) as grantable
     from held h left join full_acl f on f.kind = h.acl_kind
     group by h.kind, h.name, h.owner, h.grantee, f.privileges
+),
+-- What an extension brought is no fact, but what others than its owner may do with it is, where that
+-- is not what the extension's script gave (`pg_init_privs`), nor what Postgres or the database gives
+-- by default. In the platform's `extensions` the platform itself gives and takes.
+brought (classid, objid, kind, name, nsp, owner, acl_kind, acl, is_platform) as materialized (
+    select 'pg_catalog.pg_proc'::regclass::oid, p.oid,
+        case p.prokind when 'a' then 'aggregate' when 'p' then 'procedure' else 'function' end,
+        s.name || '.' || quote_ident(p.proname) || '(' || oidvectortypes(p.proargtypes) || ')',
+        s.oid, p.proowner, 'f'::"char", p.proacl, s.is_platform
+    from pg_catalog.pg_proc p
+    join schemas s on s.oid = p.pronamespace
+    where p.proacl is not null
+    union all
+    select 'pg_catalog.pg_class'::regclass, r.oid,
+        case r.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence'
+            when 'f' then 'foreign table' else 'table' end,
+        r.name, r.relnamespace, r.relowner, case r.relkind when 'S' then 's' else 'r' end::"char", r.relacl,
+        r.is_platform
+    from relation r
+    where r.is_member and r.relacl is not null and r.relkind <> 'c'
+    union all
+    select 'pg_catalog.pg_type'::regclass, t.oid, 'type', s.name || '.' || quote_ident(t.typname),
+        s.oid, t.typowner, 'T', t.typacl, s.is_platform
+    from pg_catalog.pg_type t
+    join schemas s on s.oid = t.typnamespace
+    where t.typacl is not null and t.typelem = 0
+),
+brought_acl as (
+    select b.kind, b.name, b.owner, b.acl_kind, b.acl, b.is_platform,
+        coalesce(i.initprivs, acldefault(b.acl_kind, b.owner)) as initial,
+        coalesce(i.initprivs, coalesce(a.defaclacl, acldefault(b.acl_kind, b.owner))
+            || coalesce(o.defaclacl, '{}')) as by_default
+    from brought b
+    join schemas s on s.oid = b.nsp and (not s.is_platform or s.nspname = 'extensions')
+    left join pg_catalog.pg_init_privs i
+        on (i.classoid, i.objoid, i.objsubid, i.privtype) = (b.classid, b.objid, 0, 'e')
+    left join pg_catalog.pg_default_acl a on a.defaclrole = b.owner and a.defaclnamespace = 0
+        and a.defaclobjtype = case b.acl_kind when 's' then 'S' else b.acl_kind end
+    left join pg_catalog.pg_default_acl o on o.defaclrole = b.owner and o.defaclnamespace = b.nsp
+        and o.defaclobjtype = case b.acl_kind when 's' then 'S' else b.acl_kind end
+    where (b.classid, b.objid) in (
+        select classid, objid from pg_catalog.pg_depend
+        where deptype = 'e' and refclassid = 'pg_catalog.pg_extension'::regclass)
+),
+brought_to as (
+    select b.kind, b.name, b.acl_kind, g.grantee, n.privileges, n.grantable
+    from brought_acl b
+    cross join lateral (
+        select grantee from aclexplode(b.acl) union select grantee from aclexplode(b.initial)
+    ) g
+    cross join lateral (
+        select
+            coalesce(array_agg(distinct privilege_type order by privilege_type), '{}') as privileges,
+            array_agg(distinct privilege_type order by privilege_type) filter (where is_grantable) as grantable
+        from aclexplode(b.acl) where grantee = g.grantee
+    ) n
+    where g.grantee <> b.owner
+        and not (b.is_platform and (
+            g.grantee in (select oid from platform_role) or g.grantee = to_regrole('postgres')::oid))
+        and n.privileges <> (
+            select coalesce(array_agg(distinct privilege_type order by privilege_type), '{}')
+            from aclexplode(b.initial) where grantee = g.grantee)
+        and n.privileges <> (
+            select coalesce(array_agg(distinct privilege_type order by privilege_type), '{}')
+            from aclexplode(b.by_default) where grantee = g.grantee)
 )
 select kind || ' ' || name as identity, json_strip_nulls(definition)::text as definition from fact
 union all
@@ -69,6 +134,15 @@ select
         'grant_option', case when grantable = everything then '{ALL}' else grantable end))::text
 from held_by
 where (grantee = owner and privileges = everything) is not true
+union all
+select
+    'grant ' || b.kind || ' ' || b.name || ' to '
+        || case b.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(b.grantee)) end,
+    json_strip_nulls(json_build_object(
+        'privileges', case when b.privileges = f.privileges then '{ALL}' else b.privileges end,
+        'grant_option', case when b.grantable = f.privileges then '{ALL}' else b.grantable end))::text
+from brought_to b
+join full_acl f on f.kind = b.acl_kind
 union all
 select distinct 'comment ' || f.kind || ' ' || f.name, json_strip_nulls(json_build_object('text', d.description))::text
 from commentable f
