@@ -99,26 +99,23 @@ brought_acl as (
         where deptype = 'e' and refclassid = 'pg_catalog.pg_extension'::regclass)
 ),
 brought_to as (
-    select b.kind, b.name, b.acl_kind, g.grantee, n.privileges, n.grantable
+    select b.kind, b.name, b.acl_kind, a.grantee,
+        coalesce(array_agg(a.privilege_type order by a.privilege_type) filter (where place = 1), '{}') as privileges,
+        array_agg(a.privilege_type order by a.privilege_type) filter (where place = 1 and a.is_grantable) as grantable
     from brought_acl b
     cross join lateral (
-        select grantee from aclexplode(b.acl) union select grantee from aclexplode(b.initial)
-    ) g
-    cross join lateral (
-        select
-            coalesce(array_agg(distinct privilege_type order by privilege_type), '{}') as privileges,
-            array_agg(distinct privilege_type order by privilege_type) filter (where is_grantable) as grantable
-        from aclexplode(b.acl) where grantee = g.grantee
-    ) n
-    where g.grantee <> b.owner
+        select 1, * from aclexplode(b.acl)
+        union all select 2, * from aclexplode(b.initial)
+        union all select 3, * from aclexplode(b.by_default)
+    ) a (place, grantor, grantee, privilege_type, is_grantable)
+    where a.grantee <> b.owner
         and not (b.is_platform and (
-            g.grantee in (select oid from platform_role) or g.grantee = to_regrole('postgres')::oid))
-        and n.privileges <> (
-            select coalesce(array_agg(distinct privilege_type order by privilege_type), '{}')
-            from aclexplode(b.initial) where grantee = g.grantee)
-        and n.privileges <> (
-            select coalesce(array_agg(distinct privilege_type order by privilege_type), '{}')
-            from aclexplode(b.by_default) where grantee = g.grantee)
+            a.grantee in (select oid from platform_role) or a.grantee = to_regrole('postgres')::oid))
+    group by b.kind, b.name, b.acl_kind, a.grantee
+    having array_agg(distinct a.privilege_type order by a.privilege_type) filter (where place = 1)
+            is distinct from array_agg(distinct a.privilege_type order by a.privilege_type) filter (where place = 2)
+        and array_agg(distinct a.privilege_type order by a.privilege_type) filter (where place = 1)
+            is distinct from array_agg(distinct a.privilege_type order by a.privilege_type) filter (where place = 3)
 )
 select kind || ' ' || name as identity, json_strip_nulls(definition)::text as definition from fact
 union all
