@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from twolane.ddl import render
 from twolane.ddl.render import Rank, Statement
-from twolane.facts import catalog, identities
+from twolane.facts import catalog, identities, views
 from twolane.facts.catalog import Change, Snapshot
 from twolane.postgres import supautils
 from twolane.postgres.transactions import transaction
@@ -83,8 +84,10 @@ def bring_about(
     ran: list[Statement] = []
     reasons: dict[str, str] = {}
     readers: dict[str, Sequence[str]] = {}
+    rounds: list[tuple[Sequence[Change], Mapping[str, Sequence[str]]]] = []
     for _ in range(ROUNDS):
-        rendered = render.render(changes(catalog.read(connection)), live, owner, readers)
+        rounds.append((changes(_settled(connection, live)), dict(readers)))
+        rendered = render.render(rounds[-1][0], live, owner, readers)
         known = {statement.sql for statement in ran}
         done = order(
             connection, [s for s in rendered.statements if not known & {s.sql, s.otherwise}]
@@ -100,7 +103,35 @@ def bring_about(
         off = {view for column in found.keys() - readers.keys() for view in found[column]}
         ran = [statement for statement in ran if statement.facts[0] not in off]
         readers |= found
+    facts, settled = catalog.read(connection), _settled(connection, live)
+    second = {i: text for i, text in facts.items() if settled[i] != text}
+    if second:
+        ran = _with_second_form(ran, rounds, live, owner, second)
     return Trial(tuple(ran), reasons)
+
+
+def _settled(connection: Connection[Any], live: Snapshot) -> Snapshot:
+    return views.settle(catalog.read(connection), live, lambda: nullcontext(connection))
+
+
+def _with_second_form(
+    ran: Sequence[Statement],
+    rounds: Sequence[tuple[Sequence[Change], Mapping[str, Sequence[str]]]],
+    live: Snapshot,
+    owner: str,
+    second: Snapshot,
+) -> list[Statement]:
+    """The statements, whose conditions know the definitions as they are printed from now on, too.
+
+    Otherwise a file would drop and make again, in each run, what it has made itself.
+    """
+    words: dict[str, str] = {}
+    for changes, readers in rounds:
+        old = render.render(changes, live, owner, readers).statements
+        new = render.render(changes, live, owner, readers, second).statements
+        for before, after in zip(old, new, strict=True):
+            words |= {before.sql: after.sql, before.otherwise: after.otherwise}
+    return [replace(statement, sql=words.get(statement.sql, statement.sql)) for statement in ran]
 
 
 def _readers(connection: Connection[Any], refused: Sequence[Untaken]) -> dict[str, Sequence[str]]:

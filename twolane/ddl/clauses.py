@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from twolane.ddl.statement import Parts
+from twolane.ddl.statement import Edit, Parts
+from twolane.facts import catalog
 from twolane.sql import ident, literal
 
 # The roles to which Supabase's default privileges may grant something on a new object.
@@ -17,6 +18,13 @@ _THERE = "duplicate_object or duplicate_function"
 def unlike(printed: str, words: str) -> str:
     """A condition: what Postgres prints differs from `words`, both with an empty search path."""
     return f"{printed} is distinct from {words}"
+
+
+def differs_from(edit: Edit, printed: str, part: str, prefix: str = "") -> str:
+    """A condition: what Postgres prints is the part in none of its forms; see `Live.second`."""
+    again = catalog.definition(edit.live.second.get(edit.identity, "{}"))
+    forms = dict.fromkeys([str(edit.new[part]), str(again.get(part, edit.new[part]))])
+    return "\n    and ".join(unlike(printed, literal(prefix + form)) for form in forms)
 
 
 def compares(statement: str) -> bool:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from twolane.ddl.clauses import foreign_options, list_of, set_options, texts, unlike, when
+from twolane.ddl.clauses import (
+    differs_from,
+    foreign_options,
+    list_of,
+    set_options,
+    texts,
+    unlike,
+    when,
+)
 from twolane.ddl.sequences import sequence_options
 from twolane.ddl.statement import Edit, Parts, Rank, Statement
 from twolane.facts import identities
@@ -127,9 +135,9 @@ def _remade(edit: Edit) -> Statement:
         f"where adrelid = {literal(edit.table)}::regclass "
         f"and attname = {literal(edit.plain)})"
     )
-    words = ("v" if edit.new.get("virtual") else "s") + edit.new["generated"]
+    kind = "v" if edit.new.get("virtual") else "s"
     sql = when(
-        unlike(expression, literal(words)),
+        differs_from(edit, expression, "generated", kind),
         f"alter table {edit.table} drop column if exists {edit.own};",
         f"alter table {edit.table} add column {clause(edit.table, edit.own, edit.new)};",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from twolane.ddl.clauses import idents, list_of, set_options, unlike, when
+from twolane.ddl.clauses import differs_from, idents, list_of, set_options, when
 from twolane.ddl.statement import Edit, Parts, Rank, Statement, Unwritten
 from twolane.ddl.tables_and_views import tablespace
 from twolane.facts import identities
@@ -36,7 +36,7 @@ def constraint(edit: Edit) -> Iterator[Statement]:
         steps.append(f"{alter} validate constraint {edit.own};")
     elif edit.differs("definition", "type"):
         words = f"(select pg_get_constraintdef(oid) from pg_constraint\n    where {where})"
-        steps.append(when(unlike(words, literal(new["definition"])), drop, add))
+        steps.append(when(differs_from(edit, words, "definition"), drop, add))
     steps += _of_index(edit, "index_")
     if steps:
         yield edit.write("\n".join(steps), rank)
@@ -59,7 +59,7 @@ def index(edit: Edit) -> Iterator[Statement]:
         steps.append(create)
     elif edit.differs("definition"):
         printed = f"pg_get_indexdef(to_regclass({literal(name)}))"
-        is_other = unlike(printed, literal(edit.after["definition"]))
+        is_other = differs_from(edit, printed, "definition")
         steps += [when(is_other, f"drop index if exists {name};"), create]
     elif edit.old.get("invalid") and not edit.after.get("invalid"):
         valid = f"(select indisvalid from pg_index where indexrelid = to_regclass({literal(name)}))"
@@ -188,7 +188,7 @@ def statistics(edit: Edit) -> Iterator[Statement]:
             "(select pg_get_statisticsobjdef(oid) from pg_statistic_ext "
             f"where stxnamespace = {schema}::regnamespace and stxname = {own})"
         )
-        steps += [when(unlike(printed, literal(words)), drop), create]
+        steps += [when(differs_from(edit, printed, "definition"), drop), create]
     if edit.differs("target"):
         steps.append(f"alter statistics {edit.name} set statistics {edit.new.get('target', -1)};")
     yield edit.write("\n".join(steps), Rank.ON_TABLE)

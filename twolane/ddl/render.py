@@ -112,15 +112,16 @@ def render(
     live: Snapshot,
     owner: str = "postgres",
     readers: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    second: Snapshot = MappingProxyType({}),
 ) -> Rendered:
     """The statements that bring the changes about.
 
     changes: from what the files make to what the live database has. live: all its facts. owner: the
     role that owns its objects where no fact names another, the database's owner. readers:
     column → the views that read it, all as identities, the nearest first; if the column's type
-    changes, these views are dropped before and made again.
+    changes, these views are dropped before and made again. second: see `Live`.
     """
-    around = Live(live, owner, readers)
+    around = Live(live, owner, readers, second)
     changes = [*changes, *_again(changes, around)]
     edits = [edit(change, around) for change in changes]
     # Tables and composite types make their columns, too.

@@ -62,12 +62,14 @@ class Statement:
 class Live:
     """All facts after the change. owner: the owner of objects for which no fact names one.
 
-    readers: column → the views to drop while it changes, the nearest first, as identities.
+    readers: column → the views to drop while it changes, the nearest first, as identities. second:
+    facts as they are printed once their own words were read again, where that differs.
     """
 
     facts: Snapshot
     owner: str
     readers: Mapping[str, Sequence[str]]
+    second: Snapshot
 
     @cached_property
     def _parts(self) -> Mapping[str, list[str]]:

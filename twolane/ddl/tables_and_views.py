@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import takewhile
 
-from twolane.ddl.clauses import foreign_options, list_of, options, set_options, texts, unlike, when
+from twolane.ddl.clauses import (
+    differs_from,
+    foreign_options,
+    list_of,
+    options,
+    set_options,
+    texts,
+    unlike,
+    when,
+)
 from twolane.ddl.columns import clause, extras
 from twolane.ddl.statement import Edit, Parts, Rank, Statement, Unwritten
 from twolane.facts import identities
@@ -205,7 +214,7 @@ def view(edit: Edit) -> Iterator[Statement]:
     create = f"create or replace view {edit.name}{inside} as\n{words}"
     printed = f"pg_get_viewdef(to_regclass({literal(edit.name)}))"
     # `or replace` can't drop, change or rename columns; only a new view can have these.
-    drop = when(unlike(printed, literal(words)), f"drop view if exists {edit.name};")
+    drop = when(differs_from(edit, printed, "definition"), f"drop view if exists {edit.name};")
     yield edit.write(create, Rank.VIEW, otherwise=f"{drop}\n{create}" if edit.before else "")
 
 
@@ -219,7 +228,7 @@ def materialized_view(edit: Edit) -> Iterator[Statement]:
         yield edit.write(create, Rank.VIEW)
     elif edit.differs("definition"):
         printed = f"pg_get_viewdef(to_regclass({literal(edit.name)}))"
-        is_other = unlike(printed, literal(edit.new["definition"]))
+        is_other = differs_from(edit, printed, "definition")
         drop = when(is_other, f"drop materialized view if exists {edit.name};")
         yield edit.write(f"{drop}\n{create}", Rank.VIEW)
     else:

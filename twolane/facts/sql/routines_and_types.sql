@@ -31,7 +31,8 @@ select 'pg_catalog.pg_type'::regclass, t.oid, 0,
             select json_agg(enumlabel order by enumsortorder) from pg_catalog.pg_enum where enumtypid = t.oid))
         when 'd' then json_build_object(
             'type', format_type(t.typbasetype, t.typtypmod), 'not_null', nullif(t.typnotnull, false),
-            'default', t.typdefault,
+            -- `typdefault` is text with the search path of its day (src/backend/commands/typecmds.c).
+            'default', coalesce(pg_get_expr(t.typdefaultbin, 'pg_catalog.pg_type'::regclass), t.typdefault),
             'collation', case when t.typcollation <> b.typcollation then t.typcollation::regcollation end)
         when 'c' then json_build_object('attributes', (
             select json_agg(attname order by attnum) from pg_catalog.pg_attribute
