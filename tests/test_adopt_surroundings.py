@@ -520,3 +520,41 @@ def test_supabases_pooler_is_asked_for_a_session(
         found, told = session.parameters({"host": host, "port": port}, direct)
     assert found == {"host": host, "port": wanted}
     assert bool(told) == (port == "6543")
+
+
+def test_owners_and_a_public_made_anew_come_in_and_stay(
+    begin: Begin, new_database: NewDatabase, platform: str
+) -> None:
+    """`public` was dropped and made by a role; objects have several owners."""
+    role = f"app_{uuid4().hex[:8]}"
+    service = begin(
+        f"create role {role}; grant {role} to current_user; drop schema public cascade;"
+        f"create schema public; alter schema public owner to {role};"
+        "grant usage on schema public to anon, authenticated, service_role;"
+        f"create role {role}_b;"
+        + ALBUMS
+        + f"create view public.seen as select id from public.albums;"
+        f"alter view public.seen owner to {role}; grant select on public.albums to {role};"
+    )
+    found = adopt(service, "--record")
+    assert found["identical"], found["left"]
+    lock = service.read("supabase/schema.lock.json")
+    service.invoke("db.sync")
+    theirs = new_database(platform)
+    service.invoke("db.bootstrap", DATABASE_URL=theirs)
+    service.invoke("db.sync", DATABASE_URL=theirs)
+    assert service.read("supabase/schema.lock.json") == lock, "it does not flip"
+    service.invoke("db.sync")
+    assert service.read("supabase/schema.lock.json") == lock
+    service.sql("alter table public.albums owner to " + role)
+    service.invoke("db.sync")
+    assert "Mirror   fresh" in service.invoke("db.status").out
+
+
+def test_a_public_that_a_reset_made_anew_comes_in(begin: Begin) -> None:
+    service = begin(
+        "drop schema public cascade; create schema public;"
+        "grant all on schema public to postgres, anon, authenticated, service_role;" + ALBUMS
+    )
+    found = adopt(service)
+    assert found["identical"], found["left"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from twolane.facts import catalog
+from twolane.facts import catalog, identities
 from twolane.facts.catalog import Change, Snapshot
 
 
@@ -42,7 +42,8 @@ def drift(sides: Sides) -> list[Change]:
     return [
         change
         for change in catalog.diff(sides.lock, sides.live)
-        if all(facts.get(change.identity) != change.after for facts in known)
+        if identities.kind(change.identity) != "owner"
+        and all(facts.get(change.identity) != change.after for facts in known)
     ]
 
 
@@ -61,8 +62,21 @@ def intended(sides: Sides) -> Snapshot:
     """What the mirror should say: what the repo makes, with the drift on top."""
     changed = {change.identity for change in drift(sides)}
     every = sides.lock.keys() | sides.live.keys() | (sides.made or {}).keys()
-    facts = {identity: _intended(identity, sides, identity in changed) for identity in every}
+    facts = {
+        identity: _owner(identity, sides)
+        if identities.kind(identity) == "owner" and identity not in changed
+        else _intended(identity, sides, identity in changed)
+        for identity in every
+    }
+    facts = {i: t for i, t in facts.items() if facts.get(identities.about(i) or i, t) is not None}
     return {identity: text for identity in sorted(facts) if (text := facts[identity]) is not None}
+
+
+def _owner(identity: str, sides: Sides) -> str | None:
+    """The mirror's, for an object that it knows: owners differ with who connects, so it would flip
+    between two databases."""
+    known = identities.about(identity) in sides.lock
+    return (sides.lock if known else sides.live).get(identity)
 
 
 def _intended(identity: str, sides: Sides, drifted: bool) -> str | None:
