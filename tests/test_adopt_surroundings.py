@@ -551,6 +551,55 @@ def test_owners_and_a_public_made_anew_come_in_and_stay(
     assert "Mirror   fresh" in service.invoke("db.status").out
 
 
+def test_procedures_that_differ_in_what_goes_out_and_grants_to_the_owner_come_in(
+    begin: Begin, new_database: NewDatabase, platform: str
+) -> None:
+    role = f"other_{uuid4().hex[:8]}"
+    service = begin(
+        f"create role {role};"
+        + ALBUMS
+        + f"""
+        create procedure public.act(a int, b int) language sql as 'select 1';
+        create procedure public.act(a int, out b int) language sql as 'select 1';
+        revoke all on procedure public.act(in int, in int) from public;
+        comment on procedure public.act(in int, out int) is 'out';
+        create table public.theirs (id int primary key);
+        alter table public.theirs owner to {role};
+        grant select on public.theirs to current_user;
+        """
+    )
+    found = adopt(service)
+    assert found["identical"], found["left"]
+    with untouched(service):
+        service.invoke("db.apply")
+    service.sql("drop procedure public.act(in int, in int)")
+    service.sql("grant execute on procedure public.act(in int, out int) to anon")
+    service.invoke("db.capture", "--name", "99_act")
+    service.invoke("db.apply")
+    service.invoke("db.sync")
+    assert "nothing to do" in service.invoke("db.status").out
+
+
+def test_an_apply_that_another_owner_stops_ends_in_a_recorded_adoption(begin: Begin) -> None:
+    role = f"app_{uuid4().hex[:8]}"
+    service = begin(
+        f"create role {role} login; grant all on schema public to {role};"
+        f"grant anon, authenticated, service_role, pg_read_all_data to {role};"
+        "create function public.of_another() returns int language sql as 'select 1';"
+    )
+    database = service.sql("select current_database()")[0][0]
+    service.sql(f"grant create on database {database} to {role}; set role {role};" + ALBUMS)
+    service.env["DATABASE_URL"] = service.env["DATABASE_URL"].replace("//postgres:", f"//{role}:")
+    told = service.invoke("db.adopt").out
+    assert "Next:  invoke db.adopt --record" in told
+    failed = service.invoke("db.apply", code=1)
+    assert "must be owner of function of_another" in failed.err
+    assert "First:  invoke db.adopt --record" in failed.err
+    adopt(service, "--record", code=0)
+    assert "every SQL file is applied" in service.invoke("db.status").out
+    assert "G11 history" in service.invoke("db.adopt", code=2).err
+
+
 def test_a_public_that_a_reset_made_anew_comes_in(begin: Begin) -> None:
     service = begin(
         "drop schema public cascade; create schema public;"

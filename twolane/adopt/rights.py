@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from twolane.adopt.blocks import Block
-from twolane.ddl.clauses import BY_DEFAULT, idents
+from twolane.ddl.clauses import BY_DEFAULT, idents, signature
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Snapshot
 from twolane.postgres.dump import Entry, parsed
@@ -91,7 +91,8 @@ def _name(entry: Entry) -> tuple[str, str] | None:
     if entry.thing:
         kind = identities.kind(entry.thing.fact)
         word = _WORDS.get(kind)
-        return (word, entry.thing.fact.removeprefix(f"{kind} ")) if word else None
+        name = signature(kind, entry.thing.fact.removeprefix(f"{kind} "))
+        return (word, name) if word else None
     return ("SEQUENCE", _of_identity(entry)) if entry.kind == "SEQUENCE" else None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,10 +53,19 @@ def present(config: Config) -> Present:
     return Present(tuple(starter), tuple(adopted), tuple(own))
 
 
-def begun(repo: Repo, ledger: Ledger, own: Sequence[SqlFile]) -> Refusal | None:
-    """The refusal (G11) of `db.adopt` if the service has a history: an adoption begins one."""
+def begun(repo: Repo, ledger: Ledger, present: Present) -> Refusal | None:
+    """The refusal (G11) of `db.adopt` if the service has a history: an adoption begins one.
+
+    Adopted files of which the database ran only some are no history: `db.apply` stopped at one that
+    the role may not run, such as a function of another owner.
+    """
+    own = present.own
+    adopted = {file.name for file in (*present.adopted, *present.starter)}
+    ran = sorted(ledger.applied)
+    if set(ran) < adopted and any(file.name not in ran for file in present.adopted):
+        ran = []
     lived = [
-        *(f"{name}: run by the database" for name in sorted(ledger.applied)),
+        *(f"{name}: run by the database" for name in ran),
         *(f"revision {id}: pushed into the database" for id in ledger.pushed),
     ]
     found = [

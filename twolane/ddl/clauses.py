@@ -97,6 +97,19 @@ def list_of(parts: Parts, name: str) -> list[Any]:
     return list(parts.get(name) or [])
 
 
+def signature(kind: str, name: str) -> str:
+    """A routine's name where a statement names it.
+
+    Types alone may mean a procedure's input arguments or all of them, and two procedures then have
+    "a name that is not unique"; a mode says which (`LookupFuncWithArgs` in parse_func.c).
+    """
+    if kind != "procedure" or name.endswith("()"):
+        return name
+    bare = routine(name)
+    arguments = name.removeprefix(bare)[1:-1]
+    return f"{bare}(" + re.sub(r'((?:"[^"]*"|[^",])+)(, )?', r"in \1\2", arguments) + ")"
+
+
 def routine(signature: str) -> str:
     """The name in `public.f(integer)`."""
     found = re.match(r'(?:"[^"]*"|[^"(])*', signature)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 
-from twolane.ddl.clauses import BY_DEFAULT, list_of
+from twolane.ddl.clauses import BY_DEFAULT, list_of, signature
 from twolane.ddl.statement import Edit, Parts, Rank, Statement, Unwritten
 from twolane.facts import catalog, identities
 from twolane.facts.identities import RELATION_KINDS
@@ -50,7 +50,8 @@ def of_new(edit: Edit) -> Iterator[Statement]:
 def _target(identity: str) -> str:
     """`table public.t`, `function public.f(integer)`, as GRANT has it."""
     kind = identities.kind(identity)
-    return f"{_GRANT_ON.get(kind, kind)} {identity.removeprefix(f'{kind} ')}"
+    name = signature(kind, identity.removeprefix(f"{kind} "))
+    return f"{_GRANT_ON.get(kind, kind)} {name}"
 
 
 def _granted(target: str, held: Mapping[str, Parts], columns: str = "") -> Iterator[str]:
@@ -173,4 +174,4 @@ def _commented(edit: Edit, about: str) -> str:
     if kind == "operator":
         left, _, arguments = name.rpartition("(")
         return f"operator {left} ({arguments}"
-    return f"{_COMMENT_ON.get(kind, kind)} {name}"
+    return f"{_COMMENT_ON.get(kind, kind)} {signature(kind, name)}"

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from twolane.ddl.clauses import list_of, operator, routine, texts, unless_there, unlike, when
+from twolane.ddl.clauses import (
+    list_of,
+    operator,
+    routine,
+    signature,
+    texts,
+    unless_there,
+    unlike,
+    when,
+)
 from twolane.ddl.statement import Edit, Rank, Statement
 from twolane.sql import ident, literal
 
@@ -30,8 +39,9 @@ def extension(edit: Edit) -> Iterator[Statement]:
 
 def function(edit: Edit) -> Iterator[Statement]:
     """Statements for functions and procedures."""
+    name = signature(edit.kind, edit.name)
     if edit.after is None:
-        yield edit.write(f"drop {edit.kind} if exists {edit.name};", Rank.DROP)
+        yield edit.write(f"drop {edit.kind} if exists {name};", Rank.DROP)
         return
     words = str(edit.after["definition"])
     create = words.rstrip("\n") + ";"
@@ -42,7 +52,7 @@ def function(edit: Edit) -> Iterator[Statement]:
         f"(pg_get_function_arguments({found}), pg_get_function_result({found}))\n"
         f"    is distinct from ({literal(arguments)}, {literal(result)})"
     )
-    drop = when(is_other, f"drop routine if exists {edit.name};")
+    drop = when(is_other, f"drop routine if exists {name};")
     yield edit.write(create, Rank.ROUTINE, otherwise=f"{drop}\n{create}" if edit.before else "")
 
 

@@ -12,6 +12,7 @@ These are no facts:
 - the options of user mappings and the connections of subscriptions: they hold passwords;
 - the version of an extension, and what it makes: objects, the rights that it gives, a comment;
 - what Postgres makes for a range type, and grants on the row type of a table;
+- what others grant to the database's owner, who owns it wherever the files make it;
 - the grantor of a grant, and `depends on extension`;
 - the mark `pg_attver` that Debian's 15.20 keeps among a column's options: it is a position in its
   log, and pg_dump leaves it out too;

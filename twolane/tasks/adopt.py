@@ -45,7 +45,7 @@ def adopt(
     with work_on(target, console) as work:
         before = write.present(work.config)
         refuse(
-            write.begun(work.repo, work.ledger, before.own),
+            write.begun(work.repo, work.ledger, before),
             guards.own_service(work.contact, confirm) if record else None,
             guards.protected(work.config, work.contact, confirm) if record else None,
         )
@@ -118,8 +118,17 @@ def _show(found: Adoption, known: list[History], recorded: bool) -> None:
     _show_findings(found)
     if recorded:
         done("Recorded: the database has run the files.")
+    elif _has_other_owners(found):
+        say("Next:  invoke db.adopt --record   (objects of several owners: not for db.apply)")
     else:
         say("Next:  invoke db.apply   (it changes nothing; or: invoke db.adopt --record)")
+
+
+def _has_other_owners(found: Adoption) -> bool:
+    """Whether a routine or relation belongs to another role than the database does."""
+    kinds = ("function ", "procedure ", "aggregate ", "table ", "view ", "sequence ")
+    owners = tuple(f"owner {kind}" for kind in kinds)
+    return any(identity.startswith(owners) for identity in found.state.live)
 
 
 def _show_left(found: Adoption) -> None:

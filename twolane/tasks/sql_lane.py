@@ -41,9 +41,11 @@ def apply(
     carry_on: bool = False,
 ) -> None:
     """Lane A: run the SQL files that are new or changed, each in one transaction."""
+    from twolane.adopt.files import is_adopted
     from twolane.config import is_many
     from twolane.guards import guards
     from twolane.lanes import apply as lane_a
+    from twolane.repo.sqlfiles import FileFailure
     from twolane.state.connected import work_on
 
     if is_many(target):
@@ -61,7 +63,12 @@ def apply(
             guards.one_lane_for_apply(work.repo, work.ledger, names),
         )
         files = lane_a.choose(work.repo, work.ledger, names)
-        ran = lane_a.apply(work.connection, work.target, files, console, again=bool(names))
+        try:
+            ran = lane_a.apply(work.connection, work.target, files, console, again=bool(names))
+        except FileFailure as failure:
+            if is_adopted(failure.file) and "must be owner of" in failure.message:
+                failure.first = "invoke db.adopt --record   (the database has what the file makes)"
+            raise
     if json:
         console.print_json(lane_a.as_json(ran))
     elif ran:

@@ -131,9 +131,9 @@ select
         'grant_option', case when grantable = everything then '{ALL}' else grantable end))::text
 from held_by
 where (grantee = owner and privileges = everything) is not true
-    -- The database's owner has all on `public` through `pg_database_owner`, or as its own.
-    and (kind = 'schema' and name = 'public' and owner = to_regrole('pg_database_owner')::oid
-        and grantee = (select datdba from pg_catalog.pg_database where datname = current_database())) is not true
+    -- What others own here belongs to the database's owner where the files make it.
+    and (owner <> grantee and grantee = (
+        select datdba from pg_catalog.pg_database where datname = current_database())) is not true
 union all
 select
     'grant ' || b.kind || ' ' || b.name || ' to '
