@@ -313,3 +313,47 @@ def locks(service: Service) -> list[str]:
     """The levels of what G14 finds in the revisions."""
     told = json.loads(service.invoke("db.check", "--json", code=None).out)
     return [f["level"] for f in told["findings"] if f["code"] == "G14"]
+
+
+EVENTS = """
+class Events(AppBase):
+    __tablename__ = "{name}"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    day: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    body: Mapped[{body}] = mapped_column(index=True)
+
+    __table_args__ = ({{"postgresql_partition_by": "RANGE (day)"}},)
+"""
+PART = "create table {exists} public.events_{n} partition of public.events for values from ({n}) to"
+
+
+def test_partitions_follow_their_table_whoever_makes_them(service: Service) -> None:
+    evolve(service, EVENTS.format(name="events", body="str"))
+    service.invoke("db.gen", "--empty", "-m", "a part")
+    service.edit_revision(f'op.execute("{PART.format(exists="", n=1)} (2)")')
+    path = service.revisions()[-1]
+    path.write_text(
+        path.read_text().replace("    pass\n", '    op.execute("drop table events_1")\n')
+    )
+    service.invoke("db.push")
+    add_sql(service, "20_part.sql", PART.format(exists="if not exists", n=2) + " (3);", after=True)
+    service.invoke("db.apply")
+    assert service.invoke("db.sync").out == NO_CHANGES
+    evolve(service, EVENTS.format(name="events", body="str | None"))
+    assert service.invoke("db.status").out.endswith("nothing to do\n")
+
+    service.sql(PART.format(exists="", n=3) + " (4)")
+    refused = service.invoke("db.gen", "-m", "x", code=2).err
+    assert "G10" in refused and "partitions = [" in refused
+    settings = service.read("pyproject.toml")
+    named = '[tool.twolane]\npartitions = "events_*"\n'
+    service.write("pyproject.toml", settings.replace("[tool.twolane]\n", named, 1))
+    evolve(service, EVENTS.format(name="events", body="int | None"))
+    assert service.invoke("db.sync", "--check").out == NO_CHANGES
+    service.sql("drop table events_3")
+    assert service.invoke("db.status").out.endswith("nothing to do\n")
+    service.write("supabase/sql/20_part.sql", "select 1;\n")
+    service.invoke("db.apply")
+    evolve(service, "")
+    assert_reversible(service)

@@ -81,6 +81,7 @@ class Config:
     ignore: tuple[str, ...] = ()
     tenant_column: str = "user_id"
     prove: Prove = Prove()
+    partitions: tuple[str, ...] = ()
     own_schemas: tuple[str, ...] = ()
 
     @property
@@ -260,6 +261,11 @@ def _texts(value: object, where: str, key: str) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _patterns(value: object, where: str, key: str) -> tuple[str, ...]:
+    """One pattern or a list of them."""
+    return _texts([value] if isinstance(value, str) else value, where, key)
+
+
 def _flag(value: object, where: str, key: str) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"`{where}{key}` must be true or false, without quotes")
@@ -322,6 +328,7 @@ SETTINGS: Mapping[str, Reader] = {
     "check": _check,
     "tenant_column": _text,
     "prove": _prove,
+    "partitions": _patterns,
     "own_schemas": _texts,
 }
 OF_CHECK: Mapping[str, Reader] = {"ignore": _texts}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from twolane.facts import identities
 from twolane.guards.refusal import Refusal
 from twolane.state.state import State
 
@@ -19,11 +20,19 @@ def app_drift(state: State, declared: Collection[str] = ()) -> Refusal | None:
     changes = [change for change in state.app_drift if change.identity not in declared]
     if not changes:
         return None
+    first = (
+        "undo it in the database (invoke db.psql), or write a new column into app.py just so; then "
+        'invoke db.gen -m "…"'
+    )
+    if all(identities.relation(c.identity) in state.partitions for c in changes):
+        first = (
+            "where partitions come and go at run time, name them in [tool.twolane] of "
+            'pyproject.toml: partitions = ["…_*"]; else make them by a revision or an SQL file'
+        )
     return Refusal(
         "G10",
         "app-drift",
         "The app's tables were changed by hand; no revision makes this:",
-        "undo it in the database (invoke db.psql), or write a new column into app.py just so; then "
-        'invoke db.gen -m "…"',
+        first,
         changes,
     )

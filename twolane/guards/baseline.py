@@ -6,7 +6,7 @@ It looks at the facts before and after the migration ran on the shadow, not at i
 from __future__ import annotations
 
 from twolane.errors import Failure
-from twolane.facts import identities
+from twolane.facts import identities, partitions
 from twolane.facts.catalog import Change
 from twolane.guards.refusal import Refusal
 from twolane.state.plan import Plan
@@ -55,20 +55,37 @@ def _lost_unseen(plan: Plan) -> list[str]:
     A migration may drop such an object and make it again, or rewrite it.
     """
     lost = {*plan.effects.gone, *(f"table {table}" for table in plan.effects.rewritten)}
-    return sorted(i for i in lost - plan.owned if i in plan.after)
+    parts = _parts(plan)
+    return sorted(
+        i for i in lost - plan.owned if i in plan.after and identities.relation(i) not in parts
+    )
+
+
+def _follows(change: Change) -> bool:
+    """Whether a partition gets that from its parent, whose name may be another afterwards."""
+    kind = identities.kind(change.identity)
+    return kind in ("column", "constraint", "index") or (kind == "table" and change.sign == "~")
+
+
+def _parts(plan: Plan) -> frozenset[str]:
+    """The partitions of lane B's tables, whoever made them: they follow their parents."""
+    tables = {i.removeprefix("table ") for i in plan.owned if identities.kind(i) == "table"}
+    return partitions.of(tables, (plan.before, plan.after))
 
 
 def _is_lane_b(change: Change, plan: Plan, made: set[str]) -> bool:
     if change.identity in plan.follows:
         return True
-    if change.after is None and identities.relation(change.identity) in plan.dropped:
+    table = identities.relation(change.identity)
+    if change.after is None and table in plan.dropped:
+        return True
+    if table in _parts(plan) and _follows(change):
         return True
     if change.before is not None:
         return change.identity in plan.owned
     about = identities.about(change.identity)
     if about in plan.before:
         return about in plan.owned
-    table = identities.relation(change.identity)
     hosts = (
         [f"{kind} {table}" for kind in (*identities.RELATION_KINDS, "domain", "composite type")]
         if table

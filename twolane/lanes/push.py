@@ -11,7 +11,7 @@ from psycopg import Rollback
 
 from twolane import git
 from twolane.errors import Failure
-from twolane.facts import catalog, differences, identities, views
+from twolane.facts import catalog, differences, identities, partitions, views
 from twolane.facts.catalog import Change, Snapshot, structure
 from twolane.migrations import runner
 from twolane.postgres import supautils, transactions
@@ -119,12 +119,14 @@ def unexpected(state: State, plan: Plan, after: Snapshot) -> list[Change]:
     """Where the database differs from the shadow (app lane) or from before (all else).
 
     Owners and grants of the app's objects are not compared: the database itself chooses those of
-    new objects, and a drop removes them.
+    new objects, and a drop removes them. Nor are partitions that only this database has.
     """
     ours = plan.app.keys() | plan.owned
+    tables = {i.removeprefix("table ") for i in ours if identities.kind(i) == "table"}
+    parts = partitions.of(tables, (state.printed, after))
 
     def is_ours(identity: str) -> bool:
-        if identity in plan.follows:
+        if identity in plan.follows or identities.relation(identity) in parts:
             return True
         by_itself = identities.kind(identity) in ("owner", "grant")
         if identity in ours or (by_itself and identities.about(identity) in ours):

@@ -112,7 +112,7 @@ class Alterations:
         yield from self._constraints(lambda i, foreign: foreign)
         for identity in self._kind(self.new, "index"):
             if self._comes(identity):
-                yield reparsable(self._after(identity)["definition"])
+                yield _index(self._after(identity))
         yield from self._comments()
 
     def end(self) -> Iterator[str]:
@@ -307,6 +307,9 @@ class Alterations:
 def create_table(table: str, columns: Iterable[str], facts: Snapshot) -> str:
     """`create table` from facts, for types that SQLAlchemy can't write; without foreign keys."""
     own = catalog.definition(facts[f"table {table}"])
+    end = f" partition by {own['partition_by']}" if "partition_by" in own else ""
+    if "bound" in own:
+        return f"create table {table} partition of {own['inherits'][0]} {own['bound']}{end}"
     lines = []
     for column in columns:
         parts = catalog.definition(facts[f"column {table}.{column}"])
@@ -316,8 +319,13 @@ def create_table(table: str, columns: Iterable[str], facts: Snapshot) -> str:
             parts = catalog.definition(text)
             if parts["type"] != "foreign key":
                 lines.append(f"constraint {_own(identity)} {reparsable(parts['definition'])}")
-    end = f" partition by {own['partition_by']}" if "partition_by" in own else ""
     return f"create table {table} ({', '.join(lines)}){end}"
+
+
+def _index(parts: Parts) -> str:
+    """An index; of a partitioned table, with those of the partitions."""
+    words = reparsable(parts["definition"])
+    return words if parts.get("invalid") else words.replace(" ON ONLY ", " ON ", 1)
 
 
 def _unhooked(identity: str) -> tuple[bool, int, str]:

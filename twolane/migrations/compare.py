@@ -32,7 +32,7 @@ from twolane.facts.catalog import Snapshot
 from twolane.migrations.alterations import Alterations, Casts, create_table, reparsable
 from twolane.migrations.comparable import Comparison
 from twolane.migrations.enums import with_new_labels
-from twolane.migrations.order import sorted_tables
+from twolane.migrations.order import parent_of, sorted_tables
 from twolane.migrations.renames import Rename, quoted
 from twolane.migrations.types import is_writable, name_of
 from twolane.sql import bound
@@ -155,7 +155,7 @@ class _Way:
         for table, op in self.made.items():
             facts = [i for i in self.after if identities.relation(i) == table]
             inside = _constraints_inside(op)
-            whole = _is_written(op)
+            whole = self._is_written(table, op)
             for identity in facts:
                 parts = catalog.definition(self.after[identity])
                 match identities.kind(identity), parts.get("type"):
@@ -185,6 +185,8 @@ class _Way:
             yield from self._making(table, op, way)
         yield from map(_execute, way.last())
         for table in reversed(sorted_tables(self.dropped, self.before)):
+            if parent_of(table, self.before) in self.dropped:
+                continue
             schema, name = map(identities.unquote, identities.split_name(table))
             yield DropTableOp(name, schema=None if schema == "public" else schema)
         yield from map(_execute, way.end())
@@ -192,7 +194,7 @@ class _Way:
     def _making(
         self, table: str, op: CreateTableOp, way: Alterations
     ) -> Iterator[MigrateOperation]:
-        if not _is_written(op):
+        if not self._is_written(table, op):
             names = [quoted("", c.name).split(".", 1)[1] for c in _columns(op)]
             yield _execute(create_table(table, names, self.after))
             return
@@ -211,6 +213,12 @@ class _Way:
         ]
         yield op
         yield from self.indexes_of(table)
+
+    def _is_written(self, table: str, op: CreateTableOp) -> bool:
+        """Whether Alembic's operation makes the table; it reads no partitions from a database."""
+        parts = catalog.definition(self.after[f"table {table}"])
+        is_part = self.is_back and parts.keys() & {"partition_by", "bound"}
+        return not is_part and all(is_writable(column.type) for column in _columns(op))
 
     def _in_postgres_words(self, table: str, item: Any) -> Any:
         """A check of a table that comes back, as Postgres reads it to print it the same."""
@@ -236,10 +244,6 @@ def _constraints_inside(op: CreateTableOp) -> set[str]:
 
 def _columns(op: CreateTableOp) -> list[Column[Any]]:
     return [item for item in op.columns if isinstance(item, Column)]
-
-
-def _is_written(op: CreateTableOp) -> bool:
-    return all(is_writable(column.type) for column in _columns(op))
 
 
 def _target(key: ForeignKeyConstraint) -> str:

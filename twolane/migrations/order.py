@@ -10,7 +10,7 @@ from twolane.facts.catalog import Snapshot
 
 def sorted_tables(tables: Collection[str], facts: Snapshot) -> list[str]:
     """The tables, those first that others refer to; in a circle, the first by name goes last."""
-    targets: dict[str, set[str]] = {table: set() for table in tables}
+    targets = {table: {parent_of(table, facts)} & set(tables) for table in tables}
     for identity, text in facts.items():
         table = identities.relation(identity)
         if table in targets and identities.kind(identity) == "constraint":
@@ -27,3 +27,9 @@ def sorted_tables(tables: Collection[str], facts: Snapshot) -> list[str]:
     for table in sorted(targets):
         place(table, frozenset())
     return list(ordered)
+
+
+def parent_of(table: str, facts: Snapshot) -> str:
+    """The table that this one is a partition of; empty where it is none."""
+    parts = catalog.definition(facts.get(f"table {table}", "{}"))
+    return str(parts["inherits"][0]) if parts.get("bound") else ""

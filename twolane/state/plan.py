@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from twolane.errors import Failure
-from twolane.facts import catalog, identities
+from twolane.facts import catalog, identities, partitions
 from twolane.facts.catalog import Change, Snapshot
 from twolane.migrations import effects
 from twolane.migrations.effects import Effects
@@ -56,15 +56,16 @@ class Plan:
 
     @cached_property
     def dropped(self) -> frozenset[str]:
-        """Lane B's tables that are dropped, as `schema.name`; their columns, … go with them.
+        """Lane B's tables that are dropped, as `schema.name`; columns, partitions, … go with them.
 
         A renamed table is listed under its old name.
         """
-        return frozenset(
+        found = frozenset(
             str(identities.relation(identity))
             for identity in self.owned - self.after.keys()
             if identities.kind(identity) == "table"
         )
+        return found | partitions.of(found, [self.before])
 
     @cached_property
     def app(self) -> Snapshot:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from twolane.config import Target
 from twolane.errors import Failure
-from twolane.facts import catalog, identities, views
+from twolane.facts import catalog, identities, partitions, views
 from twolane.facts.catalog import Change, Snapshot, default_grants, structure
 from twolane.facts.identities import grantee
 from twolane.repo import ledger, record, sqlfiles
@@ -151,12 +151,24 @@ class State:
                 change
                 for change in catalog.diff(was, now)
                 if self.live.get(change.identity) != self.base.get(change.identity)
-                and not _is_foreseen(change, made)
+                and not self._is_expected(change, made)
             ]
         expected = structure(self.applied_app)
         if not self.waiting and not self.pending_after:
             expected = {identity: made.get(identity, text) for identity, text in expected.items()}
-        return [change for change in catalog.diff(expected, now) if not _is_foreseen(change, made)]
+        return [
+            change for change in catalog.diff(expected, now) if not self._is_expected(change, made)
+        ]
+
+    def _is_expected(self, change: Change, made: Snapshot) -> bool:
+        """Whether it is as files and revisions make it, or on a partition that comes and goes."""
+        table = str(identities.relation(change.identity))
+        if table in self.partitions and (
+            change.after == made.get(change.identity)
+            or partitions.matches(table, self.repo.config.partitions)
+        ):
+            return True
+        return _is_foreseen(change, made)
 
     @cached_property
     def uncaptured(self) -> list[Change]:
@@ -204,6 +216,10 @@ class State:
         kind = identities.kind(identity)
         if identity in self.app:
             return kind != "grant" or self.app[identity] == text
+        if self._on_partition(identity):
+            table = str(identities.relation(identity))
+            comes_and_goes = partitions.matches(table, self.repo.config.partitions)
+            return comes_and_goes or kind == "owner" or kind in STRUCTURE
         if kind == "owner":
             return identities.about(identity) in self.app
         if kind == "grant":
@@ -219,6 +235,16 @@ class State:
     def _defaults(self) -> frozenset[tuple[str, str]]:
         """The default privileges of the database: (role, text of the grant)."""
         return default_grants(self.live)
+
+    @cached_property
+    def partitions(self) -> frozenset[str]:
+        """The partitions of the app's tables, whoever made them: they follow their parents."""
+        tables = {i.removeprefix("table ") for i in self.app if identities.kind(i) == "table"}
+        sides = (self.live, self.base, self.replayed, self.standing)
+        return partitions.of(tables, [facts for facts in sides if facts])
+
+    def _on_partition(self, identity: str) -> bool:
+        return identities.relation(identity) in self.partitions
 
     def _on_app_table(self, identity: str) -> bool:
         return f"table {identities.relation(identity)}" in self.app
