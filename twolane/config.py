@@ -82,6 +82,7 @@ class Config:
     tenant_column: str = "user_id"
     prove: Prove = Prove()
     partitions: tuple[str, ...] = ()
+    branch_databases: bool = False
     own_schemas: tuple[str, ...] = ()
 
     @property
@@ -329,6 +330,7 @@ SETTINGS: Mapping[str, Reader] = {
     "tenant_column": _text,
     "prove": _prove,
     "partitions": _patterns,
+    "branch_databases": _flag,
     "own_schemas": _texts,
 }
 OF_CHECK: Mapping[str, Reader] = {"ignore": _texts}

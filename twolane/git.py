@@ -49,6 +49,35 @@ def folder(root: Path) -> str:
     return line(root, "rev-parse", "--show-prefix") or ""
 
 
+def branch(root: Path) -> str | None:
+    """The branch that is checked out, or that a rebase is at work on; None without one."""
+    if found := line(root, "symbolic-ref", "--quiet", "HEAD"):
+        return found.removeprefix("refs/heads/")
+    for name in ("rebase-merge/head-name", "rebase-apply/head-name"):
+        place = line(root, "rev-parse", "--git-path", name)
+        if place and (root / place).is_file():
+            head = (root / place).read_text(encoding="utf-8").strip()
+            return head.removeprefix("refs/heads/") if head.startswith("refs/heads/") else None
+    return None
+
+
+def branches(root: Path) -> list[str]:
+    """The names of the branches here, in order.
+
+    Raises:
+        Failure: it is no repo, or there is no git.
+    """
+    listed = run(root, "for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads")
+    return listed.decode(errors="replace").splitlines()
+
+
+def reflog(root: Path, ref: str) -> list[tuple[int, str]]:
+    """What happened to the ref, newest first: when, in seconds, and git's words for it."""
+    told = line(root, "reflog", "show", "--date=unix", "--format=%gd %gs", ref, "--") or ""
+    entries = (re.match(r".*?@\{(\d+)\} (.*)", entry) for entry in told.splitlines())
+    return [(int(entry[1]), entry[2]) for entry in entries if entry]
+
+
 def commit(root: Path, paths: Sequence[Path], message: str) -> str:
     """Commits these paths and nothing else; returns git's own summary line.
 

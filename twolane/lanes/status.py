@@ -12,6 +12,7 @@ from twolane.facts.catalog import Change
 from twolane.facts.identities import RELATION_KINDS, kind
 from twolane.guards.refusal import Refusal, Refused
 from twolane.lanes import generate
+from twolane.postgres import branches
 from twolane.state.connected import Work
 from twolane.state.state import State
 from twolane.telling import Working
@@ -26,7 +27,8 @@ DEPLOY = "invoke db.deploy"
 class Report:
     """The state of one target. Files and revisions by name; changes as facts.
 
-    ungenerated: whether `app.py` has changes that no revision makes; None if a problem hides it.
+    branch: the git branch that the embedded database is for, if each has its own. ungenerated:
+    whether `app.py` has changes that no revision makes; None if a problem hides it.
     """
 
     target: str
@@ -43,6 +45,7 @@ class Report:
     app_drift: Sequence[Change]
     problem: str | None
     next: str
+    branch: str | None
 
 
 def read(state: State, server_version: int, blocked: Refusal | None, working: Working) -> Report:
@@ -74,6 +77,7 @@ def read(state: State, server_version: int, blocked: Refusal | None, working: Wo
         app_drift=state.app_drift,
         problem=problem,
         next=way_on if way_on and step == NOTHING else step,
+        branch=branches.of_target(state.repo.config, state.target),
     )
 
 
@@ -94,6 +98,7 @@ def of_another_branch(work: Work, blocked: Refusal) -> Report:
         app_drift=(),
         problem=_words(blocked),
         next=blocked.first,
+        branch=branches.of_target(work.config, work.target),
     )
 
 
@@ -144,4 +149,5 @@ def as_json(report: Report) -> dict[str, Any]:
     return {
         name: differences.as_json(value) if name in changes else value
         for name, value in vars(report).items()
+        if name != "branch" or value
     }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from twolane.config import Config
-from twolane.postgres import embedded
+from twolane.postgres import branches, embedded
 from twolane.postgres.connections import open_connection
 from twolane.postgres.transactions import transaction
 
@@ -42,15 +42,27 @@ class Server(NamedTuple):
     administrator: dict[str, Any]
 
 
-def local_database(config: Config) -> dict[str, Any]:
-    """Parameters of the embedded database, made with the platform stub if it is new."""
+def local_database(config: Config, anew: bool = False) -> dict[str, Any]:
+    """Parameters of the embedded database, made with the platform stub if it is new.
+
+    A branch's own (see `branches`) is a copy of the one that it came from, unless it is made anew.
+    """
+    from psycopg.errors import ObjectInUse
+
+    name = branches.database(config)
     server = embedded_server(config)
     with _maintenance(server) as maintenance:
+        is_there = partial(_exists, maintenance)
+        origin = None if anew or is_there(name) else branches.origin(config, is_there)
         stub = Fill(
             server.administrator, partial(load_platform, own=config.own_schemas, role=embedded.ROLE)
         )
-        ensure_database(maintenance, embedded.LOCAL_DATABASE, [stub], owner=embedded.ROLE)
-    return server.role | {"dbname": embedded.LOCAL_DATABASE}
+        fills, template = ([], origin) if origin else ([stub], "template0")
+        try:
+            ensure_database(maintenance, name, fills, template, owner=embedded.ROLE)
+        except ObjectInUse:
+            raise branches.in_use(maintenance, template, branches.current(config)) from None
+    return server.role | {"dbname": name}
 
 
 def _maintenance(server: Server) -> AbstractContextManager[Connection[Any]]:
@@ -124,7 +136,21 @@ def embedded_server(config: Config) -> Server:
 
 def drop_local(config: Config) -> None:
     with _maintenance(embedded_server(config)) as maintenance:
-        drop(maintenance, embedded.LOCAL_DATABASE)
+        drop(maintenance, branches.database(config))
+
+
+def prune(config: Config) -> list[str]:
+    """Drops the embedded databases of branches that are no more; their names.
+
+    Raises:
+        Failure: git can't tell which branches there are.
+    """
+    with _maintenance(embedded_server(config)) as maintenance:
+        rows = maintenance.execute("select datname from pg_catalog.pg_database").fetchall()
+        gone = branches.gone(config, [name for (name,) in rows])
+        for name in gone:
+            drop(maintenance, name)
+    return gone
 
 
 def ensure_database(

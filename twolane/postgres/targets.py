@@ -9,7 +9,7 @@ from typing import Any
 
 from twolane.config import DEFAULT, LOCAL, SEVERAL, Config, Target, is_many
 from twolane.errors import Failure
-from twolane.postgres import reach
+from twolane.postgres import branches, reach
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,15 @@ def is_protected(config: Config, target: Target) -> bool:
 
 
 def as_json(config: Config, names: Sequence[str]) -> list[dict[str, Any]]:
-    """`[{"name", "variable", "set", "protected"}]`: variable is null for the embedded database."""
+    """`[{"name", "variable", "set", "protected"}]`: variable is null for the embedded database,
+    which has a "branch" where each git branch has its own."""
     return [
         {
             "name": name,
             "variable": target.variable,
             "set": target.variable is None or bool(config.environment.get(target.variable)),
             "protected": is_protected(config, target),
+            **branches.as_json(config, target),
         }
         for name in names
         if (target := config.targets[name])
@@ -84,6 +86,7 @@ def as_json(config: Config, names: Sequence[str]) -> list[dict[str, Any]]:
 def row(found: Mapping[str, Any]) -> Sequence[str]:
     """An entry of `as_json` as a row of a table."""
     marks = [*([] if found["set"] else ["not set"]), *(["protected"] if found["protected"] else [])]
+    marks += [f"branch {found['branch']}"] if "branch" in found else []
     return found["name"], found["variable"] or "(embedded)", ", ".join(marks)
 
 

@@ -194,8 +194,8 @@ def _copies_only(name: str) -> Refusal:
 @contextmanager
 def _clone_of_local(settings: Config) -> Iterator[dict[str, Any]]:
     """A throw-away copy of the embedded database."""
-    from twolane.postgres import databases, embedded
+    from twolane.postgres import databases
 
-    databases.local_database(settings)
-    with databases.clone(databases.embedded_server(settings), embedded.LOCAL_DATABASE) as found:
+    local = databases.local_database(settings)
+    with databases.clone(databases.embedded_server(settings), local["dbname"]) as found:
         yield found

@@ -15,24 +15,30 @@ from twolane.tasks.options import TARGET
 def up(c: Context) -> None:
     """Start the embedded server and print the URL of its database."""
     from twolane import config
-    from twolane.postgres import databases, embedded, urls
+    from twolane.postgres import branches, databases, embedded, urls
 
     settings = config.load()
     with console.working("starting the embedded Postgres"):
         url = urls.write(databases.local_database(settings))
-    done(f"The embedded Postgres {embedded.major(settings)} is up.")
+    branch = branches.current(settings)
+    whose = f", with the database of branch {branch}" if branch else ""
+    done(f"The embedded Postgres {embedded.major(settings)} is up{whose}.")
     if (folder := embedded.data(settings)).parent != settings.home.resolve():
         note(f"its data are in {folder}: who runs Postgres for root may not enter {settings.root}")
     say(url)
 
 
-@command("db.down", help={})
-def down(c: Context) -> None:
+@command("db.down", help={"prune": "Drop the databases of git branches that are no more."})
+def down(c: Context, prune: bool = False) -> None:
     """Stop the embedded server; its data stay."""
     from twolane import config
-    from twolane.postgres import embedded
+    from twolane.postgres import databases, embedded
 
-    stopped = embedded.stop(config.load())
+    settings = config.load()
+    if prune:
+        gone = databases.prune(settings)
+        done(f"Dropped {', '.join(gone)}." if gone else "No branch with a database is gone.")
+    stopped = embedded.stop(settings)
     done(
         "The embedded Postgres is stopped." if stopped else "The embedded Postgres was not running."
     )
@@ -43,16 +49,16 @@ def reset(c: Context, target: str | None = None, yes: bool = False) -> None:
     """Drop the embedded database and make it anew; refuses any other."""
     from twolane import config
     from twolane.guards import guards
-    from twolane.postgres import databases
+    from twolane.postgres import branches, databases
 
     settings = config.load()
     refuse(guards.embedded_only(settings.target(target)))
-    if not yes and not console.confirm(
-        f"Drop the local database of {settings.package} with all its rows?"
-    ):
+    branch = branches.current(settings)
+    whose = f"{settings.package}, branch {branch}," if branch else settings.package
+    if not yes and not console.confirm(f"Drop the local database of {whose} with all its rows?"):
         say("Nothing was changed.")
         return
     databases.drop_local(settings)
-    databases.local_database(settings)
+    databases.local_database(settings, anew=True)
     done("The local database is empty again.")
     say("Next:  invoke db.bootstrap")

@@ -56,7 +56,8 @@ def show_problem(report: Report) -> None:
 
 def _target(report: Report) -> None:
     mark = ", protected" if report.protected else ""
-    say(f"Target   {report.target} (Postgres {report.postgres}{mark})")
+    whose = f", branch {report.branch}" if report.branch else ""
+    say(f"Target   {report.target}{whose} (Postgres {report.postgres}{mark})")
 
 
 def _lane(title: str, lines: Sequence[str], otherwise: str) -> None:
