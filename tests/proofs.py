@@ -1,9 +1,16 @@
 """What `db.prove` says of a service."""
 
 import json
+from contextlib import nullcontext
 from typing import Any
 
+import psycopg
 from service import Service
+
+from twolane.config import Prove
+from twolane.facts import catalog
+from twolane.prove import proof
+from twolane.prove import report as reports
 
 OWN = "using (user_id = (select auth.uid())) with check (user_id = (select auth.uid()))"
 TENANT = "user_id uuid not null references auth.users on delete cascade"
@@ -45,3 +52,19 @@ def hint(service: Service, table: str, line: str) -> None:
     text = service.read("pyproject.toml")
     head = f"[tool.twolane.prove{f'.{table}' if table else ''}]"
     service.write("pyproject.toml", f"{text}\n{head}\n{line}\n")
+
+
+def tried(database: str, sql: str, column: str = "user_id", **hints: Any) -> dict[str, Any]:
+    """The report on a database of the test's own after this SQL, without a service's files."""
+    with psycopg.connect(database, autocommit=True, prepare_threshold=None) as connection:
+        connection.execute(sql.encode())
+        facts = catalog.read(connection)
+        found = proof.prove(
+            connection, facts, Prove(**hints), column, "shadow", lambda _: nullcontext()
+        )
+    return reports.as_json(found)
+
+
+def broken(found: dict[str, Any]) -> set[tuple[str, str]]:
+    """What was found: (object, operation)."""
+    return {(finding["object"], finding["operation"]) for finding in found["findings"]}

@@ -170,7 +170,8 @@ def test_a_policy_that_no_row_tried_meets_leaves_it_undecided_until_a_hint(
         f"create table drafts ({TENANT}, kind text not null);"
         "grant select, insert on drafts to authenticated;"
         "create policy s on drafts for select to authenticated using (user_id = auth.uid());"
-        "create policy i on drafts for insert to authenticated with check (kind like 'd_aft');",
+        "create policy i on drafts for insert to authenticated"
+        " with check (md5(kind) like 'f91b28%');",
         after=True,
     )
     result = service.invoke("db.prove")

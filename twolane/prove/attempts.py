@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from twolane.prove.choice import Row
 from twolane.prove.rows import insert
@@ -27,13 +28,20 @@ _ALONE = "set local session_replication_role = {mode}"
 
 @dataclass(frozen=True)
 class Actor:
-    """The sender of a statement: role, JWT claims, the claim `sub`. `user`: A, B or None."""
+    """The sender of a statement: role, JWT claims, the claim `sub`, headers of the request.
+
+    user: A, B or another of the users whose rows there are, or None. metadata: what the user wrote
+    into their own row of auth.users. is_guise: somebody else tries everything, without the like.
+    """
 
     name: str
     role: str
     claims: str
     sub: str = ""
     user: str | None = None
+    headers: str = ""
+    metadata: str = ""
+    is_guise: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,8 @@ class Try:
     """One statement. again: SQLSTATE → what to prepare, as superuser, for a second try.
 
     joins: the statement links the actor's own row to a row of another; we then look at what the
-    actor sees.
+    actor sees. quiet: it counts only if it has an effect. first: what to prepare, as superuser.
+    gains: the effect, in words, if the statement changes any row.
     """
 
     operation: str
@@ -49,16 +58,23 @@ class Try:
     statement: str
     again: Mapping[str, str]
     joins: bool = False
+    quiet: bool = False
+    first: str = ""
+    gains: str = ""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a statement. effect: its effect on rows of others, in words; '' for none."""
+    """The result of a statement. effect: its effect on rows of others, in words; '' for none.
+
+    told: the error's message, detail and hint, as the data API passes them on.
+    """
 
     state: str = ""
     message: str = ""
     count: int = 0
     effect: str = ""
+    told: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,6 +89,7 @@ class Attempt:
     verdict: str
     detail: str
     statement: str
+    state: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,7 +98,10 @@ class Material:
 
     payloads: (owner, owner of the parents) → a new row. standing: user → their existing row.
     tenant: user → the columns that make a row theirs. links: user → the columns that refer to
-    their rows. removal: user → SQL that deletes their rows.
+    their rows. removal: user → SQL that deletes their rows. of: what a row
+    belongs to: "user", "organization", or "members" where it is a member of one. further: new rows
+    of others with other values. rights: columns that may decide what a user may do → values of
+    which the last gives the least.
     """
 
     table: Relation
@@ -90,18 +110,18 @@ class Material:
     tenant: Mapping[str, Row]
     links: Mapping[str, Row]
     removal: Mapping[str, str]
+    of: str = "user"
+    further: Sequence[Row] = ()
+    rights: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-def actors(users: Mapping[str, str]) -> list[Actor]:
-    """Each user, and actors who are no user: without claims, with malformed claims, anon."""
+def actors(users: Mapping[str, str], claims: Callable[[str], Mapping[str, Any]]) -> list[Actor]:
+    """Each user, and actors who are no user: without claims, with malformed claims, anon.
+
+    claims: the claims of a user.
+    """
     found = [
-        Actor(
-            f"user {name}",
-            "authenticated",
-            json.dumps({"sub": user, "role": "authenticated"}),
-            user,
-            name,
-        )
+        Actor(f"user {name}", "authenticated", json.dumps(claims(name)), user, name)
         for name, user in users.items()
     ]
     other = next(iter(users.values()))
@@ -122,10 +142,14 @@ def victims(actor: Actor, users: Mapping[str, str]) -> list[str]:
 
 def writes(material: Material, actor: Actor, victim: str) -> Iterator[Try]:
     """All statements that an actor tries on a table's rows: their own and the victim's."""
+    if actor.is_guise:
+        yield from _first(material, actor, victim)
+        return
     table, me = material.table, actor.user
     alone = out_of_the_way("; ".join(material.removal.values()))
-    if me and (me, me) in material.payloads:
-        row = _insertable(table, actor, material.payloads[me, me])
+    mine = (victim if material.of == "members" else me or "", me or "")
+    if me and mine in material.payloads:
+        row = _insertable(table, actor, material.payloads[mine])
         yield Try("insert", OWN, insert(table, row), dict.fromkeys(_CROWDED, alone))
     yield from _inserts(material, actor, victim, alone)
     if change := _change(material, actor, victim):
@@ -139,6 +163,8 @@ def writes(material: Material, actor: Actor, victim: str) -> Iterator[Try]:
         yield Try(
             "returning", OTHER, f"update {table.name} set {change}{_returning(material, actor)}", {}
         )
+    yield from _alike(material, actor, victim, alone)
+    yield from _rises(material, actor, alone)
     yield from _moves(material, actor, victim)
     yield from _upserts(material, actor, victim)
     unbound = dict.fromkeys(_STILL_REFERRED_TO, _ALONE.format(mode="replica"))
@@ -148,12 +174,26 @@ def writes(material: Material, actor: Actor, victim: str) -> Iterator[Try]:
     yield Try("truncate", OTHER, f"truncate {table.name} cascade", {})
 
 
+def _first(material: Material, actor: Actor, victim: str) -> Iterator[Try]:
+    """An insert, an update and a delete of what is not the actor's."""
+    table, row = material.table, material.payloads.get((victim, victim))
+    if row is not None:
+        crowded = dict.fromkeys(_CROWDED, out_of_the_way(material.removal[victim]))
+        yield Try("insert", OTHER, insert(table, _insertable(table, actor, row)), crowded)
+    if change := _change(material, actor, victim):
+        yield Try("update", OTHER, f"update {table.name} set {change}", {})
+    unbound = dict.fromkeys(_STILL_REFERRED_TO, _ALONE.format(mode="replica"))
+    yield Try("delete", OTHER, f"delete from {table.name}", unbound)
+
+
 def _inserts(material: Material, actor: Actor, victim: str, alone: str) -> Iterator[Try]:
     """Inserts: the victim's rows under either's parents, and own rows under the victim's."""
     table, me = material.table, actor.user or ""
     again = dict.fromkeys(_CROWDED, alone)
     seen: list[str] = []
     crossed = [(victim, me), (me, victim)] if material.links.get(victim) else []
+    if material.of != "user":
+        crossed = crossed[1:]  # whose it is, its organization says
     for pair in [(victim, victim), *crossed]:
         if pair not in material.payloads:
             continue
@@ -164,6 +204,55 @@ def _inserts(material: Material, actor: Actor, victim: str, alone: str) -> Itera
             if pair == (victim, victim):
                 returning = _returning(material, actor)
                 yield Try("returning", OTHER, f"{statement}{returning}", again)
+
+
+def _alike(material: Material, actor: Actor, victim: str, alone: str) -> Iterator[Try]:
+    """Inserts: others' rows with other values, own ones with a victim's, for triggers to see."""
+    table, me = material.table, actor.user or ""
+    again = dict.fromkeys(_CROWDED, alone)
+    for row in material.further:
+        yield Try("insert", OTHER, insert(table, _insertable(table, actor, row)), again, quiet=True)
+    standing, mine = material.standing.get(victim), material.payloads.get((me, me))
+    if standing is None or mine is None or material.of == "members":
+        return
+    special = {name for columns in table.unique.values() for name in columns}
+    special |= {name for key in table.foreign_keys for name in key.columns}
+    special |= set(material.tenant.get(victim, {}))
+    copied = {
+        column.name: _value(table, column.name, standing[column.name])
+        for column in table.columns
+        if column.name not in special and not (column.generated or column.identity)
+        and column.type.plain
+    }  # fmt: skip
+    row = _insertable(table, actor, {**mine, **copied})
+    yield Try("insert", OTHER, insert(table, row), again, quiet=True)
+    may = {column.name for column in table.allowed(actor.role, "u")}
+    changes = [f"{quote(name)} = {value}" for name, value in copied.items() if name in may]
+    own = material.standing.get(me)
+    if changes and own:
+        statement = f"update {table.name} set {', '.join(changes)} where {_where(table, own)}"
+        yield Try("update", OTHER, statement, {}, quiet=True)
+
+
+def _rises(material: Material, actor: Actor, alone: str) -> Iterator[Try]:
+    """Own rows with other values in the columns that may decide what a user may do."""
+    table, me = material.table, actor.user or ""
+    own, mine = material.standing.get(me), material.payloads.get((me, me))
+    if own is None:
+        return
+    for name, values in material.rights.items():
+        column, where = table.column(name), _where(table, own)
+        is_members = material.of == "members" and len(values) > 1
+        low = f"update {table.name} set {column.quoted} = {values[-1]} where {where}"
+        for value in values[:-1] if is_members else values:
+            if "u" in column.rights[actor.role]:
+                statement = f"update {table.name} set {column.quoted} = {value} where {where}"
+                first = out_of_the_way(low) if is_members else ""
+                gains = f"gives itself {name} = {value.partition('::')[0]}" if is_members else ""
+                yield Try("update", OTHER, statement, {}, True, True, first, gains)
+            if "i" in column.rights[actor.role] and mine and not is_members:
+                statement = insert(table, _insertable(table, actor, {**mine, name: value}))
+                yield Try("insert", OTHER, statement, dict.fromkeys(_CROWDED, alone), True, True)
 
 
 def _moves(material: Material, actor: Actor, victim: str) -> Iterator[Try]:
@@ -266,6 +355,7 @@ def attempt(name: str, kind: str, actor: Actor, trial: Try, outcome: Outcome) ->
         verdict(outcome, trial.whose, trial.joins),
         outcome.effect or outcome.message,
         trial.statement,
+        outcome.state,
     )
 
 

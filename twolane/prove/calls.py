@@ -10,6 +10,7 @@ from twolane.prove.attempts import OTHER, Actor, Attempt, Outcome, Try, attempt
 from twolane.prove.schema import Argument, Function
 from twolane.prove.stage import Reading, Stage, changed, failed
 from twolane.prove.values import literals
+from twolane.prove.words import Words
 from twolane.sql import literal, quote
 
 VALUES, CALLS = 40, 48
@@ -72,25 +73,13 @@ class Caller:
         return [
             _statement(function, arguments, values)
             for arguments in wanted
-            for values in _combinations([self._values(argument, actor) for argument in arguments])
+            for values in _combinations([self._values(function, a, actor) for a in arguments])
         ]
 
-    def _values(self, argument: Argument, actor: Actor) -> list[str]:
-        """Values of the type: from others' rows, columns of that name first; then any value."""
-        rows, others = self.stage.rows, self.stage.victims(actor)
-        found: list[tuple[bool, str]] = []
-        if argument.type.base == "uuid" or argument.type.category == "S":
-            found += [("user" not in argument.name, rows.users[user]) for user in others]
-        name = argument.name.removeprefix("_").removeprefix("p_").removeprefix("in_")
-        for (table, owner), held in rows.held.items():
-            relation = self.stage.schema.relations[table]
-            for column in relation.columns if owner in others else ():
-                if column.type.base != argument.type.base:
-                    continue
-                short = relation.name.rpartition(".")[2].removesuffix("s")
-                alike = name in (column.name, f"{short}_{column.name}")
-                found += [(not alike, v) for _, row in held if (v := row[column.name]) is not None]
-        texts = [value for _, value in sorted(found, key=lambda pair: pair[0])]
+    def _values(self, function: Function, argument: Argument, actor: Actor) -> list[str]:
+        """SQL expressions of the type: of others' rows, what has that name first; then any."""
+        others = self.stage.victims(actor)
+        texts = Words(self.stage.schema, self.stage.rows, others).texts(function, argument)
         texts = [*texts[:VALUES], *literals(argument.type, 1)[:2]]
         return [f"{literal(text)}::{argument.type.name}" for text in dict.fromkeys(texts)]
 

@@ -1,11 +1,27 @@
-"""The owner of a row, from the schema: by a column with a user's id, or by a parent. Pure."""
+"""The owner of a row, from the schema: a user, an organization, or a parent's owner. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
+from twolane.facts import identities
 from twolane.prove.schema import USERS, ForeignKey, Relation, Schema
+
+
+@dataclass(frozen=True)
+class Membership:
+    """A table of members: `user` names a user, `key` refers to the organization's table."""
+
+    table: str
+    user: str
+    key: ForeignKey
+
+    @property
+    def column(self) -> str:
+        """The column with the organization."""
+        return self.key.columns[0]
 
 
 @dataclass(frozen=True)
@@ -19,14 +35,18 @@ class Owners:
     def tenant(self, table: Relation) -> str | None:
         """The column that identifies a row's owner, directly or through a parent; or None.
 
-        Of several keys to parents, prefers the named one, then a required, then a cascading one.
+        Of several keys to parents, prefers the named one, then one that leads to an organization,
+        then a required, then a cascading one.
         """
         if own := self.own(table):
             return own
+        if table.name in self.members:
+            return self.members[table.name].column
         keys = sorted(
             self.links(table),
             key=lambda key: (
                 key.columns[0] != self.named.get(table.name),
+                not self._leads_to_organization(key),
                 not table.column(key.columns[0]).required,
                 not key.cascades,
             ),
@@ -34,31 +54,123 @@ class Owners:
         return keys[0].columns[0] if keys else None
 
     def own(self, table: Relation) -> str | None:
-        """The column with a user's id: found by its name, else by its key to auth.users."""
+        """The column with the id of the user whose a row is; None if it is an organization's.
+
+        In a table of an organization, a column with a user's id says who wrote the row.
+        """
+        return None if self.is_organizations(table) else self.user_column(table)
+
+    def user_column(self, table: Relation) -> str | None:
+        """The column with a user's id: found by its name, else by its key to a user."""
         if table.name == USERS:
             return "id"
+        referring = self._referring(table)
         parents = {name: key.parent for key in table.foreign_keys for name in key.columns}
         wanted = self.named.get(table.name, self.column)
         for column in table.columns:
             is_id = column.type.base == "uuid" or column.type.category == "S"
-            if column.name == wanted and is_id and parents.get(wanted, USERS) == USERS:
+            if column.name == wanted and is_id and (wanted in referring or wanted not in parents):
                 return wanted
-        referring = [name for name, parent in parents.items() if parent == USERS]
         required = [name for name in referring if table.column(name).required]
         return None if table.name in self.named else next(iter(required or referring), None)
 
+    def is_organizations(self, table: Relation) -> bool:
+        """Whether its rows belong to an organization: it is one, its members, or refers to one."""
+        if table.name in self.named:
+            return self._leads_to_organization_by(table, self.named[table.name])
+        if table.name in self.members or table.name in self.organizations:
+            return True
+        keys = [key for key in self._single(table) if self._leads_to_organization(key)]
+        user = self.user_column(table)
+        asked = self._asked_for(table)
+        return bool(keys) and (
+            user is None or user not in asked or any(key.columns[0] in asked for key in keys)
+        )
+
+    @cached_property
+    def members(self) -> Mapping[str, Membership]:
+        """Table of members → what it says. Its key is a user and a parent, and a policy of another
+        table, or a function, asks it who is asking."""
+        found = {}
+        for table in self.schema.tables:
+            name, user = identities.unquote(table.short), self.user_column(table)
+            asking = [
+                source
+                for source in self.schema.sources.all
+                if source.table != table.name and {name, "uid"} <= source.words
+            ]
+            for key in self._single(table) if user and asking else ():
+                pair = {user, key.columns[0]}
+                if key.columns[0] != user and any(pair == set(unique) for unique in table.keys):
+                    if self.user_column(self.schema.relations[key.parent]) == self.column:
+                        continue  # it shares what a user has
+                    found[table.name] = Membership(table.name, str(user), key)
+                    break
+        return found
+
+    @cached_property
+    def organizations(self) -> frozenset[str]:
+        return frozenset(member.key.parent for member in self.members.values())
+
+    def understood(self, table: Relation) -> str:
+        """The tenancy in words: `org_id, of the members in public.members`."""
+        column = self.tenant(table)
+        of = [m.table for m in self.members.values() if m.key.parent == table.name]
+        if of:
+            return f"its members in {', '.join(of)}"
+        if column is None:
+            return ""
+        if self.own(table) == column:
+            return column
+        key = next(k for k in self._single(table) if k.columns[0] == column)
+        return f"{column}, of {key.parent}"
+
     def links(self, table: Relation) -> list[ForeignKey]:
         """The single-column keys to tables whose rows have an owner."""
+        return [key for key in self._single(table) if self._is_scoped(key.parent)]
+
+    def _single(self, table: Relation) -> list[ForeignKey]:
+        return [k for k in table.foreign_keys if len(k.columns) == 1 and k.parent != USERS]
+
+    def _referring(self, table: Relation) -> list[str]:
+        """The columns that refer to a user, in auth.users or by a table with the user's id."""
         return [
-            key
+            key.columns[0]
             for key in table.foreign_keys
-            if len(key.columns) == 1 and key.parent != USERS and self._is_scoped(key.parent)
+            if len(key.columns) == 1
+            and (key.parent == USERS or self._is_user(key.parent, key.parent_columns[0]))
         ]
+
+    def _is_user(self, name: str, column: str) -> bool:
+        keys = self.schema.relations[name].foreign_keys
+        return any(key.parent == USERS and list(key.columns) == [column] for key in keys)
+
+    def _asked_for(self, table: Relation) -> frozenset[str]:
+        """The words in the policies of a table."""
+        own = [source for source in self.schema.sources.all if source.table == table.name]
+        return frozenset().union(*(source.words for source in own))
+
+    def _leads_to_organization_by(self, table: Relation, column: str) -> bool:
+        keys = [key for key in self._single(table) if key.columns[0] == column]
+        return any(map(self._leads_to_organization, keys))
+
+    def _leads_to_organization(self, key: ForeignKey, seen: frozenset[str] = frozenset()) -> bool:
+        if key.parent in self.organizations:
+            return True
+        parent = self.schema.relations[key.parent]
+        if self._is_user(key.parent, key.parent_columns[0]) or key.parent in seen:
+            return False
+        further = self._single(parent)
+        return any(self._leads_to_organization(k, seen | {key.parent}) for k in further)
 
     def _is_scoped(self, name: str, seen: frozenset[str] = frozenset()) -> bool:
         table = self.schema.relations[name]
-        return self.own(table) is not None or any(
-            self._is_scoped(key.parent, seen | {name})
-            for key in table.foreign_keys
-            if key.parent not in seen | {name}
+        return (
+            name in self.organizations
+            or self.user_column(table) is not None
+            or any(
+                self._is_scoped(key.parent, seen | {name})
+                for key in self._single(table)
+                if key.parent not in seen | {name}
+            )
         )

@@ -85,7 +85,7 @@ def tenant(table: Relation, around: Surroundings, column: str | None, via: str |
                 "Name a foreign key to one, or a column with the user's id: --column NAME",
             )
         return via
-    own = column or around.owners.own(table)
+    own = column or around.owners.user_column(table)
     if own is None:
         links = [key.columns[0] for key in around.owners.links(table)]
         raise Failure(
@@ -144,7 +144,7 @@ def _is_mine(
 ) -> str:
     """SQL: whether the current user owns a row; follows parents up to the tenant column."""
     key = next((k for k in around.owners.links(table) if k.columns[0] == column), None)
-    if key is None or around.owners.own(table) == column:
+    if key is None or around.owners.user_column(table) == column:
         cast = "" if table.column(column).type.base == "uuid" else "::text"
         return f"(select auth.uid()){cast} = {spelled}"
     parent = _readable(key, table, around)
@@ -169,12 +169,12 @@ def _readable(key: ForeignKey, table: Relation, around: Surroundings) -> Relatio
 
 def _same_tenant(table: Relation, around: Surroundings, column: str) -> list[str]:
     """SQL conditions: the same user owns each parent of a row; for parents that users may read."""
-    if around.owners.own(table) != column:
+    if around.owners.user_column(table) != column:
         return []
     alias, found = _alias(table), []
     for key in around.owners.links(table):
         parent = around.schema.relations[key.parent]
-        own = around.owners.own(parent)
+        own = around.owners.user_column(parent)
         if own is None or key.parent == table.name or "r" not in parent.rights["authenticated"]:
             continue
         refers = ident(key.columns[0])

@@ -16,6 +16,7 @@ from twolane.text import shortened
 WIDTH = 10
 _POLICY = "new row violates row-level security policy"
 SHOWN = 30
+FAILS = " fails: "
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Proof:
 
     database: "shadow" or "local"; the proof used a copy of it. closed: tables on which the data
     API's roles have no rights. tenants: table → the column that identifies a row's owner, or None.
+    understood: the same in words.
     gaps: tables without an attempt → why. uncalled: functions without a successful call → why.
     insertable: tables with a policy for inserts.
     """
@@ -32,6 +34,7 @@ class Proof:
     attempts: Sequence[Attempt]
     shared: Sequence[str]
     tenants: Mapping[str, str | None]
+    understood: Mapping[str, str]
     closed: Sequence[str]
     gaps: Mapping[str, str]
     uncalled: Mapping[str, str]
@@ -69,23 +72,27 @@ def tenancy(proof: Proof) -> Refusal | None:
     """G15: refuses if somebody sees or changes a row of another tenant, or a table is untried."""
     findings = finding_lines(proof)
     gaps = [f"{name}: {reason}" for name, reason in proof.gaps.items()]
+    failing = [name for name, reason in proof.gaps.items() if FAILS in reason]
+    correct = "correct grants and policies in supabase/sql, then: invoke db.prove"
     if findings:
-        reason = "Rows can be seen or changed by another tenant, or by anon:"
-        first = "correct grants and policies in supabase/sql, then: invoke db.prove"
+        reason, first = "Rows can be seen or changed by another tenant, or by anon:", correct
+        gaps = [f"{gap} (so nothing else is proven of it)" for gap in gaps]
+    elif failing:
+        reason, first = "These could not be tried, so nothing is proven of them:", correct
     elif gaps:
         reason = "No row could be made in these tables, so nothing is proven of them:"
         name = next(iter(proof.gaps))
         first = f"""say what a row needs, in pyproject.toml: [tool.twolane.prove.rows.'{name}']"""
     else:
         return None
-    return Refusal("G15", "tenancy", reason, first, details=_limited(findings or gaps))
+    return Refusal("G15", "tenancy", reason, first, details=_limited([*findings, *gaps]))
 
 
 def finding_lines(proof: Proof) -> list[str]:
     """`public.contacts · select · user A, user B: sees rows of another`; each finding once."""
     return _lines(
         replace(a, detail=a.detail + _NO_TENANT)
-        if a.operation == "select" and proof.tenants.get(a.object, "") is None
+        if a.operation == "select" and not proof.understood.get(a.object, "-")
         else a
         for a in proof.findings
     )
@@ -144,7 +151,7 @@ def _short(proof: Proof) -> dict[tuple[str, str, str, str], Attempt]:
 def _note(proof: Proof, name: str) -> str:
     if name in proof.shared:
         return "shared"
-    return f"tenant: {proof.tenants[name]}" if proof.tenants.get(name) else ""
+    return f"tenant: {proof.understood[name]}" if proof.understood.get(name) else ""
 
 
 def _cell(attempt: Attempt | None, proof: Proof) -> str:
@@ -152,6 +159,14 @@ def _cell(attempt: Attempt | None, proof: Proof) -> str:
         return "·"
     is_finding = prove.is_finding(attempt, proof.shared)
     return attempt.verdict.upper() if is_finding else attempt.verdict
+
+
+def conclusion(proof: Proof) -> str:
+    """The last line of a proof without findings: it claims no more than was tried."""
+    tried = f"{summary(proof)}, none reached a row of another"
+    if proof.undecided or proof.uncalled:
+        return f"No break found: {tried}. What is named above could not be tried."
+    return f"Tenancy holds: {tried}."
 
 
 def summary(proof: Proof) -> str:
@@ -169,7 +184,12 @@ def as_json(proof: Proof) -> dict[str, Any]:
         "database": proof.database,
         "proven": not proof.findings and not proof.gaps,
         "tables": [
-            {"table": name, "tenant": tenant, "shared": name in proof.shared}
+            {
+                "table": name,
+                "tenant": tenant,
+                "understood": proof.understood[name],
+                "shared": name in proof.shared,
+            }
             for name, tenant in proof.tenants.items()
         ],
         "closed": list(proof.closed),

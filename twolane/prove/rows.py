@@ -7,14 +7,17 @@ user, including rows that triggers add. So the owner of a row is known in every 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from twolane.errors import Failure
-from twolane.prove.choice import Choice, Row, Unmakeable, first_line
+from twolane.prove.choice import Choice, Row, Unmakeable, Wish, first_line
 from twolane.prove.owners import Owners
 from twolane.prove.schema import USERS, ForeignKey, Relation, Schema, as_row
+from twolane.prove.variety import Variety
 from twolane.sql import literal, quote
 
 if TYPE_CHECKING:
@@ -29,8 +32,9 @@ Held = tuple[str, dict[str, str | None]]
 class Rows:
     """The rows, once `make` has made them.
 
-    users: name → id in auth.users. hints: table → column → SQL expression. reasons: table → why it
-    has no row. held: (table, user) → rows.
+    users: name → id in auth.users. further: users whose rows are of another kind, each with their
+    number; they need no rows. metadata: user → what they wrote into their own metadata. hints:
+    table → column → SQL expression. reasons: table → why it has no row. held: (table, user) → rows.
     """
 
     connection: Connection[Any]
@@ -38,10 +42,13 @@ class Rows:
     owners: Owners
     users: Mapping[str, str]
     hints: Mapping[str, Mapping[str, str]]
+    further: Mapping[str, int] = field(default_factory=dict)
+    metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     held: dict[tuple[str, str], list[Held]] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _needed: dict[str, set[str]] = field(default_factory=dict)
+    _evaluated: dict[str, bool] = field(default_factory=dict)
 
     def make(self) -> None:
         """Makes the rows of every user, and commits them.
@@ -54,29 +61,59 @@ class Rows:
                 self._make_for(user)
                 for table in self.schema.tables:
                     self._collect(table, user)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Fills the materialized views; twice, because one may read another."""
+        from psycopg import errors
+
+        views = self.schema.materialized
+        for view in [*views, *views]:
+            try:
+                with self.connection.transaction():
+                    self.connection.execute(f"refresh materialized view {view.name}".encode())
+            except errors.Error as error:
+                self.reasons[view.name] = first_line(error)
+            else:
+                self.reasons.pop(view.name, None)
 
     def _make_for(self, user: str) -> None:
-        claims = f'{{"sub": "{self.users[user]}", "role": "authenticated"}}'
-        self.connection.execute(
-            "select set_config('request.jwt.claims', %s, true), "
-            "set_config('request.jwt.claim.sub', %s, true)",
-            (claims, self.users[user]),
-        )
         for table in in_order(self.schema.tables):
             reason = "no row is left of those that were made"
+            if table.name != USERS:  # nobody is signed in while the platform makes a user
+                self.connection.execute(signed_in(self.claims(user)).encode())
             try:
                 self._insert(table, user)
             except Unmakeable as problem:
                 reason = str(problem)
             self._collect(table, user)
-            if not self.held[table.name, user]:
-                self.reasons[table.name] = reason
-                if table.name == USERS:
-                    raise Failure(
-                        f"auth.users takes no row: {reason}",
-                        "Say what it needs, in pyproject.toml: "
-                        f'[tool.twolane.prove.rows."{USERS}"] raw_user_meta_data = "\'…\'"',
-                    )
+            if self.held[table.name, user] or user in self.further or user in self.metadata:
+                continue
+            self.reasons[table.name] = reason
+            if table.name == USERS:
+                raise Failure(
+                    f"auth.users takes no row: {reason}",
+                    "Say what it needs, in pyproject.toml: "
+                    f'[tool.twolane.prove.rows."{USERS}"] raw_user_meta_data = "\'…\'"',
+                )
+
+    def claims(self, user: str) -> dict[str, Any]:
+        """The claims of the user's token, as the platform writes them."""
+        held = self.held.get((USERS, user), [])
+        row = held[0][1] if held else {}
+        return {
+            "sub": self.users[user],
+            "aud": "authenticated",
+            "role": "authenticated",
+            "email": row.get("email") or "",
+            "phone": row.get("phone") or "",
+            "app_metadata": json.loads(row.get("raw_app_meta_data") or "{}"),
+            "user_metadata": json.loads(row.get("raw_user_meta_data") or "{}"),
+            "aal": "aal2",
+            "amr": [{"method": "totp", "timestamp": 1767225600}],
+            "session_id": "5e551011-7e57-4000-8000-000000000001",
+            "is_anonymous": False,
+        }
 
     def payload(self, table: Relation, owner: str, parents_of: str) -> Row:
         """The columns of a new row of `owner`; its parents are rows of `parents_of`.
@@ -85,6 +122,24 @@ class Rows:
             Unmakeable: no such row can be made; the message says why.
         """
         return self._choose(table, owner, parents_of)
+
+    def varied_payloads(self, table: Relation) -> list[Row]:
+        """New rows of the further users, with their values, as far as they can be made."""
+        found = []
+        for user, number in self.further.items():
+            for wish in (self.variety.wish(table, number), None):
+                wanted = Wish(wish, self._eyes) if wish else None
+                try:
+                    found.append(self._choose(table, user, user, True, wanted))
+                    break
+                except Unmakeable:
+                    continue
+        return found
+
+    @property
+    def _eyes(self) -> str:
+        """SQL that signs in the first user, by whose claims conditions of policies are judged."""
+        return signed_in(self.claims(next(iter(self.users))))
 
     def belongs(self, table: Relation, user: str) -> str:
         """SQL: whether row t belongs to the user, by tenant column or as a row made for them."""
@@ -113,12 +168,43 @@ class Rows:
         }
 
     def _insert(self, table: Relation, user: str) -> None:
+        if user in self.further:
+            self._insert_varied(table, user)
+            return
+        try:
+            self._insert_row(table, lambda: self._choose(table, user, user))
+        except Unmakeable:
+            # A trigger may want rows of two users to differ more than constraints do.
+            unusual = partial(self._choose, table, user, user, is_varied=True)
+            try:
+                self._insert_row(table, unusual)
+            except Unmakeable:
+                pass
+            else:
+                return
+            raise
+
+    def _insert_varied(self, table: Relation, user: str) -> None:
+        """Inserts a row with other values; if it fits nowhere, one with fewer, or a usual one."""
+        number = self.further[user]
+        wish = self.variety.wish(table, number)
+        wishes = [Wish(wish, self._eyes)] if wish else []
+        for is_varied, wanted in [*((True, w) for w in wishes), *((False, w) for w in wishes),
+                                  (True, None), (False, None)]:  # fmt: skip
+            try:
+                self._insert_row(table, partial(self._choose, table, user, user, is_varied, wanted))
+                return
+            except Unmakeable as error:
+                problem = error
+        raise problem
+
+    def _insert_row(self, table: Relation, choose: Callable[[], Row]) -> None:
         from psycopg import errors
 
         needed = self._needed.setdefault(table.name, set())
         problem = "no value was taken"
         for _ in range(ATTEMPTS):
-            row = self._choose(table, user, user)
+            row = choose()
             try:
                 with self.connection.transaction():
                     self.connection.execute(insert(table, row).encode())
@@ -137,18 +223,46 @@ class Rows:
                 break
         raise Unmakeable(problem)
 
-    def _choose(self, table: Relation, owner: str, parents: str) -> Row:
+    def _choose(
+        self,
+        table: Relation,
+        owner: str,
+        parents: str,
+        is_varied: bool = False,
+        wish: Wish | None = None,
+    ) -> Row:
         given = self._parents(table, parents) | self._owner(table, owner)
         if table.name == USERS:
-            given = _new_user(self.users[owner])
+            given = _new_user(self.users[owner], self.metadata.get(owner, {}))
         given |= self.hints.get(table.name, {})
         needed = self._needed.get(table.name, set())
-        return Choice(self.connection, table, next(self._numbers), given, needed).row()
+        preferred: dict[str, Sequence[str]] = dict(self._addresses(table, owner, given))
+        if table.name in self.owners.members and not is_varied:
+            preferred |= self.variety.of_member(table, given)
+        if is_varied:
+            kind = self.further.get(owner, 0)
+            preferred |= self.variety.preferred(table, kind, {*given, *preferred})
+        number = next(self._numbers)
+        known = self._evaluated
+        return Choice(self.connection, table, number, given, needed, preferred, wish, known).row()
+
+    @cached_property
+    def variety(self) -> Variety:
+        return Variety(self.schema.sources, self.owners)
+
+    def _addresses(self, table: Relation, user: str, given: Row) -> Iterator[tuple[str, list[str]]]:
+        """The user's own address, in the columns for one of a table whose rows are users' own."""
+        held = self.held.get((USERS, user), [])
+        address = (held[0][1]["email"] if held else None) or ""
+        is_own = self.owners.own(table) in (self.owners.column, "id")
+        for column in table.columns if address and is_own else ():
+            if column.name.endswith("email") and column.name not in given:
+                yield column.name, [f"{literal(address)}::{column.type.name}"]
 
     def _owner(self, table: Relation, user: str) -> Row:
         """The tenant column, even without a foreign key, and all with keys to auth.users."""
         columns = {c for k in table.foreign_keys if k.parent == USERS for c in k.columns}
-        columns |= {c for c in [self.owners.own(table)] if c}
+        columns |= {c for c in [self.owners.user_column(table)] if c}
         return {name: self._id(table, name, user) for name in columns}
 
     def _id(self, table: Relation, column: str, user: str) -> str:
@@ -226,11 +340,20 @@ def _parents_of(table: Relation, only_required: bool) -> set[str]:
     }
 
 
-def _new_user(user: str) -> Row:
+def signed_in(claims: Mapping[str, Any]) -> str:
+    """SQL that sets these claims until the transaction ends, without a change of role."""
+    return (
+        f"select set_config('request.jwt.claims', {literal(json.dumps(claims))}, true), "
+        f"set_config('request.jwt.claim.sub', {literal(str(claims.get('sub', '')))}, true)"
+    )
+
+
+def _new_user(user: str, metadata: Mapping[str, Any]) -> Row:
     return {
         "id": f"{literal(user)}::uuid",
         "aud": "'authenticated'",
         "role": "'authenticated'",
         "email": literal(f"{user}@example.com"),
-        "raw_app_meta_data": '\'{"provider": "email"}\'',
+        "raw_app_meta_data": '\'{"provider": "email", "providers": ["email"]}\'',
+        **({"raw_user_meta_data": literal(json.dumps(metadata))} if metadata else {}),
     }

@@ -20,6 +20,7 @@ from twolane.prove.attempts import (
     writes,
 )
 from twolane.prove.choice import Unmakeable
+from twolane.prove.rows import insert
 from twolane.prove.schema import Relation
 from twolane.prove.stage import Stage, selection
 from twolane.sql import literal
@@ -49,11 +50,11 @@ class Run:
         queries = {relation.name: selection(relation, actor.role) for relation in relations}
         others = self.stage.victims(actor)
         with self.stage.rolled_back():
-            self._refresh()
+            self.stage.rows.refresh()
             full = {name: self.stage.read(actor, query) for name, query in queries.items()}
             again = {name: self.stage.read(actor, query) for name, query in queries.items()}
         with self.stage.without(others):
-            self._refresh()
+            self.stage.rows.refresh()
             alone = {name: self.stage.read(actor, query) for name, query in queries.items()}
         for relation in relations:
             seen, own = full[relation.name], alone[relation.name]
@@ -70,21 +71,18 @@ class Run:
                     outcome,
                 )
 
-    def _refresh(self) -> None:
-        for view in self.stage.schema.views:
-            if view.kind == "materialized view":
-                self.stage.connection.execute(f"refresh materialized view {view.name}".encode())
-
     def _writes(self, table: Relation, actor: Actor) -> Iterator[Attempt]:
         others = self.stage.victims(actor)
         for trial in writes(self._material(table), actor, others[0]):
-            yield attempt(
-                table.name, "table", actor, trial, self.stage.attempt(actor, trial, [table], others)
-            )
+            outcome = self.stage.attempt(actor, trial, [table], others)
+            if outcome.effect or not trial.quiet:
+                yield attempt(table.name, "table", actor, trial, outcome)
 
     def _through(self, view: Relation, actor: Actor) -> Iterator[Attempt]:
         """Attempts to change rows through a view, if the view can be updated."""
         others = self.stage.victims(actor)
+        if view.kind == "materialized view":
+            return
         columns = [column for column in view.columns if column.type.plain]
         trials = [Try("delete", OTHER, f"delete from {view.name}", {})]
         if columns and "u" in view.rights[actor.role]:
@@ -95,30 +93,79 @@ class Run:
             if row and row[0] is not None:
                 change = f"{column.quoted} = {literal(row[0])}::{column.type.name}"
                 trials.append(Try("update", OTHER, f"update {view.name} set {change}", {}))
+        trials += self._into(view, actor, others[0])
         for trial in trials:
             outcome = self.stage.attempt(actor, trial, self.stage.schema.tables, others)
+            if trial.quiet and not outcome.effect:
+                continue
             if outcome.state not in ("55000", "0A000"):  # the view can't be updated
                 yield attempt(view.name, "view", actor, trial, outcome)
 
+    def _into(self, view: Relation, actor: Actor, victim: str) -> Iterator[Try]:
+        """Inserts of the victim's rows through a view, and updates that give rows away."""
+        spelled = {c.name for c in view.allowed(actor.role, "i")}
+        for table in self.stage.tables_of(view) if spelled else ():
+            material = self._material(table)
+            names = columns_behind(self.stage.schema.source(view.name))
+            for row in [material.payloads.get((victim, victim)), *material.further]:
+                values = {
+                    column: row[names.get(column, column)]
+                    for column in spelled
+                    if row and names.get(column, column) in row
+                }
+                if values:
+                    yield Try("insert", OTHER, insert(view, values), {}, quiet=True)
+        for table in self.stage.tables_of(view):
+            names = columns_behind(self.stage.schema.source(view.name))
+            tenant = self._material(table).tenant.get(victim, {})
+            for column in view.allowed(actor.role, "u"):
+                if value := tenant.get(names.get(column.name, column.name)):
+                    change = f"update {view.name} set {column.quoted} = {value}"
+                    yield Try("move", OTHER, change, {}, quiet=True)
+
     def _material(self, table: Relation) -> Material:
         if table.name not in self._materials:
-            users = list(self.stage.rows.users)
+            rows = self.stage.rows
+            users = [user for user in rows.users if user not in {*rows.further, *rows.metadata}]
+            everybody = list(rows.users)
             payloads = {}
             for owner in users:
                 for parents in users:
                     try:
-                        payloads[owner, parents] = self.stage.rows.payload(table, owner, parents)
+                        payloads[owner, parents] = rows.payload(table, owner, parents)
                     except Unmakeable:
                         continue
             self._materials[table.name] = Material(
                 table,
                 payloads,
-                {u: held[0][1] for u in users if (held := self.stage.rows.held[table.name, u])},
-                {user: self.stage.rows.tenant(table, user) for user in users},
-                {user: self.stage.rows.links(table, user) for user in users},
-                {user: self.stage.removal(table, user) for user in users},
+                {u: held[0][1] for u in everybody if (held := rows.held[table.name, u])},
+                {user: rows.tenant(table, user) for user in everybody},
+                {user: rows.links(table, user) for user in everybody},
+                {user: self.stage.removal(table, user) for user in everybody},
+                self._belongs_to(table),
+                rows.varied_payloads(table),
+                rows.variety.rights(table),
             )
         return self._materials[table.name]
+
+    def _belongs_to(self, table: Relation) -> str:
+        owners = self.stage.rows.owners
+        if table.name in owners.members:
+            return "members"
+        return "organization" if owners.is_organizations(table) else "user"
+
+
+def columns_behind(definition: str) -> dict[str, str]:
+    """Column of a view → column of the table behind it, where it is just that."""
+    from pglast import parse_sql
+
+    statement: Any = parse_sql(definition)[0].stmt if definition else None
+    found = {}
+    for target in getattr(statement, "targetList", None) or ():
+        fields = getattr(target.val, "fields", None) or ()
+        if fields and hasattr(fields[-1], "sval"):
+            found[target.name or fields[-1].sval] = fields[-1].sval
+    return found
 
 
 def kind(relation: Relation) -> str:

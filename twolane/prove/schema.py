@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from twolane.config import Prove
 from twolane.errors import Failure
 from twolane.facts import identities
 from twolane.facts.catalog import Snapshot
+from twolane.prove.mining import Source, Sources
 from twolane.sql import quote
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ class Column:
 
     name: str
     type: Type
+    nullable: bool
     required: bool
     default: str | None
     identity: str
@@ -92,6 +95,21 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Policy:
+    """A policy. command: r(ead), a(dd), w(rite), d(elete) or *. using, check: SQL, or None."""
+
+    name: str
+    command: str
+    permissive: bool
+    using: str | None
+    check: str | None
+
+    @property
+    def conditions(self) -> list[str]:
+        return [text for text in (self.using, self.check) if text]
+
+
+@dataclass(frozen=True)
 class Relation:
     """A table, or a view (which has only columns).
 
@@ -102,13 +120,21 @@ class Relation:
     name: str
     kind: str
     exposed: bool
-    insert_policy: bool
+    owner: str
+    has_rls: bool
+    published: bool
+    policies: Sequence[Policy]
     columns: Sequence[Column]
     checks: Sequence[Check]
     keys: Sequence[Sequence[str]]
     foreign_keys: Sequence[ForeignKey]
     unique: Mapping[str, Sequence[str]]
     rights: Mapping[str, str]
+
+    @property
+    def short(self) -> str:
+        """Its name without the schema, as an expression of the table spells it."""
+        return identities.split_name(self.name)[-1]
 
     @property
     def is_table(self) -> bool:
@@ -154,6 +180,26 @@ class Schema:
 
     relations: Mapping[str, Relation]
     functions: Sequence[Function]
+    texts: Sequence[tuple[str, str]] = ()
+
+    @cached_property
+    def sources(self) -> Sources:
+        """What decides who may do what: policies, views, functions."""
+        policies = [
+            Source(f"{table.name}.{policy.name}", table.name, text)
+            for table in self.tables
+            for policy in table.policies
+            for text in policy.conditions
+        ]
+        return Sources([*policies, *(Source(name, "", text) for name, text in self.texts)])
+
+    def source(self, name: str) -> str:
+        """The text of the functions, or the view, of that name."""
+        return "\n".join(text for found, text in self.texts if found == name)
+
+    @property
+    def materialized(self) -> list[Relation]:
+        return [r for r in self.relations.values() if r.kind == "materialized view"]
 
     @property
     def tables(self) -> list[Relation]:
@@ -185,7 +231,8 @@ def read(connection: Connection[Any], facts: Snapshot) -> Schema:
         row = cursor.fetchone()
     found = row[0] if row else {}
     relations = {r["name"]: _relation(r) for r in found["relations"] or []}
-    return Schema(relations, [_function(f) for f in found["functions"] or []])
+    functions = [_function(f) for f in found["functions"] or []]
+    return Schema(relations, functions, [(name, text) for name, text in found["texts"] or []])
 
 
 def check_hints(hints: Prove, schema: Schema) -> None:
@@ -226,6 +273,7 @@ def _relation(parts: Mapping[str, Any]) -> Relation:
         **{
             **parts,
             "columns": [Column(**{**c, "type": _type(c["type"])}) for c in parts["columns"] or []],
+            "policies": [Policy(**policy) for policy in parts["policies"] or []],
             "checks": [Check(**check) for check in parts["checks"] or []],
             "keys": parts["keys"] or [],
             "foreign_keys": [ForeignKey(**key) for key in parts["foreign_keys"] or []],

@@ -96,6 +96,7 @@ attribute as (
                 'category', t.category, 'element', t.element, 'labels', t.labels, 'checks', t.checks,
                 'modifier', case when a.atttypmod >= 0 then a.atttypmod else t.modifier end
             ),
+            'nullable', not (a.attnotnull or t.not_null),
             'required', (a.attnotnull or t.not_null) and not a.atthasdef and a.attidentity = '',
             'default', case when a.attgenerated = '' then pg_get_expr(d.adbin, d.adrelid) end,
             'identity', a.attidentity,
@@ -122,8 +123,18 @@ select json_build_object(
                 when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table' else 'table' end,
             'exposed', c.oid in (select oid from own) and exists (
                 select from role r where has_schema_privilege(r.name, s.oid, 'usage')),
-            'insert_policy', exists (
-                select from pg_catalog.pg_policy p where p.polrelid = c.oid and p.polcmd in ('a', '*')
+            'owner', pg_get_userbyid(c.relowner),
+            'has_rls', c.relrowsecurity,
+            'published', exists (
+                select from pg_catalog.pg_publication_tables t
+                where t.schemaname = s.nspname and t.tablename = c.relname and t.pubname like 'supabase_realtime%%'
+            ),
+            'policies', (
+                select json_agg(json_build_object(
+                    'name', p.polname, 'command', p.polcmd, 'permissive', p.polpermissive,
+                    'using', pg_get_expr(p.polqual, p.polrelid), 'check', pg_get_expr(p.polwithcheck, p.polrelid)
+                ) order by p.polname)
+                from pg_catalog.pg_policy p where p.polrelid = c.oid
             ),
             'columns', a.columns,
             'checks', (
@@ -172,6 +183,23 @@ select json_build_object(
         join pg_catalog.pg_namespace s on s.oid = c.relnamespace
         left join attribute a on a.attrelid = c.oid
         where c.oid in (select oid from wanted)
+    ),
+    -- The texts that decide who may do what: views, and functions, also those that nobody may call.
+    'texts', (
+        select json_agg(json_build_array(t.name, t.text) order by t.name)
+        from (
+            select quote_ident(s.nspname) || '.' || quote_ident(c.relname) as name, pg_get_viewdef(c.oid) as text
+            from pg_catalog.pg_class c join pg_catalog.pg_namespace s on s.oid = c.relnamespace
+            where c.relkind in ('v', 'm') and c.oid in (select oid from wanted)
+            union all
+            select quote_ident(s.nspname) || '.' || quote_ident(f.proname), coalesce(pg_get_function_sqlbody(f.oid), f.prosrc)
+            from pg_catalog.pg_proc f join pg_catalog.pg_namespace s on s.oid = f.pronamespace
+            join pg_catalog.pg_language l on l.oid = f.prolang
+            where s.nspname = any (%(schemas)s) and l.lanname in ('sql', 'plpgsql')
+                and not exists (
+                    select from pg_catalog.pg_depend d
+                    where d.classid = 'pg_catalog.pg_proc'::regclass and d.objid = f.oid and d.deptype in ('e', 'i'))
+        ) t
     ),
     'functions', (
         select json_agg(json_build_object(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from twolane.facts import identities
 from twolane.prove import attempts
 from twolane.prove.attempts import OTHER, Actor, Outcome, Try
+from twolane.prove.guises import Guises
+from twolane.prove.mining import Source
 from twolane.prove.rows import Rows
 from twolane.prove.schema import USERS, Relation, Schema
 from twolane.sql import literal
@@ -47,7 +51,9 @@ class Stage:
 
     @cached_property
     def actors(self) -> list[Actor]:
-        return attempts.actors(self.rows.users)
+        apart = {*self.rows.further, *self.rows.metadata}
+        users = {n: user for n, user in self.rows.users.items() if n not in apart}
+        return [*attempts.actors(users, self.rows.claims), *Guises(self.schema, self.rows).all]
 
     @cached_property
     def tables(self) -> list[Relation]:
@@ -58,6 +64,11 @@ class Stage:
             if table.reachable and table.name not in self.rows.reasons
         ]
 
+    def tables_of(self, view: Relation) -> list[Relation]:
+        """The tables that a view's text names."""
+        words = Source("", "", self.schema.source(view.name)).words
+        return [t for t in self.schema.tables if identities.unquote(t.short) in words]
+
     def victims(self, actor: Actor) -> list[str]:
         return attempts.victims(actor, self.rows.users)
 
@@ -65,6 +76,8 @@ class Stage:
         """Runs a statement as the actor, in the open transaction, in one round trip."""
         batch = f"{_become(actor)}; {statement}; {_STEP_DOWN}; {_HAS_WRITTEN}"
         with self.connection.cursor() as cursor:
+            if actor.metadata:
+                cursor.execute(_written(actor).encode())
             cursor.execute(batch.encode())
             cursor.nextset()
             count = cursor.rowcount
@@ -104,10 +117,12 @@ class Stage:
         given: the statement; values in its text do not count as disclosed.
         """
         if isinstance(seen, Outcome):
-            return seen
+            return self.told(actor, seen, given)
         if seen == again and isinstance(own, Counter):
             return difference(seen, own)
-        known = "\n".join([given, *(own if isinstance(own, Counter) else ())])
+        known = "\n".join(
+            [given, actor.claims, actor.headers, *(own if isinstance(own, Counter) else ())]
+        )
         marks = [mark for mark in self._marks(actor) if mark not in known]
         if any(mark in text for mark in marks for text in seen):
             return Outcome(effect="sees values of another")
@@ -115,19 +130,36 @@ class Stage:
             return Outcome("differs", f"without the rows of others: {own.message}")
         return Outcome(message="answers differently each time; no value of another is in it")
 
+    def told(self, actor: Actor, outcome: Outcome, given: str) -> Outcome:
+        """The outcome of an error; its effect is that its text has a value of another's row."""
+        given += actor.claims + actor.headers
+        marks = [m for m in self._marks(actor) if len(m) > 4 and re.search(r"[0-9@]", m)]
+        if any(mark in outcome.told and mark not in given for mark in marks):
+            return replace(outcome, effect="is told values of another in an error message")
+        return outcome
+
     def _marks(self, actor: Actor) -> set[str]:
         """The values that only rows of others have."""
+        if actor.user not in self._known_marks:
+            self._known_marks[actor.user] = self._marks_of(actor.user)
+        return self._known_marks[actor.user]
+
+    @cached_property
+    def _known_marks(self) -> dict[str | None, set[str]]:
+        return {}
+
+    def _marks_of(self, user: str | None) -> set[str]:
         values: dict[bool, set[str]] = {True: set(), False: set()}
         for (_, owner), rows in self.rows.held.items():
             for _, row in rows:
-                values[owner == actor.user] |= {v for v in row.values() if v and len(v) > 3}
+                values[owner == user] |= {v for v in row.values() if v and len(v) > 3}
         return values[False] - values[True]
 
     def attempt(
         self, actor: Actor, trial: Try, tables: Sequence[Relation], others: Sequence[str]
     ) -> Outcome:
         """Tries a statement; if `trial.again` has its error, prepares and tries it once more."""
-        outcome = self._attempt(actor, trial, tables, others, "")
+        outcome = self._attempt(actor, trial, tables, others, trial.first)
         prepare = trial.again.get(outcome.state)
         return self._attempt(actor, trial, tables, others, prepare) if prepare else outcome
 
@@ -150,12 +182,14 @@ class Stage:
             try:
                 done = self.perform(actor, trial.statement)
             except psycopg.Error as error:
-                return failed(error)
+                return self.told(actor, failed(error), trial.statement)
             if not done.has_written:
                 return Outcome(count=done.count)
             effect = changed(before, self.belongings(tables, others))
             if not effect and trial.whose == OTHER:
                 effect = appeared(seen, self._seen(trial, tables, others))
+            if not effect and trial.gains and done.count > 0:
+                effect = trial.gains
             if not effect and trial.joins and done.count > 0:
                 effect = self._discloses(actor, others)
             return Outcome(count=done.count, effect=effect)
@@ -255,15 +289,25 @@ def appeared(before: Mapping[str, Reading], after: Mapping[str, Reading]) -> str
     return ""
 
 
+def _written(actor: Actor) -> str:
+    """SQL that has the actor's own metadata in their row."""
+    user = literal(actor.sub)
+    change = f"update {USERS} set raw_user_meta_data = {literal(actor.metadata)} where id = {user}"
+    return attempts.out_of_the_way(change)
+
+
 def _become(actor: Actor) -> str:
     """SQL that sets role and claims, until the transaction ends or the role is reset."""
-    claims = literal(actor.claims)
+    headers = f", set_config('request.headers', {literal(actor.headers)}, true)"
     return (
         f"select set_config('role', '{actor.role}', true), "
-        f"set_config('request.jwt.claims', {claims}, true), "
+        f"set_config('request.jwt.claims', {literal(actor.claims)}, true), "
         f"set_config('request.jwt.claim.sub', '{actor.sub}', true)"
+        f"{headers if actor.headers else ''}"
     )
 
 
 def failed(error: Any) -> Outcome:
-    return Outcome(str(error.sqlstate), str(error.diag.message_primary or error))
+    message = str(error.diag.message_primary or error)
+    told = [message, error.diag.message_detail or "", error.diag.message_hint or ""]
+    return Outcome(str(error.sqlstate), message, told="\n".join(told))

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from twolane.prove.report import Proof
     from twolane.shadow.stages import Replays
 
-# No user has these ids, so they also fit into a copy of a database with users in it.
-USERS = {"A": "a0000000-7e57-4000-8000-00000000000a", "B": "b0000000-7e57-4000-8000-00000000000b"}
-
 
 @command(
     "db.prove",
@@ -37,18 +34,26 @@ USERS = {"A": "a0000000-7e57-4000-8000-00000000000a", "B": "b0000000-7e57-4000-8
 def prove(c: Context, target: str | None = None, json: bool = False) -> None:
     """Try to break tenant isolation, table by table, as two users and as anon."""
     from twolane import config
+    from twolane.prove import proof as proofs
     from twolane.prove import report
 
     settings = config.load()
     with _copy(settings, target) as (connection, facts):
-        proof = _prove(settings, connection, facts, target or "shadow")
+        proof = proofs.prove(
+            connection,
+            facts,
+            settings.prove,
+            settings.tenant_column,
+            target or "shadow",
+            console.working,
+        )
     if json:
         console.print_json(report.as_json(proof))
     else:
         _show(proof)
     refuse(report.tenancy(proof))
     if not json:
-        done(f"Tenancy holds: {report.summary(proof)}, none reached a row of another.")
+        done(report.conclusion(proof))
 
 
 @command(
@@ -85,44 +90,6 @@ def rls(
     for path in policy_files.write(settings, texts):
         done(f"Wrote {path.relative_to(settings.root).as_posix()}, listed in bootstrap.txt.")
     say("Read it. Next:  invoke db.apply, then invoke db.sync; invoke db.prove tries it out")
-
-
-def _prove(settings: Config, connection: Connection[Any], facts: Snapshot, database: str) -> Proof:
-    from twolane.prove import report
-    from twolane.prove import schema as prove_schema
-    from twolane.prove.calls import Caller
-    from twolane.prove.owners import Owners
-    from twolane.prove.rows import Rows
-    from twolane.prove.run import Run
-    from twolane.prove.stage import LIMITS, Stage
-
-    connection.execute(LIMITS)
-    hints = settings.prove
-    schema = prove_schema.read(connection, facts)
-    prove_schema.check_hints(hints, schema)
-    owners = Owners(schema, settings.tenant_column, hints.tenants)
-    rows = Rows(connection, schema, owners, USERS, hints.rows)
-    with console.working("making rows for two users"):
-        rows.make()
-    stage = Stage(connection, schema, rows)
-    attempts = Run(stage).attempts(console.working)
-    with console.working("calling functions"):
-        attempts += Caller(stage).run()
-    own = [table for table in schema.tables if table.exposed]
-    return report.Proof(
-        database=database,
-        attempts=attempts,
-        shared=hints.shared,
-        tenants={table.name: owners.tenant(table) for table in own},
-        closed=[table.name for table in own if not table.reachable],
-        gaps={
-            table.name: rows.reasons[table.name]
-            for table in own
-            if table.reachable and table.name in rows.reasons
-        },
-        insertable={table.name for table in own if table.insert_policy},
-        uncalled=dict(report.uncalled(attempts, [f.signature for f in schema.functions])),
-    )
 
 
 def _show(proof: Proof) -> None:

@@ -1,0 +1,96 @@
+"""A proof: makes the rows, tries everything, and says what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from twolane.config import Prove
+from twolane.facts.catalog import Snapshot
+from twolane.prove import report
+from twolane.prove import schema as prove_schema
+from twolane.prove.attempts import FAILED, OTHER, Attempt
+from twolane.prove.calls import Caller
+from twolane.prove.guises import at_signup
+from twolane.prove.owners import Owners
+from twolane.prove.rows import Rows
+from twolane.prove.run import Run
+from twolane.prove.schema import Schema
+from twolane.prove.stage import LIMITS, Stage
+from twolane.prove.variety import Variety
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+# No user has these ids, so they also fit into a copy of a database with users in it.
+USERS: Mapping[str, str] = {
+    "A": "a0000000-7e57-4000-8000-00000000000a",
+    "B": "b0000000-7e57-4000-8000-00000000000b",
+}
+_REST = "-7e57-4000-8000-000000000000"
+
+
+def prove(
+    connection: Connection[Any],
+    facts: Snapshot,
+    hints: Prove,
+    tenant_column: str,
+    database: str,
+    working: Callable[[str], AbstractContextManager[Any]],
+) -> report.Proof:
+    """Tries to break tenant isolation in a throw-away copy, in which rows of two users stay.
+
+    database: what it is a copy of. working: is called with the name of each step.
+
+    Raises:
+        Failure: a hint names nothing, or no user can be made.
+    """
+    connection.execute(LIMITS)
+    schema = prove_schema.read(connection, facts)
+    prove_schema.check_hints(hints, schema)
+    owners = Owners(schema, tenant_column, hints.tenants)
+    further = {f"C{number}": number for number in range(Variety(schema.sources, owners).count)}
+    users = {**USERS, **{name: f"c000000{n}{_REST}" for name, n in further.items()}}
+    metadata = {f"D{number}": text for number, text in enumerate(at_signup(schema.sources))}
+    users |= {name: f"d000000{name[1:]}{_REST}" for name in metadata}
+    rows = Rows(connection, schema, owners, users, hints.rows, further, metadata)
+    with working("making rows for two users"):
+        rows.make()
+    stage = Stage(connection, schema, rows)
+    attempts = Run(stage).attempts(working)
+    with working("calling functions"):
+        attempts += Caller(stage).run()
+    own = [table for table in schema.tables if table.exposed]
+    return report.Proof(
+        database=database,
+        attempts=attempts,
+        shared=hints.shared,
+        understood={table.name: owners.understood(table) for table in own},
+        tenants={table.name: owners.tenant(table) for table in own},
+        closed=[table.name for table in own if not table.reachable],
+        gaps=_gaps(schema, rows, attempts),
+        insertable={
+            table.name for table in own if any(p.command in ("a", "*") for p in table.policies)
+        },
+        uncalled=dict(report.uncalled(attempts, [f.signature for f in schema.functions])),
+    )
+
+
+def _gaps(schema: Schema, rows: Rows, attempts: Sequence[Attempt]) -> dict[str, str]:
+    """Relation → why nothing is known of it: it has no rows, or every try ends in an error."""
+    found = {
+        relation.name: rows.reasons[relation.name]
+        for relation in schema.relations.values()
+        if relation.reachable and relation.name in rows.reasons
+    }
+    for attempt in attempts:
+        is_untried = attempt.verdict == FAILED and attempt.whose == OTHER
+        if attempt.kind != "function" and is_untried and _is_its_own(attempt):
+            found.setdefault(attempt.object, f"{attempt.operation}{report.FAILS}{attempt.detail}")
+    return found
+
+
+def _is_its_own(attempt: Attempt) -> bool:
+    """Whether a policy, trigger or view caused the error, and not the values that were tried."""
+    return attempt.operation == "select" or attempt.state[:2] not in ("22", "23")

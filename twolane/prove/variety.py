@@ -1,0 +1,129 @@
+"""Further rows, in which a policy, view or function may see something: what they compare with,
+flags both ways, dates past and to come, nothing and something in every nullable column. Pure.
+
+They belong to users of their own, because many tables take one row of each user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from twolane.prove.mining import Sources
+from twolane.prove.owners import Owners
+from twolane.prove.schema import USERS, Check, Column, Relation
+from twolane.prove.values import literals, rotated
+from twolane.sql import literal
+
+FEWEST, MOST = 3, 7
+_TIMES = ("date", "timestamp", "timestamptz")
+_PAST, _FUTURE = "2001-01-01", "2999-01-01"
+HIGHEST = ("owner", "admin", "administrator")
+"""What a role that may do everything is usually called, the highest first."""
+_STRUCTURED = ("json", "jsonb")
+
+
+@dataclass(frozen=True)
+class Variety:
+    """Values for the rows of the n-th further user; all differ from those of the usual rows."""
+
+    sources: Sources
+    owners: Owners
+
+    @property
+    def count(self) -> int:
+        """How many further users there should be: as many as the most constants for a column."""
+        columns = {c.name for t in self.owners.schema.tables for c in t.columns}
+        most = [len(self.sources.constants.get(name, ())) + 1 for name in columns]
+        return min(max([FEWEST, *most, *self._policies()]), MOST)
+
+    def preferred(
+        self, table: Relation, number: int, given: Collection[str]
+    ) -> Mapping[str, Sequence[str]]:
+        """Column → SQL expressions of values for it, best first."""
+        if table.name == USERS:
+            return {}
+        referring = {name for key in table.foreign_keys for name in key.columns}
+        return {
+            column.name: self._values(column, number)
+            for column in table.columns
+            if column.name not in referring | set(given)
+            and not (column.generated or column.identity or column.serial)
+        }
+
+    def of_member(self, table: Relation, given: Collection[str]) -> Mapping[str, Sequence[str]]:
+        """The same for a member of an organization, who has accepted and may do everything."""
+        values = dict(self.preferred(table, 0, given))
+        for column in table.columns:
+            if column.name in values and column.type.category in "SE" and column.type.kind in "be":
+                highest = [literal(text) for text in HIGHEST]
+                if "role" in column.name:
+                    values[column.name] = [f"{h}::{column.type.name}" for h in highest]
+        return values
+
+    def wish(self, table: Relation, number: int) -> Check | None:
+        """A condition of one of the table's policies, with the columns in it."""
+        texts = [source for source in self.sources.all if source.table == table.name]
+        if not texts:
+            return None
+        source = texts[number % len(texts)]
+        columns = [column.name for column in table.columns if column.name in source.words]
+        return Check(source.text, columns) if columns else None
+
+    def rights(self, table: Relation) -> Mapping[str, Sequence[str]]:
+        """Columns that may decide what a user may do → SQL expressions, the least of them last."""
+        referring = {name for key in table.foreign_keys for name in key.columns}
+        found = {}
+        for column in table.columns:
+            texts = self._rights(column)
+            if texts and column.name not in referring and not column.generated:
+                values = [f"{literal(text)}::{column.type.name}" for text in dict.fromkeys(texts)]
+                found[column.name] = values
+        is_of_members = table.name in self.owners.members
+        named = ("role", "admin", "owner", "permission", "level", "rank")
+        return {
+            name: values
+            for name, values in found.items()
+            if not is_of_members or any(word in name for word in named)
+        }
+
+    def _rights(self, column: Column) -> list[str]:
+        known = list(self.sources.constants.get(column.name, ()))
+        asked = column.name in self.sources.constants
+        if column.type.base == "bool":
+            return ["true", "false"] if asked else []
+        if column.type.kind == "e" and (asked or "role" in column.name):
+            return list(column.type.labels)
+        if column.type.category != "S" or column.type.kind != "b":
+            return []
+        if "role" in column.name:
+            low = [text for text in known if text not in HIGHEST]
+            return [*HIGHEST[:2], *(text for text in known if text in HIGHEST), *low, "member"]
+        return [text for text in known if not text.startswith("{")][:MOST]
+
+    def _policies(self) -> list[int]:
+        return [
+            len([source for source in self.sources.all if source.table == table.name])
+            for table in self.owners.schema.tables
+        ]
+
+    def _values(self, column: Column, number: int) -> list[str]:
+        known = rotated([*self.sources.constants.get(column.name, ()), ""], number)
+        known = known[: known.index("")]  # what comes after it is nothing special
+        base, texts = column.type.base, list[str]()
+        if base == "bool":
+            texts = ["true", "false"][number % 2 :]
+        elif base in _TIMES:
+            texts = [] if number % 3 == 2 else [(_PAST, _FUTURE)[number % 3]]
+        elif column.type.category == "A":
+            texts = [f'{{"{text}"}}' for text in known if not text.startswith("{")]
+        elif base in _STRUCTURED:
+            texts = [text for text in known if text.startswith("{")]
+        elif column.type.kind in "be":
+            texts = [text for text in known if not text.startswith("{")]
+        if not texts and number % 3 == 2 and column.type.category != "S":
+            return ["null"] if column.nullable else []
+        is_text = column.type.category == "S" and column.default is not None
+        if not texts and (column.nullable or is_text):
+            texts = literals(column.type, 1000 + number)[:3]
+        return [f"{literal(text)}::{column.type.name}" for text in texts]
