@@ -29,6 +29,12 @@ Standing = tuple[tuple[Any, ...], catalog.Snapshot]
 
 DEEDS = "create table if not exists public.deeds (id int);\n"
 DEED = "select pg_sleep(0.05);\ninsert into public.deeds select count(*) from public.deeds;\n"
+VIEW = (
+    "drop view if exists public.notes;\n"
+    "create view public.notes with (security_invoker = true) as "
+    "select {} from public.dev_markers;\n"
+)
+CONSENT = ("--allow", "drop:dev_markers.note")
 FORCE = "alter table public.dev_markers force row level security;\n"
 
 
@@ -226,12 +232,31 @@ def before_bootstrap(ground: Ground) -> Preparation:
     return service, ("db.bootstrap",), steps
 
 
+def before_deploy(ground: Ground) -> Preparation:
+    """Work of both lanes; a view is in the revision's way, and is made again in its transaction."""
+    service = ground.copy(ground.ready)
+    service.write_app(f"{DEV_MARKERS}    note: Mapped[str | None]\n")
+    service.invoke("db.gen", "-m", "add dev markers")
+    service.invoke("db.push")
+    add_sql(service, "20_notes.sql", VIEW.format("note"), after=True)
+    service.invoke("db.apply")
+    service.invoke("db.sync")
+    service.sql("insert into dev_markers (label) values ('kept')")
+    service.write("supabase/sql/20_notes.sql", VIEW.format("label as note"))
+    service.write_app(DEV_MARKERS)
+    service.invoke("db.gen", "-m", "drop note")
+    add_sql(service, "10_deeds.sql", DEEDS + DEED)
+    steps = [apply_one("10_deeds.sql"), lambda made: made.invoke("db.deploy", *CONSENT)]
+    return service, ("db.deploy", *CONSENT), steps
+
+
 PREPARATIONS: dict[str, Callable[[Ground], Preparation]] = {
     "apply": before_apply,
     "sync": before_sync,
     "gen": before_gen,
     "push": before_push,
     "bootstrap": before_bootstrap,
+    "deploy": before_deploy,
 }
 
 

@@ -85,6 +85,8 @@ def wait_until_alone(service: Service) -> None:
 def test_what_is_cut_short_is_finished_by_the_same_command(
     ground: Ground, command: str, cut: Cut
 ) -> None:
+    if command == "deploy" and cut.name in ("interrupt", "restart"):
+        pytest.skip("a bootstrap is a deploy, and is cut in all ways")
     prepared = ground.prepare(command)
     chance = random.Random(f"{command} {cut.name}")
     cuts = tries = 0

@@ -124,7 +124,8 @@ def _consent(found: Deployment, plan: str | None, allow: Sequence[str]) -> None:
     from twolane.deploy import deployment
     from twolane.guards import guards
 
-    deployment.expect_known(found, allow)
+    for consent in deployment.idle(found, allow):
+        console.note(f"--allow {consent} fits nothing in this plan")
     if plan is None:
         refuse(guards.destructive(found.hazards, allow))
 
