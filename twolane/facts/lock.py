@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 from twolane.facts.catalog import Snapshot, as_text, encode
 
@@ -18,14 +20,38 @@ def dump_lock(snapshot: Snapshot) -> str:
 
 
 def load_lock(text: str) -> Snapshot:
-    """The snapshot in a lock file's text.
+    """The snapshot in a lock file's text, also in one where git joined the lines of two branches.
 
     Raises:
-        ValueError: the text is no lock file of this format (merge markers, an edit by hand).
+        ValueError: the text is no lock file of this format (merge markers, an edit by hand), or
+            says two things of one fact.
     """
-    lock = json.loads(text)
+    try:
+        lock = json.loads(text)
+    except ValueError:
+        lock = json.loads(_with_commas(text))
     if not isinstance(lock, dict) or lock.get("format") != LOCK_FORMAT:
         raise ValueError(f"not a schema lock of format {LOCK_FORMAT}")
     if not isinstance(lock.get("facts"), dict):
         raise ValueError("a schema lock without facts")
-    return {identity: as_text(parts) for identity, parts in lock["facts"].items()}
+    if text.count('\n    "') != len(lock["facts"]):
+        json.loads(_with_commas(text), object_pairs_hook=_once)
+    return {identity: as_text(parts) for identity, parts in sorted(lock["facts"].items())}
+
+
+def _with_commas(text: str) -> str:
+    """The text with a comma after each fact but the last: two branches may each have had a last."""
+    lines = text.splitlines()
+    facts = [number for number, line in enumerate(lines) if line.startswith('    "')]
+    for number in facts:
+        lines[number] = lines[number].rstrip(",") + ("," if number != facts[-1] else "")
+    return "\n".join(lines)
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """The object; raises `ValueError` for a key with two values, of which JSON takes the last."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if found.setdefault(key, value) != value:
+            raise ValueError(f"it says two things of {key}")
+    return found

@@ -21,6 +21,7 @@ def history(repo: Repo, ledger: Ledger) -> Refusal | None:
         "G11",
         "history",
         "The revisions have several heads:",
+        'invoke db.gen --merge -m "…"; or put them in line: '
         "set down_revision of the one that is not pushed yet to the other's id",
         details=several,
     )

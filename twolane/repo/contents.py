@@ -70,5 +70,6 @@ def read_lock(config: Config) -> Snapshot:
     except (OSError, ValueError) as error:
         raise Failure(
             f"{config.lock.relative_to(config.root)} can't be read: {error}",
-            "Take either side of the conflict (git checkout --theirs), then: invoke db.sync",
+            "Take either side of the conflict (git checkout --theirs), or keep one of the two "
+            "lines, then: invoke db.sync",
         ) from error
