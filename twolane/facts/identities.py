@@ -33,7 +33,9 @@ for _kind in sorted(KINDS, key=len, reverse=True):
 def kind(identity: str) -> str:
     """`foreign table public.a` → `foreign table`; `grant table public.a to b` → `grant`."""
     first = identity.partition(" ")[0]
-    kinds = _LONGEST_FIRST.get(first, ())
+    kinds = _LONGEST_FIRST.get(first)
+    if kinds is None or kinds == [first]:
+        return first
     return next((words for words in kinds if identity.startswith(f"{words} ")), first)
 
 
