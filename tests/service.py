@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -180,11 +179,8 @@ def render(folder: Path, **answers: str) -> Service:
     shutil.copytree(ROOT / "template", source / "template", ignore=ignored)
     answers = {"project_name": "CRM", **answers}
     data = [part for name, value in answers.items() for part in ("--data", f"{name}={value}")]
-    subprocess.run(
-        [sys.executable, "-m", "copier", "copy", "--quiet", "--defaults", *data, source, folder],
-        check=True,
-        capture_output=True,
-    )
+    copy = ["-m", "copier", "copy", "--quiet", "--defaults", *data, str(source), str(folder)]
+    warm.run(copy).check_returncode()
     shutil.rmtree(source)
     return owned(folder)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +11,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 import shared_schemas
+import warm
 from adopting import adopt, expect_repeatable, listed, newcomer, sql_of, untouched
 from conftest import NewDatabase
 from pooler import transaction_pooler
@@ -201,8 +200,8 @@ def test_an_existing_python_repo_takes_the_template_in(
         (folder / name).write_text(text)
     answers = ["project_name=Shop", "package_name=shop", "starter=minimal", "ci=false"]
     data = [part for answer in answers for part in ("--data", answer)]
-    copier = [sys.executable, "-m", "copier", "copy", "--quiet", "--defaults", "--skip", "*"]
-    subprocess.run([*copier, *data, source, folder], check=True, capture_output=True)
+    copier = ["-m", "copier", "copy", "--quiet", "--defaults", "--skip", "*"]
+    warm.run([*copier, *data, str(source), str(folder)]).check_returncode()
     assert {name: (folder / name).read_text() for name in own} == own
     with (folder / "pyproject.toml").open("a") as file:
         file.write('\n[tool.twolane]\npackage = "shop"\n')

@@ -12,6 +12,7 @@ from typing import Any
 
 import copier
 import pytest
+import warm
 import yaml
 
 ROOT = Path(__file__).parents[1]
@@ -76,8 +77,9 @@ def files(folder: Path) -> set[str]:
 
 
 def test_defaults_render_without_trust(template: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "copier", "copy", "--defaults", str(template), "my-service"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = warm.run(
+        ["-m", "copier", "copy", "--defaults", str(template), "my-service"], cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     assert pyproject(tmp_path / "my-service")["project"]["name"] == "my-service"
     assert "invoke db.bootstrap" in done.stderr + done.stdout
@@ -302,10 +304,10 @@ def test_a_copy_over_a_service_keeps_what_is_written_once(template: Path, tmp_pa
     once = [schema / "app.py", schema / "introspected.py", service / "supabase/schema.lock.json"]
     for path in (*once, service / "tasks.py"):
         path.write_text("mine\n")
-    command = [sys.executable, "-m", "copier", "copy", "--defaults", "--quiet", str(template)]
+    command = ["-m", "copier", "copy", "--defaults", "--quiet", str(template)]
     for options in (["--skip", "*"], ["--overwrite"]):
         assert (service / "tasks.py").read_text() == "mine\n"
-        subprocess.run([*command, *options, str(service)], check=True, capture_output=True)
+        warm.run([*command, *options, str(service)]).check_returncode()
         assert [path.read_text() for path in once] == ["mine\n"] * 3
     assert "namespace" in (service / "tasks.py").read_text()
 

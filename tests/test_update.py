@@ -1,12 +1,11 @@
 """What an update brings, and what of the owner's it keeps: real templates, tags and merges."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import template_repo
+import warm
 from service import APP, ROOT, Service, clean_environment, owned
 from steps import MIRROR, ORDER, SQL
 from template_repo import FIRST, LAST, LOOSE, RENAMED, RLS, SESSION, STRICT, Template
@@ -92,10 +91,8 @@ def test_an_unedited_service_becomes_a_fresh_render_but_for_what_is_written_once
 
 def test_copier_alone_merges_the_same(template: Template, tmp_path: Path) -> None:
     service = edited(template.render(tmp_path / "crm", "0.3.0"))
-    command = [sys.executable, "-m", "copier", "update", "--defaults", "--vcs-ref", LAST]
-    done = subprocess.run(
-        command, cwd=service.folder, env=clean_environment(), capture_output=True, text=True
-    )
+    command = ["-m", "copier", "update", "--defaults", "--vcs-ref", LAST]
+    done = warm.run(command, cwd=service.folder, env=clean_environment())
     assert done.returncode == 0, done.stderr
     assert "invoke template.check" in done.stderr and "CHANGELOG.md" in done.stderr
     assert "File not found" not in done.stderr
@@ -198,11 +195,9 @@ def test_package_and_starter_cant_change(template: Template, tmp_path: Path, ans
     name = answer.partition("=")[0]
     refused = service.invoke("template.update", "--data", answer, code=1)
     assert f"An update can't change {name}" in refused.err
-    command = [sys.executable, "-m", "copier", "update", "--defaults", "--data", answer]
+    command = ["-m", "copier", "update", "--defaults", "--data", answer]
     command += ["--vcs-ref", LAST]
-    plain = subprocess.run(
-        command, cwd=service.folder, env=clean_environment(), capture_output=True, text=True
-    )
+    plain = warm.run(command, cwd=service.folder, env=clean_environment())
     assert plain.returncode != 0 and "An update can't" in plain.stderr
     assert service.git("status", "--short") == ""
 

@@ -55,6 +55,14 @@ def popen(words: Sequence[str], **options: Any) -> subprocess.Popen[str]:
     return cold_popen(words, **options)
 
 
+def run(words: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    """The same, ended: what it said, and its exit code."""
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
+    with popen(words, text=True, **streams, **options) as process:
+        out, err = process.communicate()
+    return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+
 def cold_popen(words: Sequence[str], **options: Any) -> subprocess.Popen[str]:
     """The same, started from nothing."""
     if sys.platform != "win32":
