@@ -90,6 +90,17 @@ def test_values_that_a_policy_waits_for_are_tried(new_database: NewDatabase, pla
     assert "public.good" not in {name for name, _ in broken(found)}
 
 
+def test_a_finding_can_be_pasted_and_what_closes_it_does(
+    new_database: NewDatabase, platform: str
+) -> None:
+    found = tried(new_database(platform), TABLE.format("p") + READ.format("p") + "(kind = 'any')")
+    finding = found["findings"][0]
+    assert finding["script"].startswith("begin;\nset local role authenticated;\nselect set_config(")
+    assert finding["script"].endswith(f"{finding['statement']};\nrollback;")
+    closed = TABLE.format("p") + READ.format("p") + f"(kind = 'any'); {finding['closes']}"
+    assert tried(new_database(platform), closed)["proven"]
+
+
 def test_arguments_that_a_function_waits_for_are_tried(
     new_database: NewDatabase, platform: str
 ) -> None:

@@ -79,7 +79,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt of a cell: the object, who tried what on whose rows, the verdict, and why."""
+    """One attempt of a cell: the object, who tried what on whose rows, the verdict, and why.
+
+    script: the statement with the role and claims before it, ready to paste.
+    """
 
     object: str
     kind: str
@@ -90,6 +93,7 @@ class Attempt:
     detail: str
     statement: str
     state: str = ""
+    script: str = ""
 
 
 @dataclass(frozen=True)
@@ -356,7 +360,29 @@ def attempt(name: str, kind: str, actor: Actor, trial: Try, outcome: Outcome) ->
         outcome.effect or outcome.message,
         trial.statement,
         outcome.state,
+        script(actor, trial) if outcome.effect else "",
     )
+
+
+def script(actor: Actor, trial: Try) -> str:
+    """The statement as the actor sends it, in a transaction that is rolled back."""
+    settings = {
+        "request.jwt.claims": actor.claims,
+        "request.jwt.claim.sub": actor.sub,
+        "request.headers": actor.headers,
+    }
+    lines = [f"set local role {actor.role};"]
+    lines += [
+        f"select set_config('{name}', {literal(value)}, true);"
+        for name, value in settings.items()
+        if value
+    ]
+    if actor.metadata:
+        own = f"update auth.users set raw_user_meta_data = {literal(actor.metadata)}"
+        lines.insert(0, f"{own} where id = {literal(actor.sub)};")
+    if trial.first:
+        lines.insert(0, f"{trial.first};")
+    return "\n".join(["begin;", *lines, f"{trial.statement};", "rollback;"])
 
 
 def verdict(outcome: Outcome, whose: str, joins: bool = False) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twolane.config import Prove
@@ -12,6 +13,7 @@ from twolane.prove import report
 from twolane.prove import schema as prove_schema
 from twolane.prove.attempts import FAILED, OTHER, Attempt
 from twolane.prove.calls import Caller
+from twolane.prove.closing import closing
 from twolane.prove.guises import at_signup
 from twolane.prove.owners import Owners
 from twolane.prove.rows import Rows
@@ -73,6 +75,7 @@ def prove(
         insertable={
             table.name for table in own if any(p.command in ("a", "*") for p in table.policies)
         },
+        closes=partial(closing, owners=owners),
         uncalled=dict(report.uncalled(attempts, [f.signature for f in schema.functions])),
     )
 

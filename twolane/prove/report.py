@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
@@ -27,7 +27,7 @@ class Proof:
     API's roles have no rights. tenants: table → the column that identifies a row's owner, or None.
     understood: the same in words.
     gaps: tables without an attempt → why. uncalled: functions without a successful call → why.
-    insertable: tables with a policy for inserts.
+    insertable: tables with a policy for inserts. closes: the SQL that closes what was found.
     """
 
     database: str
@@ -39,6 +39,7 @@ class Proof:
     gaps: Mapping[str, str]
     uncalled: Mapping[str, str]
     insertable: Collection[str]
+    closes: Callable[[Attempt], str] = lambda _: ""
 
     @cached_property
     def cells(self) -> Mapping[tuple[str, str, str, str], Attempt]:
@@ -96,6 +97,16 @@ def finding_lines(proof: Proof) -> list[str]:
         else a
         for a in proof.findings
     )
+
+
+def first_proof(proof: Proof) -> list[str]:
+    """Lines: how to see the first finding for oneself, and what would close it."""
+    if not proof.findings:
+        return []
+    worst = proof.findings[0]
+    closes = proof.closes(worst)
+    lines = [f"To see it, in a copy: {worst.object} · {worst.operation}", *worst.script.split("\n")]
+    return [*lines, *(["To close it:", *closes.split("\n")] if closes else [])]
 
 
 def undecided_lines(proof: Proof) -> list[str]:
@@ -193,7 +204,10 @@ def as_json(proof: Proof) -> dict[str, Any]:
             for name, tenant in proof.tenants.items()
         ],
         "closed": list(proof.closed),
-        "findings": list(map(_attempt, proof.findings)),
+        "findings": [
+            {**_attempt(finding), "script": finding.script, "closes": proof.closes(finding)}
+            for finding in proof.findings
+        ],
         "gaps": [{"object": name, "reason": reason} for name, reason in proof.gaps.items()],
         "uncalled": [{"object": name, "reason": why} for name, why in proof.uncalled.items()],
         "undecided": list(map(_attempt, proof.undecided)),

@@ -97,6 +97,8 @@ def _show(proof: Proof) -> None:
 
     for line in report.matrix(proof):
         say(line)
+    for line in report.first_proof(proof):
+        say(line)
     for line in report.undecided_lines(proof):
         warn(f"undecided: {line}")
     for name, reason in proof.uncalled.items():
