@@ -219,3 +219,13 @@ def test_a_command_for_one_database_takes_one(
 ) -> None:
     said = ready_service.invoke(*command, "--target", "eu-1,eu-2", code=1).err
     assert "✗ This works on one database, and 'eu-1,eu-2' may mean several." in said
+
+
+def test_what_several_targets_refuse_alike_is_said_once(fleet: Fleet) -> None:
+    """Each hint names its target, and yet one screen stands for all."""
+    for target in ("eu-1", "eu-2"):
+        fleet.query(target, "alter table contacts add column nickname text")
+    said = fleet.service.invoke(*PUSH, "--carry-on", code=2).err
+    assert said.count("✗ db.push refused") == 1
+    assert "eu-1, eu-2:\n✗ db.push refused · G03 stale-mirror\n" in said
+    assert "  First:  invoke db.sync --target eu-1\n" in said
