@@ -341,3 +341,25 @@ def test_a_missing_or_foreign_url_is_explained(
     with pytest.raises(ValueError, match="must begin with postgresql://") as refused:
         service.database_url()
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["commit", "COMMIT AND CHAIN", "select 1; /* x */ rollback", "end", "rollback work"],
+)
+def test_a_statement_that_ends_the_transaction_raises(engine: Engine, statement: str) -> None:
+    with (
+        pytest.raises(RuntimeError, match=r"session\.commit"),
+        user_session(engine, ALICE) as session,
+    ):
+        session.execute(text(statement))
+    with pytest.raises(RuntimeError), user_session(engine, ALICE) as session:
+        session.connection().connection.cursor().execute(statement)  # past SQLAlchemy
+        if not session.connection().connection.dbapi_connection.info.transaction_status:
+            contacts(session)
+        raise RuntimeError
+    with user_session(engine, ALICE) as session:
+        session.execute(text("select '; commit' || $$x$$"))
+        with session.begin_nested() as savepoint:
+            savepoint.rollback()
+        assert contacts(session) == {str(ALICE)}

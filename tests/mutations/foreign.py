@@ -29,6 +29,11 @@ MUTATIONS = {
         "alter foreign table public.ft options (drop name)",
         "~ foreign table public.ft",
     ),
+    "foreign table's key of a service": M(
+        "alter foreign table public.ft options (api_key 'x')",
+        "alter foreign table public.ft options (drop api_key)",
+        "~ foreign table public.ft",
+    ),
     "foreign table's column": M(
         "alter foreign table public.ft alter id options (name 'x')",
         "alter foreign table public.ft alter id options (drop name)",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from twolane.ddl.statement import Edit, Parts
+from twolane.ddl.statement import Edit, Parts, Unwritten
 from twolane.facts import catalog
 from twolane.sql import ident, literal
 
@@ -81,7 +81,13 @@ def set_options(target: str, old: Sequence[str], new: Sequence[str], prefix: str
 
 
 def foreign_options(old: Sequence[str], new: Sequence[str]) -> str:
-    """The changes from old to new options of a foreign table or column: `add a '1', drop b`."""
+    """The changes from old to new options of a foreign table or column: `add a '1', drop b`.
+
+    Raises:
+        Unwritten: one of them may be a secret, and stands as a digest.
+    """
+    if any(value.partition("=")[2].startswith("sha256:") for value in new):
+        raise Unwritten("its options may be secrets, and stand as digests")
     before = {name: value for name, _, value in (each.partition("=") for each in old)}
     after = {name: value for name, _, value in (each.partition("=") for each in new)}
     steps = [f"drop {ident(name)}" for name in before if name not in after]

@@ -10,6 +10,7 @@ client may run on two server connections: a connection keeps no state between tr
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal, get_args
@@ -33,6 +34,15 @@ _ACT_AS = text(
     " set_config('request.jwt.claim.sub', :sub, true),"
     " set_config('request.jwt.claim.role', :role, true)"
 )
+
+# Statements that end a transaction, also as one of several; `rollback to` a savepoint does not.
+_ENDS = re.compile(
+    r"(?:^|;)(?:\s|--[^\n]*\n|/\*.*?\*/)*"
+    r"(?:(?:commit|end|abort|prepare\s+transaction)\b"
+    r"|rollback\b(?!\s+(?:work\s+|transaction\s+)?to\b))",
+    re.IGNORECASE | re.DOTALL,
+)
+_LITERALS = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|\$(\w*)\$.*?\$\1\$", re.DOTALL)
 
 
 def database_url() -> URL:
@@ -74,10 +84,11 @@ def user_session(
 
     Each transaction sets role and claims again, as bound parameters, and they end with it. So they
     apply after `session.commit()`, too, and the pool's next user does not get them. The block
-    commits at its end and rolls back on an exception; it may also commit inside. Loaded objects
-    stay readable afterwards.
+    commits at its end and rolls back on an exception; it may also commit inside, by
+    `session.commit()`. Loaded objects stay readable afterwards.
 
-    Raises ValueError for a role that is not in `Role`, for claims of another role, for an id
+    Raises RuntimeError at a statement that ends the transaction, such as a raw `commit`: role and
+    claims end with it, and what follows would run without RLS. Raises ValueError for a role that is not in `Role`, for claims of another role, for an id
     that is not a uuid, and for `authenticated` without a user.
     """
     settings = _settings(user, role)
@@ -89,9 +100,22 @@ def user_session(
                 raise ValueError("user_session needs transactions; the engine is on AUTOCOMMIT.")
             if not transaction.nested:  # a savepoint has the settings of its transaction
                 connection.execute(_ACT_AS, settings)
+                event.listen(connection, "before_cursor_execute", _stay_inside)
+                event.listen(connection, "after_cursor_execute", _stay_inside)
 
         yield session
         session.commit()
+
+
+def _stay_inside(_: Connection, cursor: Any, statement: str, *__: object) -> None:
+    """Raise RuntimeError if a statement ends the transaction, or one before it has."""
+    text_alone = _LITERALS.sub("''", statement)
+    if _ENDS.search(text_alone) or not cursor.connection.info.transaction_status:
+        cursor.connection.rollback()
+        raise RuntimeError(
+            "A statement of its own ends the transaction, and with it the role and claims of the "
+            "user. Use session.commit() or session.rollback()."
+        )
 
 
 def _settings(user: UUID | str | Mapping[str, Any] | None, role: str) -> dict[str, str]:
