@@ -135,4 +135,8 @@ def test_the_workflows_own_scripts_migrate_each_target(fleet: Fleet) -> None:
         said = run("migrate", 2 if name == "production" else 0, **values)
         assert ("G01 target" in said) == (name == "production")
     assert fleet.pushed() == {"eu-1"}
+    digest = said.rpartition("--plan ")[2].split()[0]
+    assert "G01" in run("migrate", 2, **values, PLAN="another")
+    run("migrate", 0, **values, PLAN=digest)
+    assert fleet.pushed() == {"eu-1", "production"}
     assert "has no secret" in run("migrate", 1, TARGET="eu-2", VARIABLE="X", URL="")

@@ -29,8 +29,10 @@ from twolane.guards.sql_only import sql_only as sql_only
 from twolane.guards.stale_mirror import drift as drift
 from twolane.guards.stale_mirror import stale_mirror as stale_mirror
 from twolane.guards.target import embedded_only as embedded_only
+from twolane.guards.target import first_contact as first_contact
 from twolane.guards.target import other_plan as other_plan
 from twolane.guards.target import own_service as own_service
 from twolane.guards.target import plain_only as plain_only
 from twolane.guards.target import protected as protected
 from twolane.guards.target import target as target
+from twolane.guards.target import unapproved as unapproved

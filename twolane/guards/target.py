@@ -123,3 +123,16 @@ def other_plan(digest: str, approved: str | None) -> Refusal | None:
         f"The plan is {digest} now, not {approved}: the database or the repo changed since then.",
         "invoke db.deploy --dry-run",
     )
+
+
+def unapproved(config: Config, contact: Contact, digest: str, plan: str | None) -> Refusal | None:
+    """G01: in CI a protected database gets the plan that a person approved, and no other."""
+    if plan is not None or not config.in_ci or not protected(config, contact, None):
+        return None
+    return Refusal(
+        "G01",
+        "target",
+        f"{contact.protected_as or contact.target.name} is protected, and this runs in CI; nothing "
+        "was applied.",
+        f"if a person approves the plan above: invoke db.deploy --plan {digest}",
+    )

@@ -46,6 +46,7 @@ def deploy(
 ) -> None:
     """Both lanes: bring a database to what the repo says, from wherever it stands."""
     from twolane.config import is_many
+    from twolane.guards import guards
     from twolane.state.connected import work_on
 
     if is_many(target):
@@ -55,11 +56,14 @@ def deploy(
         fleet.deploy(ask, dry_run, plan, allow or (), json)
         return
     with work_on(target, console) as work:
-        found = _prepare(work, confirm, plan, dry_run)
+        # In CI the plan is shown before a protected database is refused: it is what to approve.
+        found = _prepare(work, confirm, plan, dry_run or work.config.in_ci)
         told = as_json(found)
         if not json:
             show(found, told, dry_run)
         if not dry_run:
+            if not found.is_empty:
+                refuse(guards.unapproved(work.config, work.contact, found.digest, plan))
             _consent(found, plan, allow or ())
             _carry_out(work, found)
         if json:
@@ -83,7 +87,7 @@ def bootstrap(
 
     with work_on(target, console) as work:
         say(f"Bootstrapping target {work.target.name}:")
-        found = _prepare(work, confirm, None, dry_run=False)
+        found = _prepare(work, confirm, None, later=False)
         if not work.ledger.is_empty and not found.is_empty:
             show(found, as_json(found), dry_run=False)
         _consent(found, None, allow or ())
@@ -92,13 +96,18 @@ def bootstrap(
         write_mirror(work, work.state(), commit)
 
 
-def _prepare(work: Work, confirm: str | None, plan: str | None, dry_run: bool) -> Deployment:
-    """The deployment of a target, judged by all guards except consent."""
+def _prepare(work: Work, confirm: str | None, plan: str | None, later: bool) -> Deployment:
+    """The deployment of a target, judged by all guards except consent.
+
+    later: whether a protected target is refused later, or not changed at all.
+    """
     from twolane.deploy import deployment
     from twolane.guards import guards
 
     refuse(
-        None if dry_run else guards.target(work.config, work.contact, confirm, plan),
+        guards.own_service(work.contact, confirm),
+        guards.first_contact(work.contact, confirm),
+        None if later else guards.target(work.config, work.contact, confirm, plan),
         guards.order(work.repo),
         guards.history(work.repo, work.ledger),
         guards.older_checkout(work.repo, work.ledger),
@@ -114,7 +123,7 @@ def _prepare(work: Work, confirm: str | None, plan: str | None, dry_run: bool) -
         guards.sql_only(found.plan),
         guards.broken(found.plan, state.replay_error),
         deployment.not_the_repo(found),
-        guards.other_plan(found.digest, plan),
+        None if found.is_empty else guards.other_plan(found.digest, plan),
     )
     return found
 
