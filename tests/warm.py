@@ -133,13 +133,19 @@ def _start() -> str:
         [sys.executable, Path(__file__).with_name("warm_server.py"), path],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,  # a pipe, too: Python finds out only once whether it can seek
         env={name: value for name, value in os.environ.items() if name != ENCODING},
         cwd="/",
     )
     atexit.register(server.communicate)
-    assert server.stdout and server.stdout.readline(), "it listens"
-    known_place = path
-    return path
+    assert server.stdout
+    said = []
+    for line in server.stdout:
+        if line == b"ready\n":
+            known_place = path
+            return path
+        said.append(line)
+    raise RuntimeError(b"".join(said).decode())
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from typing import Any
 import warm
 
 LARGEST = 1 << 18
+BACKSLASHES = "backslashreplace"  # for what the error stream's encoding lacks
 # Not Copier itself: plumbum, by which it runs git, keeps the variables and folder of its import.
 MODULES = """
     alembic.autogenerate alembic.command alembic.config alembic.context alembic.op alembic.script
@@ -97,9 +98,8 @@ def _stand(order: dict[str, Any], streams: list[int]) -> None:
     os.environ.update(order["variables"])
     os.chdir(order["folder"])
     if encoding := os.environ.get(warm.ENCODING):
-        sys.stdin = os.fdopen(0, encoding=encoding, closefd=False)
-        sys.stdout = os.fdopen(1, "w", encoding=encoding, closefd=False)
-        sys.stderr = os.fdopen(2, "w", 1, encoding, "backslashreplace", closefd=False)
+        for file, errors in ((sys.stdin, None), (sys.stdout, None), (sys.stderr, BACKSLASHES)):
+            file.reconfigure(encoding=encoding, errors=errors)  # type: ignore[union-attr]
 
 
 def run(kind: str, what: str, *arguments: str) -> None:
