@@ -88,8 +88,9 @@ def user_session(
     `session.commit()`. Loaded objects stay readable afterwards.
 
     Raises RuntimeError at a statement that ends the transaction, such as a raw `commit`: role and
-    claims end with it, and what follows would run without RLS. Raises ValueError for a role that is not in `Role`, for claims of another role, for an id
-    that is not a uuid, and for `authenticated` without a user.
+    claims end with it, and what follows would run without RLS. Raises ValueError for a role that is
+    not in `Role`, for claims of another role, for an id that is not a uuid, and for `authenticated`
+    without a user.
     """
     settings = _settings(user, role)
     with Session(engine, expire_on_commit=False) as session:
