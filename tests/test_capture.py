@@ -338,3 +338,34 @@ def test_a_database_of_an_older_major_is_captured_on_the_newest(
 def test_the_order_keeps_its_lines_and_comments(before: str, after: str) -> None:
     assert order.with_files(before, ["new.sql"], ["late.sql"]) == after
     assert order.with_files("a.sql\n", ["new.sql"]) == "a.sql\nnew.sql\n"
+
+
+def test_columns_keep_their_order_and_text_search_is_repeatable(
+    service: Service, new_database: NewDatabase, platform: str
+) -> None:
+    hotfix(
+        service,
+        """create table public.places (zip text, id int primary key, city text, area text);
+        alter table public.places enable row level security;
+        create statistics public.places_of on zip, city from public.places;
+        create function public.add_place() returns void language sql
+          as $$ insert into public.places values ('1', 2, 'c', 'a') $$;
+        create text search dictionary public.plain (template = simple);
+        create text search configuration public.words (copy = simple);
+        alter text search configuration public.words
+          alter mapping for word with public.plain;
+        alter table contacts add zone text, add area text;""",
+    )
+    service.invoke("db.capture", "--name", NAME)
+    text = captured(service)
+    assert text.index("add column if not exists zone") < text.index("add column if not exists area")
+    expect_whole(service, new_database, platform)
+    service.invoke("db.apply", "--file", NAME)
+    theirs = new_database(platform)
+    service.invoke("db.bootstrap", DATABASE_URL=theirs)
+    with psycopg.connect(theirs) as connection:
+        columns = connection.execute(
+            "select array_agg(attname order by attnum)::text from pg_attribute"
+            " where attrelid = 'public.places'::regclass and attnum > 0"
+        ).fetchone()
+    assert columns == ("{zip,id,city,area}",)

@@ -50,6 +50,8 @@ OUTSIDE_TRANSACTIONS = [
     ("commit", "every file is one transaction"),
     ("create database other", "a service lives in one database"),
     ("alter system set work_mem = '1MB'", "settings of the server"),
+    ("copy public.contacts (id) from stdin", "pg_dump --inserts"),
+    ("copy public.contacts (id) from stdin;\n1\tx\n\\.\n", "pg_dump --inserts"),
     ("\\d public.contacts", "psql's backslash commands don't work here"),
 ]
 
@@ -64,6 +66,21 @@ def test_statements_that_have_no_place_in_a_transaction(
             assert "05_guardrails.sql:2:1: " in said
             assert words.lower() in said.lower()
             assert service.sql("select to_regclass('public.half')") == [(None,)]
+
+
+def test_a_new_enum_value_that_its_own_file_uses(service: Service) -> None:
+    service.write(
+        GUARDRAILS,
+        "create type public.hue as enum ('red');\ncreate table public.hues (hue public.hue);\n",
+    )
+    service.invoke("db.apply")
+    service.write(
+        GUARDRAILS,
+        "alter type public.hue add value if not exists 'blue';\n"
+        "insert into public.hues values ('blue');\n",
+    )
+    said = fails(service, "db.apply")
+    assert "05_guardrails.sql:2:" in said and "a file of its own" in said
 
 
 def test_an_sql_file_that_is_no_utf8(service: Service) -> None:

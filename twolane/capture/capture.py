@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twolane import files
 from twolane.capture import trial
@@ -26,6 +26,9 @@ from twolane.shadow import shadow
 from twolane.shadow.stages import Replays
 from twolane.state.state import State
 
+if TYPE_CHECKING:
+    from psycopg import Connection
+
 NO_REASON = "no statement alone brings it about"
 
 
@@ -35,7 +38,8 @@ class Captured:
 
     made: the changes that they make. left: the changes that they don't make, and why. loses: what
     another database loses if it has it and runs them. undone: SQL file → the changes that it undoes
-    when it runs again, one line per fact, or its error message.
+    when it runs again, one line per fact, or its error message. reordered: tables that have the
+    same columns in another order where the files make them.
     """
 
     files: tuple[SqlFile, ...]
@@ -43,25 +47,46 @@ class Captured:
     left: Sequence[Left]
     loses: Sequence[str]
     undone: Mapping[str, Sequence[str]]
+    reordered: Sequence[str] = ()
 
 
-def read(state: State, owner: str, stem: str, working: Callable[[str], Any]) -> Captured:
+Columns = Mapping[str, Sequence[str]]
+_COLUMNS = """
+select quote_ident(n.nspname) || '.' || quote_ident(c.relname),
+    array_agg(quote_ident(a.attname) order by a.attnum)
+from pg_catalog.pg_class c
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+where c.relkind in ('r', 'p', 'f') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+group by c.oid, n.nspname, c.relname
+"""
+
+
+def columns(connection: Connection[Any]) -> Columns:
+    """Each table's columns in their order, which is no fact: a captured table keeps it."""
+    return dict(connection.execute(_COLUMNS).fetchall())
+
+
+def read(
+    state: State, owner: str, placed: Columns, stem: str, working: Callable[[str], Any]
+) -> Captured:
     """The files for all changes that lane A's files don't make, `state.uncaptured`. Writes nothing.
 
     Changes that don't concern an app table come before the mark, so that app tables can use them;
-    the rest comes after it. owner: the live database's owner. stem: the start of the files' names.
+    the rest comes after it. owner: the live database's owner. placed: its tables' columns in order.
+    stem: the start of the files' names.
 
     Raises:
         Failure: the shadow's server is out of reach.
     """
     with working("trying the changes on the shadow"):
-        first = _before_the_mark(state, owner, working)
+        first = _before_the_mark(state, owner, placed, working)
         early = _files(first.ran, stem, after=False)
         try:
             whole = _whole(state, early, working)
         except Failure:  # a later file fails after these changes
             early, whole = [], _whole(state, [], working)
-        then = _after_the_mark(state, owner, whole)
+        then = _after_the_mark(state, owner, placed, whole)
         made = [*early, *_files(then.ran, f"{stem}_app" if early else stem, after=True)]
         whole = _whole(state, made, working)
         left = [Left(c, then.reasons.get(c.identity, NO_REASON)) for c in _uncaptured(state, whole)]
@@ -74,10 +99,27 @@ def read(state: State, owner: str, stem: str, working: Callable[[str], Any]) -> 
             left,
             [statement.loses for statement in ran if statement.loses],
             dict(_undone(state, made, whole, {change.identity for change in state.uncaptured})),
+            _reordered(state, whole, settled, placed),
         )
 
 
-def _before_the_mark(state: State, owner: str, working: Callable[[str], Any]) -> Trial:
+def _reordered(
+    state: State, whole: shadow.Replay, made: Sequence[Change], placed: Columns
+) -> list[str]:
+    """The tables of these changes whose columns stand in another order on the shadow."""
+    tables = {str(identities.relation(change.identity)) for change in made}
+    with shadow.connect(state.repo.config, whole.database) as connection:
+        there = columns(connection)
+    return sorted(
+        table
+        for table in tables & placed.keys() & there.keys()
+        if placed[table] != there[table] and set(placed[table]) == set(there[table])
+    )
+
+
+def _before_the_mark(
+    state: State, owner: str, placed: Columns, working: Callable[[str], Any]
+) -> Trial:
     base = Replays(state.repo, working).base()
     first = {
         change.identity
@@ -97,26 +139,30 @@ def _before_the_mark(state: State, owner: str, working: Callable[[str], Any]) ->
 
     if not first:
         return Trial((), {})
-    return _try(state, base, changes, owner)
+    return _try(state, base, changes, owner, placed)
 
 
-def _after_the_mark(state: State, owner: str, whole: shadow.Replay) -> Trial:
+def _after_the_mark(state: State, owner: str, placed: Columns, whole: shadow.Replay) -> Trial:
     def changes(facts: Snapshot) -> list[Change]:
         return replace(state, replayed=facts).uncaptured
 
     if not _uncaptured(state, whole):
         return Trial((), {})
-    return _try(state, whole, changes, owner)
+    return _try(state, whole, changes, owner, placed)
 
 
 def _try(
-    state: State, base: shadow.Replay, changes: Callable[[Snapshot], Sequence[Change]], owner: str
+    state: State,
+    base: shadow.Replay,
+    changes: Callable[[Snapshot], Sequence[Change]],
+    owner: str,
+    placed: Columns,
 ) -> Trial:
     with (
         shadow.clone(state.repo.config, base.database) as copy,
         connections.open_connection(copy, "Connecting to the shadow") as connection,
     ):
-        return trial.bring_about(connection, changes, state.live, owner)
+        return trial.bring_about(connection, changes, state.live, owner, placed)
 
 
 def _is_about_app(identity: str, state: State) -> bool:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from twolane.ddl import render
-from twolane.ddl.render import Rank, Statement
+from twolane.ddl.render import Rank, Rendered, Statement
 from twolane.facts import catalog, identities, views
 from twolane.facts.catalog import Change, Snapshot
 from twolane.postgres import supautils
@@ -75,11 +77,12 @@ def bring_about(
     changes: Callable[[Snapshot], Sequence[Change]],
     live: Snapshot,
     owner: str,
+    columns: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Trial:
     """Renders the changes as SQL and runs it, until no change is left or no statement runs.
 
     changes: the database's current facts → the changes to make. live, owner: see
-    `ddl.render.render`.
+    `ddl.render.render`. columns: relation → its columns in order, `Live.order`.
     """
     ran: list[Statement] = []
     reasons: dict[str, str] = {}
@@ -87,7 +90,7 @@ def bring_about(
     rounds: list[tuple[Sequence[Change], Mapping[str, Sequence[str]]]] = []
     for _ in range(ROUNDS):
         rounds.append((changes(_settled(connection, live)), dict(readers)))
-        rendered = render.render(rounds[-1][0], live, owner, readers)
+        rendered = render.render(rounds[-1][0], live, owner, readers, order=columns)
         known = {statement.sql for statement in ran}
         done = order(
             connection, [s for s in rendered.statements if not known & {s.sql, s.otherwise}]
@@ -106,7 +109,9 @@ def bring_about(
     facts, settled = catalog.read(connection), _settled(connection, live)
     second = {i: text for i, text in facts.items() if settled[i] != text}
     if second:
-        ran = _with_second_form(ran, rounds, live, owner, second)
+        ran = _with_second_form(
+            ran, rounds, partial(render.render, live=live, owner=owner, order=columns), second
+        )
     return Trial(tuple(ran), reasons)
 
 
@@ -117,8 +122,7 @@ def _settled(connection: Connection[Any], live: Snapshot) -> Snapshot:
 def _with_second_form(
     ran: Sequence[Statement],
     rounds: Sequence[tuple[Sequence[Change], Mapping[str, Sequence[str]]]],
-    live: Snapshot,
-    owner: str,
+    again: Callable[..., Rendered],
     second: Snapshot,
 ) -> list[Statement]:
     """The statements, whose conditions know the definitions as they are printed from now on, too.
@@ -127,8 +131,8 @@ def _with_second_form(
     """
     words: dict[str, str] = {}
     for changes, readers in rounds:
-        old = render.render(changes, live, owner, readers).statements
-        new = render.render(changes, live, owner, readers, second).statements
+        old = again(changes, readers=readers).statements
+        new = again(changes, readers=readers, second=second).statements
         for before, after in zip(old, new, strict=True):
             words |= {before.sql: after.sql, before.otherwise: after.otherwise}
     return [replace(statement, sql=words.get(statement.sql, statement.sql)) for statement in ran]

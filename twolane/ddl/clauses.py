@@ -12,7 +12,8 @@ from twolane.sql import ident, literal
 
 # The roles to which Supabase's default privileges may grant something on a new object.
 BY_DEFAULT = "public, anon, authenticated, service_role"
-_THERE = "duplicate_object or duplicate_function"
+# What is there already, by Postgres's word for it; of text search the catalog's index says it.
+_THERE = "duplicate_object or duplicate_function or unique_violation"
 
 
 def unlike(printed: str, words: str) -> str:

@@ -113,19 +113,22 @@ def render(
     owner: str = "postgres",
     readers: Mapping[str, Sequence[str]] = MappingProxyType({}),
     second: Snapshot = MappingProxyType({}),
+    order: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Rendered:
     """The statements that bring the changes about.
 
     changes: from what the files make to what the live database has. live: all its facts. owner: the
     role that owns its objects where no fact names another, the database's owner. readers:
     column → the views that read it, all as identities, the nearest first; if the column's type
-    changes, these views are dropped before and made again. second: see `Live`.
+    changes, these views are dropped before and made again. second, order: see
+    `Live`.
     """
-    around = Live(live, owner, readers, second)
+    around = Live(live, owner, readers, second, order)
     changes = [*changes, *_again(changes, around)]
     edits = [edit(change, around) for change in changes]
     # Tables and composite types make their columns, too.
     edits.sort(key=lambda e: e.kind not in (*identities.RELATION_KINDS, "composite type"))
+    _order_columns(edits)
     gone = {each.identity for each in edits if each.after is None}
     statements: list[Statement] = []
     left: list[Left] = []
@@ -146,6 +149,17 @@ def render(
         statements += (statement for statement in found if statement.sql)
         made.update(fact for statement in found for fact in statement.facts)
     return Rendered(tuple(_by_object(statements)), tuple(left))
+
+
+def _order_columns(edits: list[Edit]) -> None:
+    """Sorts the columns of each table as the live table has them, in the places they have."""
+    places = [number for number, each in enumerate(edits) if each.kind == "column"]
+    ordered = sorted(
+        (edits[number] for number in places),
+        key=lambda each: (each.table, each.live.place(each.table, each.own), each.own),
+    )
+    for number, each in zip(places, ordered, strict=True):
+        edits[number] = each
 
 
 def _again(changes: Sequence[Change], around: Live) -> Iterator[Change]:

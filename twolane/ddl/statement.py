@@ -63,13 +63,15 @@ class Live:
     """All facts after the change. owner: the owner of objects for which no fact names one.
 
     readers: column → the views to drop while it changes, the nearest first, as identities. second:
-    facts as they are printed once their own words were read again, where that differs.
+    facts as they are printed once their own words were read again, where that differs. order:
+    relation → its columns in the live database's order, which is no fact, quoted as in facts.
     """
 
     facts: Snapshot
     owner: str
     readers: Mapping[str, Sequence[str]]
     second: Snapshot
+    order: Mapping[str, Sequence[str]]
 
     @cached_property
     def _parts(self) -> Mapping[str, list[str]]:
@@ -93,6 +95,11 @@ class Live:
                 role = identity.removeprefix(f"grant {about} to ")
                 found.setdefault(about, {})[role] = self.parts(identity)
         return found
+
+    def place(self, relation: str, column: str) -> int:
+        """The column's place in the live table; behind all others where it is not known."""
+        columns = self.order.get(relation, ())
+        return columns.index(column) if column in columns else len(columns)
 
     def grants_on(self, identity: str) -> dict[str, Parts]:
         """What is granted on an object, by role."""

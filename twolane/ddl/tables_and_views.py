@@ -102,10 +102,12 @@ def _inside(edit: Edit) -> tuple[str, list[str], list[str]]:
         if not parts.get("inherited") or parts.get("declared_here")
     }
 
-    def place(identity: str) -> tuple[bool, int, bool, str]:
+    def place(identity: str) -> tuple[int, bool, int, bool, str]:
         name = _last(identity)
         plain = identities.unquote(name)
-        return plain not in key, key.index(plain) if plain in key else 0, name.endswith("_at"), name
+        in_key = key.index(plain) if plain in key else 0
+        known = edit.live.place(edit.name, name)
+        return known, plain not in key, in_key, name.endswith("_at"), name
 
     ordered = sorted(columns, key=place)
     lines = [f"  {clause(edit.name, _last(identity), columns[identity])}" for identity in ordered]

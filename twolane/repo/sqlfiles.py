@@ -19,6 +19,19 @@ if TYPE_CHECKING:
     from psycopg.errors import Diagnostic
 
 
+# `copy … from stdin`, which pg_dump writes: its rows are no SQL.
+_COPY = re.compile(r"^\s*copy\s[^;]*\sfrom\s+stdin\b[^;]*;", re.IGNORECASE | re.MULTILINE)
+_ROWS = "`copy … from stdin` takes its rows from psql, and an SQL file has none"
+_INSERTS = (
+    "Write the rows as `insert … on conflict do nothing`, as pg_dump --inserts "
+    "--on-conflict-do-nothing does; rows for local work alone belong into supabase/seed.sql."
+)
+_ENUM = (
+    "A new enum value can be used once the transaction that adds it is over: put "
+    "`alter type … add value` into a file of its own, listed above this one."
+)
+
+
 @dataclass(frozen=True)
 class SqlFile:
     """One file of `supabase/sql`. `digest`: a hash of its text with normalized line ends."""
@@ -125,6 +138,9 @@ def _statements(file: SqlFile) -> Iterator[Statement]:
         found = statements(file.text)
     except ParseError as error:
         message, position = error.args
+        if rows := _COPY.search(file.text[: max(position, 0)]):
+            start = rows.start() + len(rows[0]) - len(rows[0].lstrip())
+            raise FileFailure(file, place(file, start, _ROWS), _INSERTS) from error
         hint = "psql's backslash commands don't work here. " if "\\" in message else ""
         raise FileFailure(
             file,
@@ -136,6 +152,8 @@ def _statements(file: SqlFile) -> Iterator[Statement]:
         reason = outside.get(type(node))
         if isinstance(node, (ast.IndexStmt, ast.DropStmt)) and node.concurrent:
             reason = "build it without `concurrently`, or by hand with `invoke db.psql -c`"
+        if isinstance(node, ast.CopyStmt) and not node.filename and node.is_from:
+            raise FileFailure(file, place(file, statement.start, _ROWS), _INSERTS)
         if reason:
             raise FileFailure(
                 file,
@@ -160,6 +178,8 @@ def _failure(file: SqlFile, statement: Statement, error: Any, role: str) -> Fail
         )
         is_final = True
     first = translated.first
+    if error.sqlstate == "55P04":
+        first, is_final = _ENUM, True
     if error.sqlstate == "42501":
         first, is_final = denied(statement.text, role, first), True
     return FileFailure(

@@ -52,11 +52,12 @@ def capture(
         state = work.state()
         refuse(guards.one_lane_for_push(state))
         owner = connections.owner(work.connection)
+        placed = capture_files.columns(work.connection)
     if state.replay_error:
         raise state.replay_error
     if name is None:
         stem = capture_files.free_stem(state.repo, stem)
-    found = capture_files.read(state, owner, stem, console.working)
+    found = capture_files.read(state, owner, placed, stem, console.working)
     paths = []
     if found.files and not dry_run:
         paths = capture_files.write(state.repo.config, found.files)
@@ -113,6 +114,9 @@ def _show(state: State, found: Captured, written: bool, dry_run: bool) -> None:
         warn(f"{name} undoes this when it runs again (G08); change it there as well:")
         for line in shortened(lines):
             say(f"    {line}")
+    if found.reordered:
+        warn("The columns of these tables stand in another order where the files make them; name")
+        say("  them in every insert and `select *`: " + ", ".join(shortened(found.reordered)))
     if found.left:
         warn(f"Not captured, {differences.count([each.change for each in found.left])}:")
         for each in found.left[:MOST]:
@@ -133,7 +137,7 @@ def _place(after: bool) -> str:
 
 
 def _as_json(found: Captured, written: bool) -> dict[str, Any]:
-    """`{"files", "captured", "left", "loses", "undone", "written"}`.
+    """`{"files", "captured", "left", "loses", "undone", "reordered", "written"}`.
 
     A file is `{"name", "after_migrations", "text"}`; captured: changes as in `db.diff --json`;
     left: the same, each with its `reason`.
@@ -151,5 +155,6 @@ def _as_json(found: Captured, written: bool) -> dict[str, Any]:
         ],
         "loses": list(found.loses),
         "undone": {name: list(lines) for name, lines in found.undone.items()},
+        "reordered": list(found.reordered),
         "written": written,
     }
