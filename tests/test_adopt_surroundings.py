@@ -285,17 +285,17 @@ def test_what_the_stub_of_the_platform_lacks_is_left_out_and_told(begin: Begin) 
     service = begin(
         ALBUMS
         + """
-        create table auth.sessions (id uuid primary key);
-        create table public.visits (id int primary key, session_id uuid references auth.sessions);
-        create view public.open_sessions as select id from auth.sessions;
+        create table auth.flow_state (id uuid primary key);
+        create table public.visits (id int primary key, flow_id uuid references auth.flow_state);
+        create view public.open_sessions as select id from auth.flow_state;
         create view public.counted as select count(*) from public.open_sessions;
         """
     )
     found = adopt(service, code=3)
     reasons = {left["fact"]: left["reason"] for left in found["left"]}
     assert (
-        'relation "auth.sessions" does not exist'
-        in (reasons["constraint public.visits.visits_session_id_fkey"])
+        'relation "auth.flow_state" does not exist'
+        in (reasons["constraint public.visits.visits_flow_id_fkey"])
     )
     assert {"view public.open_sessions", "view public.counted"} <= reasons.keys()
     assert "public.visits" in sql_of(service)

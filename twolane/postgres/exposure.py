@@ -49,7 +49,7 @@ where not (is_table and relrowsecurity) and not (relkind = 'v' and is_invoker)
     and exists (
         select from pg_catalog.pg_roles r
         where r.rolname in ('anon', 'authenticated')
-            and (has_table_privilege(r.oid, c.oid, 'select, insert, update, delete, truncate')
+            and (has_table_privilege(r.oid, c.oid, 'select, insert, update, delete')
                 or has_any_column_privilege(r.oid, c.oid, 'select, insert, update')))
 order by name
 """

@@ -14,7 +14,9 @@
 -- there: see its section.
 --
 -- Default privileges are those of a project made since autumn 2026: a new table in `public` grants
--- nothing to the data API's roles. An older project differs by this statement, and by two more of
+-- nothing that the data API's roles could use. (The platform takes back select, insert, update and
+-- delete, usage and execute; truncate, references and trigger, which the API can't ask for, are left
+-- out here.) An older project differs by this statement, and by two more of
 -- the same form for sequences and functions:
 --
 --     alter default privileges in schema public
@@ -179,6 +181,118 @@ alter table auth.users owner to supabase_auth_admin;
 alter table auth.users enable row level security;
 grant all on table auth.users to dashboard_user;
 
+-- What a project's own SQL reads beside the users: identities, sessions, second factors, the audit
+-- log. Columns as of GoTrue in autumn 2026; tables that only GoTrue itself uses are not here.
+do $$
+begin
+  create type auth.aal_level as enum ('aal1', 'aal2', 'aal3');
+  create type auth.factor_type as enum ('totp', 'webauthn', 'phone');
+  create type auth.factor_status as enum ('unverified', 'verified');
+  alter type auth.aal_level owner to supabase_auth_admin;
+  alter type auth.factor_type owner to supabase_auth_admin;
+  alter type auth.factor_status owner to supabase_auth_admin;
+exception
+  when duplicate_object then null;
+end $$;
+
+create table if not exists auth.identities (
+  provider_id text not null,
+  user_id uuid not null,
+  identity_data jsonb not null,
+  provider text not null,
+  last_sign_in_at timestamptz,
+  created_at timestamptz,
+  updated_at timestamptz,
+  email text generated always as (lower(identity_data ->> 'email')) stored,
+  id uuid not null default gen_random_uuid(),
+  constraint identities_pkey primary key (id),
+  constraint identities_provider_id_provider_unique unique (provider_id, provider),
+  constraint identities_user_id_fkey
+  foreign key (user_id) references auth.users (id) on delete cascade
+);
+
+create table if not exists auth.sessions (
+  id uuid not null,
+  user_id uuid not null,
+  created_at timestamptz,
+  updated_at timestamptz,
+  factor_id uuid,
+  aal auth.aal_level,
+  not_after timestamptz,
+  refreshed_at timestamp,
+  user_agent text,
+  ip inet,
+  tag text,
+  oauth_client_id uuid,
+  refresh_token_hmac_key text,
+  refresh_token_counter bigint,
+  scopes text,
+  constraint sessions_pkey primary key (id),
+  constraint sessions_scopes_length check (char_length(scopes) <= 4096),
+  constraint sessions_user_id_fkey
+  foreign key (user_id) references auth.users (id) on delete cascade
+);
+
+create table if not exists auth.mfa_factors (
+  id uuid not null,
+  user_id uuid not null,
+  friendly_name text,
+  factor_type auth.factor_type not null,
+  status auth.factor_status not null,
+  created_at timestamptz not null,
+  updated_at timestamptz not null,
+  secret text,
+  phone text,
+  last_challenged_at timestamptz,
+  web_authn_credential jsonb,
+  web_authn_aaguid uuid,
+  last_webauthn_challenge_data jsonb,
+  constraint mfa_factors_pkey primary key (id),
+  constraint mfa_factors_last_challenged_at_key unique (last_challenged_at),
+  constraint mfa_factors_user_id_fkey
+  foreign key (user_id) references auth.users (id) on delete cascade
+);
+
+create table if not exists auth.mfa_amr_claims (
+  session_id uuid not null,
+  created_at timestamptz not null,
+  updated_at timestamptz not null,
+  authentication_method text not null,
+  id uuid not null,
+  constraint amr_id_pk primary key (id),
+  constraint mfa_amr_claims_session_id_authentication_method_pkey
+  unique (session_id, authentication_method),
+  constraint mfa_amr_claims_session_id_fkey
+  foreign key (session_id) references auth.sessions (id) on delete cascade
+);
+
+create table if not exists auth.audit_log_entries (
+  instance_id uuid,
+  id uuid not null,
+  payload json,
+  created_at timestamptz,
+  ip_address varchar(64) not null default '',
+  constraint audit_log_entries_pkey primary key (id)
+);
+
+do $$
+declare
+  name text;
+begin
+  foreach name in array
+    array['identities', 'sessions', 'mfa_factors', 'mfa_amr_claims', 'audit_log_entries']
+  loop
+    execute format(
+      'alter table auth.%1$I owner to supabase_auth_admin;'
+      'alter table auth.%1$I enable row level security;'
+      'grant all on table auth.%1$I to dashboard_user;'
+      'grant all on table auth.%1$I to %2$I;'
+      'grant select on table auth.%1$I to %2$I with grant option;',
+      name, current_setting('twolane.role')
+    );
+  end loop;
+end $$;
+
 -- Who is asking, by the claims that PostgREST (or a session of the service) sets for a transaction.
 -- A custom setting that was set locally reads as '' once its transaction is over, never again as
 -- null: hence nullif. The setting for a single claim is the older way and comes first.
@@ -275,6 +389,31 @@ create or replace function storage.extension(name text) returns text
 language sql immutable
 as $$ select reverse(split_part(reverse(storage.filename(name)), '.', 1)) $$;
 
+-- What the Storage service is doing, which it says by a setting: for policies that let a file be
+-- downloaded and not listed. The prefix "storage." makes no difference.
+
+create or replace function storage.operation() returns text
+language sql stable
+as $$ select current_setting('storage.operation', true) $$;
+
+create or replace function storage.allow_any_operation(expected_operations text[]) returns boolean
+language sql stable
+as $$
+  select exists (
+    select from unnest(expected_operations) as expected
+    where expected <> ''
+    and regexp_replace(expected, '^storage\.', '')
+      = regexp_replace(storage.operation(), '^storage\.', '')
+  )
+$$;
+
+create or replace function storage.allow_only_operation(expected_operation text) returns boolean
+language sql stable
+as $$ select storage.allow_any_operation(array[expected_operation]) $$;
+
+alter function storage.operation() owner to supabase_storage_admin;
+alter function storage.allow_any_operation(text[]) owner to supabase_storage_admin;
+alter function storage.allow_only_operation(text) owner to supabase_storage_admin;
 alter table storage.buckets owner to supabase_storage_admin;
 alter table storage.objects owner to supabase_storage_admin;
 alter function storage.foldername(text) owner to supabase_storage_admin;
@@ -305,6 +444,58 @@ create or replace function realtime.topic() returns text
 language sql stable
 as $$ select nullif(current_setting('realtime.topic', true), '')::text $$;
 
+-- Realtime makes a partition a day; here one holds all.
+create table if not exists realtime.messages_stand_in partition of realtime.messages default;
+
+-- A message that can't be kept is a warning: what sent it goes on, as on the platform.
+create or replace function realtime.send(
+  payload jsonb, event text, topic text, private boolean default true
+) returns void
+language plpgsql
+as $$
+declare
+  message uuid = gen_random_uuid();
+begin
+  perform set_config('realtime.topic', topic, true);
+  insert into realtime.messages (id, topic, extension, event, payload, private)
+  values (message, topic, 'broadcast', event, jsonb_build_object('id', message) || payload, private);
+exception
+  when others then raise warning 'The message to % was not kept: %', topic, sqlerrm;
+end $$;
+
+-- What a trigger calls for each row.
+create or replace function realtime.broadcast_changes(
+  topic_name text,
+  event_name text,
+  operation text,
+  table_name text,
+  table_schema text,
+  new record,
+  old record,
+  level text default 'ROW'
+) returns void
+language plpgsql
+as $$
+begin
+  if level = 'STATEMENT' or operation not in ('INSERT', 'UPDATE', 'DELETE') then
+    raise exception 'broadcast_changes is for triggers on rows: %, %', level, operation;
+  end if;
+  perform realtime.send(
+    jsonb_build_object(
+      'schema', table_schema, 'table', table_name, 'operation', operation,
+      'record', new, 'old_record', old
+    ),
+    event_name,
+    topic_name
+  );
+end $$;
+
+alter table realtime.messages_stand_in owner to supabase_admin;
+alter table realtime.messages_stand_in enable row level security;
+alter function realtime.send(jsonb, text, text, boolean) owner to supabase_admin;
+alter function
+realtime.broadcast_changes(text, text, text, text, text, record, record, text)
+owner to supabase_admin;
 alter table realtime.messages owner to supabase_admin;
 alter function realtime.topic() owner to supabase_admin;
 alter table realtime.messages enable row level security;
