@@ -226,7 +226,7 @@ def test_a_dry_run_shows_the_file_and_writes_nothing(service: Service) -> None:
 def test_json_tells_files_facts_and_reasons(service: Service) -> None:
     hotfix(service, "alter table contacts add column nickname text; create sequence s")
     found = json.loads(service.invoke("db.capture", "--json", "--name", NAME).out)
-    assert found.keys() == {"files", "captured", "left", "loses", "undone", "written"}
+    assert found.keys() == {"files", "captured", "left", "loses", "undone", "reordered", "written"}
     assert [(f["name"], f["after_migrations"]) for f in found["files"]] == [(NAME, False)]
     assert found["files"][0]["text"] == captured(service)
     assert {fact["fact"] for fact in found["captured"]} == {
