@@ -788,15 +788,15 @@ do $$
 declare
   function regprocedure;
 begin
-  execute format(
-    'grant execute on all functions in schema supabase_stand_in to %I',
-    current_setting('twolane.role')
-  );
   for function in
     select oid from pg_proc where pronamespace = 'supabase_stand_in'::regnamespace
   loop
     execute format('alter function %s owner to supabase_admin', function);
   end loop;
+  execute format(
+    'grant execute on all functions in schema supabase_stand_in to %I',
+    current_setting('twolane.role')
+  );
 end $$;
 
 -- ── The database ─────────────────────────────────────────────────────────────────────────────────
