@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
 from generation import NO_CHANGES, assert_reversible, evolve, notes, write
-from service import Service
+from service import DEV_MARKERS, Service, clean_environment
 from steps import add_sql
 
 
@@ -357,3 +358,22 @@ def test_partitions_follow_their_table_whoever_makes_them(service: Service) -> N
     service.invoke("db.apply")
     evolve(service, "")
     assert_reversible(service)
+
+
+def test_on_a_terminal_gen_asks_whether_a_rename_is_meant(pushed: Service) -> None:
+    pushed.write_app(DEV_MARKERS.replace("label:", "title:"))
+    keyboard, terminal = os.openpty()
+    os.write(keyboard, b"y\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "invoke", "db.gen", "-m", "title"],
+        cwd=pushed.folder,
+        env=clean_environment() | pushed.env,
+        stdin=terminal,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    os.close(keyboard)
+    os.close(terminal)
+    assert "Is dev_markers.title what was dev_markers.label, renamed? [y/N]" in done.stdout
+    assert 'new_column_name="title"' in pushed.revisions()[-1].read_text()

@@ -247,7 +247,7 @@ class Alterations:
                 continue
             if identity in self.new:
                 yield f"comment on {_commented(about)} is {literal(self._after(identity)['text'])}"
-            elif about in self.new and not is_lost:
+            elif not is_lost and (about in self.new or identities.kind(about) == "table"):
                 yield f"comment on {_commented(about)} is null"
 
     def _altered(self, identity: str) -> Iterator[str]:

@@ -23,7 +23,7 @@ _QUOTED = re.compile(r"[\"'«]([^\"'»]+)[\"'»]")
 def refused_by_postgres(config: Config, base: Any, error: Any) -> Failure:
     """What Postgres said of a statement that SQLAlchemy made of `app.py`, at the line meant."""
     said = from_postgres(error.orig, "Postgres refuses it")
-    statement = str(error.statement or "")
+    statement = str(error.statement or "").replace("%%", "%")  # doubled for the driver
     found = _ABOUT.match(statement)
     names = [part.strip('"') for part in found[1].split(".")] if found else []
     hints = [*_at_position(error.orig, statement), *_QUOTED.findall(said.message)]
