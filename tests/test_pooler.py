@@ -70,6 +70,13 @@ def ask(service: Service, question: str) -> list[Any]:
         return [row[0] for row in connection.execute(question.encode())]
 
 
+def leave(service: Service, statement: str) -> None:
+    """Runs a statement as a client of the pooler that goes away."""
+    url = service.env["DATABASE_URL"]
+    with psycopg.connect(url, prepare_threshold=None, autocommit=True) as connection:
+        connection.execute(statement.encode())
+
+
 def run(service: Service, *arguments: str, code: int = 0) -> str:
     """Run a command; the server connection is the same before and after, and as it was."""
     server = ask(service, "select pg_backend_pid()")
@@ -109,6 +116,23 @@ def test_what_an_sql_file_sets_ends_with_it(ready: Service) -> None:
     assert ask(ready, "select file from twolane.sql_runs order by id desc limit 1") == [
         "50_settings.sql"
     ]
+
+
+def test_what_others_and_an_sql_file_leave_in_a_session_ends(ready: Service) -> None:
+    leave(ready, "create temporary table contacts (id int)")
+    added = "alter table contacts add if not exists nick text;\n"
+    session = (
+        "create temporary table t (a int); listen news; prepare p as select 1;"
+        " select pg_advisory_lock(7);\n"
+    )
+    add_file(ready, f"{added}{session}select 1 / 0;\n")
+    ready.invoke("db.apply", code=1)
+    held = "select count(*) from pg_locks where pid = pg_backend_pid() and locktype = 'advisory'"
+    assert ask(ready, held) == [0]
+    leave(ready, "deallocate all")
+    add_file(ready, added + session)
+    run(ready, "db.apply")
+    assert ask(ready, "select count(*) from public.contacts where nick is null") == [0]
 
 
 def test_what_a_migration_sets_ends_with_it(ready: Service) -> None:

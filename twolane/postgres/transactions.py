@@ -20,22 +20,42 @@ Result = TypeVar("Result")
 LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "15min"
 LOCK_ATTEMPTS = 3
-# Resets the session settings of a user's SQL, so that a pooler's next client doesn't get them.
-RESET = b"reset role; reset session authorization; reset all"
+# Takes back what a user's SQL did to the session, so that a pooler's next client doesn't get it:
+# settings, temporary tables, listeners, prepared statements, locks. It may stand in a transaction,
+# as `discard all` may not (manual, DISCARD).
+RESET = (
+    b"reset role; reset session authorization; reset all; discard temp; unlisten *; "
+    b"deallocate all; select pg_catalog.pg_advisory_unlock_all()"
+)
 # Any constant works, if every version of twolane uses the same.
 ADVISORY_LOCK = 0x7477_6F6C_616E_6531
 
 
 @contextmanager
 def transaction(connection: Connection[Any]) -> Iterator[None]:
-    """A transaction with its own time limits; they override those of the role or the pooler."""
-    with connection.transaction():
-        connection.execute(
-            "select set_config('lock_timeout', %s, true), "
-            "set_config('statement_timeout', %s, true)",
-            (LOCK_TIMEOUT, STATEMENT_TIMEOUT),
-        )
-        yield
+    """A transaction with its own time limits; they override those of the role or the pooler.
+
+    It drops the temporary tables of a pooler's former client first: Postgres looks for a table's
+    name among them before all schemas.
+    """
+    from psycopg.pq import TransactionStatus
+
+    is_outermost = connection.info.transaction_status == TransactionStatus.IDLE
+    try:
+        with connection.transaction():
+            if is_outermost:
+                connection.execute("discard temp")
+            connection.execute(
+                "select pg_catalog.set_config('lock_timeout', %s, true), "
+                "pg_catalog.set_config('statement_timeout', %s, true)",
+                (LOCK_TIMEOUT, STATEMENT_TIMEOUT),
+            )
+            yield
+    except BaseException:
+        if is_outermost and connection.info.transaction_status == TransactionStatus.IDLE:
+            # A session's lock outlives the transaction that took it.
+            connection.execute("select pg_catalog.pg_advisory_unlock_all()")
+        raise
 
 
 def exclusive(connection: Connection[Any], waiting: Callable[[str], None]) -> None:
