@@ -13,6 +13,7 @@ import subprocess
 from pathlib import Path
 
 import psycopg
+import pytest
 from conftest import NewDatabase, copy, database_name
 from fleets import name_targets
 from hypothesis import HealthCheck, example, given, settings
@@ -73,11 +74,9 @@ class World:
                 service.write(path, text)
                 follow(service, "db.deploy")
             case "retire":
-                path = next(iter(sorted((service.folder / SQL).glob(f"4*_v_{who}_*.sql"))), None)
-                if path is not None:
-                    order = service.read("supabase/bootstrap.txt")
-                    service.write("supabase/bootstrap.txt", order.replace(f"{path.name}\n", ""))
-                    path.unlink()
+                for view in sorted((service.folder / SQL).glob(f"4*_v_{who}_*.sql"))[:1]:
+                    service.write(ORDER, service.read(ORDER).replace(f"{view.name}\n", ""))
+                    view.unlink()
                     follow(service, "db.deploy")
             case "merge":
                 self.merge(who)
@@ -120,9 +119,9 @@ class World:
 
 def heads(service: Service) -> int:
     texts = [path.read_text() for path in (service.folder / "migrations/versions").glob("*.py")]
-    ids = {re.search(r'^revision: str = "(\w+)"', text, re.M)[1] for text in texts}  # type: ignore[index]
-    downs = [re.search(r"^down_revision.*= (.*)$", text, re.M)[1] for text in texts]  # type: ignore[index]
-    return sum(not any(id_ in down for down in downs) for id_ in ids)
+    ids = {name for text in texts for name in re.findall(r'^revision: str = "(\w+)"', text, re.M)}
+    downs = " ".join(line for text in texts for line in re.findall(r"^down_revision.*", text, re.M))
+    return sum(name not in downs for name in ids)
 
 
 def follow(service: Service, *words: str) -> None:
@@ -177,7 +176,7 @@ def test_whatever_two_developers_do_all_databases_can_be_brought_level(
     pushed_service: Service,
     lasting_database: NewDatabase,
     platform: str,
-    tmp_path_factory,
+    tmp_path_factory: pytest.TempPathFactory,
     history: History,
 ) -> None:
     folder = tmp_path_factory.mktemp("world")
