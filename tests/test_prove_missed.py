@@ -237,6 +237,7 @@ def test_what_could_not_be_tried_is_no_proof(new_database: NewDatabase, platform
         " where user_id = auth.uid()))",
     )
     assert not found["proven"]
+    assert any("storage.objects" in line for line in found["not_tried"])
     (gap,) = found["gaps"]
     assert gap["object"] == "public.members"
     assert gap["reason"].startswith("select fails: infinite recursion")

@@ -75,6 +75,7 @@ def prove(
         insertable={
             table.name for table in own if any(p.command in ("a", "*") for p in table.policies)
         },
+        published=[table.name for table in own if table.published and not table.has_rls],
         closes=partial(closing, owners=owners),
         uncalled=dict(report.uncalled(attempts, [f.signature for f in schema.functions])),
     )

@@ -28,6 +28,7 @@ class Proof:
     understood: the same in words.
     gaps: tables without an attempt → why. uncalled: functions without a successful call → why.
     insertable: tables with a policy for inserts. closes: the SQL that closes what was found.
+    published: tables that Realtime broadcasts without row level security.
     """
 
     database: str
@@ -40,6 +41,7 @@ class Proof:
     uncalled: Mapping[str, str]
     insertable: Collection[str]
     closes: Callable[[Attempt], str] = lambda _: ""
+    published: Sequence[str] = ()
 
     @cached_property
     def cells(self) -> Mapping[tuple[str, str, str, str], Attempt]:
@@ -107,6 +109,15 @@ def first_proof(proof: Proof) -> list[str]:
     closes = proof.closes(worst)
     lines = [f"To see it, in a copy: {worst.object} · {worst.operation}", *worst.script.split("\n")]
     return [*lines, *(["To close it:", *closes.split("\n")] if closes else [])]
+
+
+def not_tried(proof: Proof) -> list[str]:
+    """What no attempt covers, so that nobody takes it for proven."""
+    return [
+        "storage.objects, storage.buckets, realtime.messages: policies on the platform's tables",
+        "what errors of unique keys, foreign keys and sequences tell about rows of others",
+        *(f"{name}: Realtime broadcasts it, row level security is off" for name in proof.published),
+    ]
 
 
 def undecided_lines(proof: Proof) -> list[str]:
@@ -211,6 +222,7 @@ def as_json(proof: Proof) -> dict[str, Any]:
         "gaps": [{"object": name, "reason": reason} for name, reason in proof.gaps.items()],
         "uncalled": [{"object": name, "reason": why} for name, why in proof.uncalled.items()],
         "undecided": list(map(_attempt, proof.undecided)),
+        "not_tried": not_tried(proof),
         "matrix": [
             {key: value for key, value in _attempt(cell).items() if key != "statement"}
             for cell in proof.cells.values()

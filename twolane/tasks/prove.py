@@ -97,6 +97,8 @@ def _show(proof: Proof) -> None:
 
     for line in report.matrix(proof):
         say(line)
+    for line in report.not_tried(proof):
+        say(f"not tried: {line}")
     for line in report.first_proof(proof):
         say(line)
     for line in report.undecided_lines(proof):
