@@ -68,6 +68,7 @@ def explain(problem: Exception) -> Failure:
         return problem
     import psycopg
 
+    problem = getattr(problem, "orig", problem)  # SQLAlchemy wraps the driver's
     if isinstance(problem, psycopg.Error):
         return from_postgres(problem, "The database refused")
     if isinstance(problem, OSError):
@@ -123,6 +124,7 @@ def _guess(message: str) -> str:
         ("SSL", "08001"),
         ("certificate", "08001"),
         ("too many clients", "53300"),
+        ("the connection is lost", "57P01"),
     ):
         if text in message:
             return state

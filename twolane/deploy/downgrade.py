@@ -63,7 +63,8 @@ def prepare(work: Work, state: State, route: Route) -> Downgrade:
         Failure: it does not run there, or does not end in what the revisions that stay make.
     """
     replays = Replays(work.repo, work.tell.working)
-    start, where = stand.read(work.repo, state.ledger, work.connection).replay(replays)
+    known = state.stand or stand.read(work.repo, state.ledger, work.connection)
+    start, where = known.replay(replays)
     end = ending.find(replays, where, route)
     recorded = [
         statement

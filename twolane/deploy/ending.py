@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from twolane.deploy.route import Route
@@ -62,16 +62,18 @@ def find(replays: Replays, stand: Stand, route: Route) -> Ending:
             made = replays.at(below.history, files, below.before, below.foreign)
             break
         except FileFailure as failure:
-            files = _without(files, failure.file, listed.get(failure.file.name))
+            files = _without(files, failure.file, listed)
     before = replays.app(stand.history, stand.before, stand.foreign)
     after = replays.app(below.history, below.before, below.foreign)
+    newest = {file.name: file for file in stand.after}.values()
+    kept = [file for file in newest if file in files]
     unfinished = {file.name for file in files if file not in stand.after}
-    gone = {file.name for file in stand.after} - {file.name for file in files}
-    gone |= _making_less(replays, stand, [f for f in stand.after if f in files], made.facts)
+    gone = {file.name for file in newest if file not in kept}
+    gone |= _making_less(replays, stand, kept, made.facts)
     return Ending(
         made.facts,
         frozenset(before.keys() | after.keys()),
-        frozenset(gone | unfinished),
+        frozenset(gone),
         not unfinished,
     )
 
@@ -88,9 +90,19 @@ def _below(replays: Replays, stand: Stand, route: Route) -> Stand:
     )
 
 
-def _without(files: Sequence[SqlFile], lost: SqlFile, other: SqlFile | None) -> list[SqlFile]:
-    forms = [other] if other and other.digest != lost.digest else []
-    return [form for file in files for form in (forms if file == lost else [file])]
+def _without(
+    files: Sequence[SqlFile], lost: SqlFile, listed: Mapping[str, SqlFile]
+) -> list[SqlFile]:
+    """The files without this one, or with the repo's form of it; an earlier text goes alone."""
+    if lost != {file.name: file for file in files}[lost.name]:
+        return [file for file in files if file != lost]
+    other = listed.get(lost.name, lost)
+    forms = [] if other.digest == lost.digest else [other]
+    return [
+        form
+        for file in files
+        for form in (forms if file == lost else [] if file.name == lost.name else [file])
+    ]
 
 
 def _making_less(

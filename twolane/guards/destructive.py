@@ -5,6 +5,7 @@ The plan names each such step, and the user repeats the names that are meant.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from twolane.guards.refusal import Refusal
@@ -17,7 +18,7 @@ def destructive(found: Sequence[Hazard], allowed: Sequence[str]) -> Refusal | No
     unmet = hazards.unmet(found, allowed)
     if not unmet:
         return None
-    consents = " ".join(f"--allow {hazard.key}" for hazard in unmet)
+    consents = " ".join(f"--allow {shlex.quote(hazard.key)}" for hazard in unmet)
     return Refusal(
         "G06",
         "destructive",

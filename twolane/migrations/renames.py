@@ -62,7 +62,7 @@ def read(texts: Sequence[str], before: Snapshot, after: Snapshot) -> list[Rename
         if not colon or not old_name or not new_name:
             raise Failure(
                 f"--rename {text} names no pair, as notes:jottings or notes.body:notes.text does.",
-                "invoke db.gen --help",
+                "invoke --help db.gen",
             )
         old = known.get(old_name) or _through(old_name, tables, known)
         if old is None:

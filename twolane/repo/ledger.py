@@ -160,9 +160,12 @@ def _files(
     digests: dict[str, list[str]] = {}
     late: dict[str, bool | None] = {}
     for file, digest, after in runs:
-        digests.setdefault(file, []).append(digest)
-        late[file] = after
-    applied = {file: all_[-1] for file, all_ in digests.items() if all_[-1] != NOT_RUN}
+        if digest == NOT_RUN:
+            digests.pop(file, None)  # no form of it was replaced by a newer one since
+        else:
+            digests.setdefault(file, []).append(digest)
+            late[file] = after
+    applied = {file: all_[-1] for file, all_ in digests.items()}
     earlier = {file: frozenset(digests[file]) - {digest} for file, digest in applied.items()}
     return applied, earlier, late
 
@@ -235,6 +238,16 @@ def texts(connection: Connection[Any], digests: Sequence[str]) -> Mapping[str, s
         (list(digests),),
     )
     return dict(rows.fetchall())
+
+
+def earlier_texts(connection: Connection[Any], digests: Sequence[str]) -> Sequence[tuple[str, str]]:
+    """(file, text) of the runs with these digests, each once, in the order of its last run."""
+    return connection.execute(
+        "select file, text from (select distinct on (file, digest) id, file, text "
+        "from twolane.sql_runs where digest = any(%s) and text is not null "
+        "order by file, digest, id desc) t order by id",
+        (list(digests),),
+    ).fetchall()
 
 
 def statements(

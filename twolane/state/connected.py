@@ -46,7 +46,7 @@ class Work:
         self, state: State, steps: Steps, finish: rehearsal.Finish = rehearsal.nothing
     ) -> Course:
         """Runs what the database lacks where it stands, on the shadow."""
-        where = stand.read(self.repo, state.ledger, self.connection)
+        where = state.stand or stand.read(self.repo, state.ledger, self.connection)
         return rehearsal.rehearse(self.repo, where, steps, self.tell.working, finish)
 
     def state(self) -> State:

@@ -19,7 +19,8 @@ from twolane.repo.revisions import Revision
 from twolane.repo.sqlfiles import SqlFile
 from twolane.shadow import shadow
 from twolane.shadow.stages import Replays
-from twolane.state import intent, stand
+from twolane.state import earlier, intent, stand
+from twolane.state.stand import Stand
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -37,7 +38,8 @@ class State:
     repo's files make; None if they don't run, with the reason in `replay_error`. standing: the
     facts that the database's own files and revisions make, in the texts that it ran. base: the
     facts as twolane last left them there, None where no record says. past: of the facts that only
-    the mirror has, those that the database once had. If two views mean the same, all these fields
+    the mirror has, those that the database once had. stand: the files and revisions that make
+    `standing`. If two views mean the same, all these fields
     use the mirror's text, whatever the server printed. printed: the live facts as the server
     printed them.
     """
@@ -54,6 +56,7 @@ class State:
     replay_error: Failure | None = None
     base: Snapshot | None = None
     past: frozenset[str] = frozenset()
+    stand: Stand | None = None
 
     @property
     def pending_before(self) -> tuple[SqlFile, ...]:
@@ -192,18 +195,23 @@ class State:
 
     @cached_property
     def left_over(self) -> list[Change]:
-        """What files that the repo no longer has made, and nothing of the repo makes or drops."""
+        """What older files, or older texts of files, made so, and nothing of the repo makes so."""
         if self.replayed is None or self.waiting:
             return []
-        listed = {file.name for file in self.repo.order.files}
-        if not self.ledger.applied.keys() - listed:
-            return []
-        pending = catalog.diff(self.standing, self.replayed)
+        unfinished = bool(self.pending_before or self.pending_after)
         return [
             Change(c.identity, c.after, c.before)
-            for c in pending
-            if c.after is None and c.identity in self.live
+            for c in catalog.diff(self.standing, self.replayed)
+            if self.live.get(c.identity) == c.before
+            and (not unfinished or (c.after is None and self._is_of_a_lost_file))
+            and identities.kind(c.identity) != "owner"
+            and not self.is_out_of_reach(c.identity)
         ]
+
+    @property
+    def _is_of_a_lost_file(self) -> bool:
+        listed = {file.name for file in self.repo.order.files}
+        return bool(self.ledger.applied.keys() - listed)
 
     def is_out_of_reach(self, identity: str) -> bool:
         """Whether it is an extension that a file creates, but that the shadow's server lacks."""
@@ -273,6 +281,7 @@ def read_state(
     done, printed = ledger.read(connection), catalog.read(connection)
     replays = Replays(repo, working)
     last, stood = stand.read(repo, done, connection).replay(replays)
+    base = record.read(connection, done, printed)
     applied_app = replays.app(stood.history, stood.before, stood.foreign)
     app, whole, problem = applied_app, None, None
     try:
@@ -282,6 +291,11 @@ def read_state(
         problem = failure
     connect = partial(shadow.connect, repo.config, (whole or last).database)
     live = views.settle(views.settle(printed, (whole or last).facts, connect), repo.lock, connect)
+
+    sides = earlier.Sides(base, printed, whole.facts if whole else {}, last.facts)
+    fuller = earlier.with_texts(stood, done, connection, sides.unexplained())
+    if fuller != stood:
+        last, stood = fuller.replay(replays)
 
     def settled(facts: Snapshot | None) -> Snapshot | None:
         return None if facts is None else views.settle(facts, live, connect)
@@ -297,8 +311,9 @@ def read_state(
         settled(last.facts) or {},
         printed,
         problem,
-        settled(record.read(connection, done, printed)),
+        settled(base),
         _past(repo, connection, done, printed, whole),
+        stood,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -87,7 +88,7 @@ def _show_renamed(renames: Sequence[Mapping[str, str]]) -> None:
 
 def _show_hazards(told: Sequence[Mapping[str, Any]]) -> None:
     for hazard in told:
-        consent = f"; needs --allow {hazard['key']}" if hazard["needs_consent"] else ""
+        consent = f"; needs --allow {shlex.quote(hazard['key'])}" if hazard["needs_consent"] else ""
         warn(clean_line(f"{hazard['key']}   {hazard['text']}{consent}"))
 
 
