@@ -79,7 +79,8 @@ def tables(draw: st.DrawFn, name: str, others: list[str], mood: str) -> str:
     for other in others:
         if draw(st.booleans()):
             lines += f"    {other}_id: Mapped[Any] = mapped_column(sa.Uuid, {_key(draw, other)})\n"
-    arguments = "".join(f"        {each},\n" for _, more in found for each in more)
+    more = [each.replace("by_", f"{name}_by_") for _, about in found for each in about]
+    arguments = "".join(f"        {each},\n" for each in more)
     comment = draw(st.sampled_from(["", "", '{"comment": "ours: 5%"},']))
     return (
         f"\n\nclass {name.title()}(UUIDKey, AppBase):\n"
