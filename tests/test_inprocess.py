@@ -59,6 +59,7 @@ COMMANDS = """
     db.deploy --dry-run
     db.bootstrap
     db.reset --yes
+    db.downgrade no_such
     template.check
     template.update
     db.up
@@ -70,6 +71,7 @@ CHANGING = (
     (r"(?<![0-9a-f])([0-9a-f]{32}|[0-9a-f]{12})(?![0-9a-f])", "(an id)"),
     (r"\b\d+(\.\d+)? (ms|seconds|s)\b", "(a while)"),
     (r"host=\S+", "host=(a socket)"),
+    (r"postgres:\S+@127\.0\.0\.1:\d+", "(a server)"),
 )
 
 
