@@ -69,7 +69,8 @@ class Config:
     """One service: its folder, its names, its targets, the findings that `db.check` leaves out.
 
     migrations: Alembic's folder, environment and revisions. own_schemas: schemas of the service's
-    that are named as the platform's are, so the platform stub is laid without them.
+    that are named as the platform's are, so the platform stub is laid without them. code: the
+    folder of the package, where that is not `src`: a draft of it.
     """
 
     root: Path
@@ -84,6 +85,7 @@ class Config:
     partitions: tuple[str, ...] = ()
     branch_databases: bool = False
     own_schemas: tuple[str, ...] = ()
+    code: Path | None = None
 
     @property
     def sql(self) -> Path:
@@ -98,8 +100,13 @@ class Config:
         return self.root / "supabase" / "schema.lock.json"
 
     @property
+    def source(self) -> Path:
+        """The folder that the package is imported from."""
+        return self.code or self.root / "src"
+
+    @property
     def schema(self) -> Path:
-        return self.root / "src" / self.package / "db" / "schema"
+        return self.source / self.package / "db" / "schema"
 
     @property
     def introspected(self) -> Path:

@@ -16,8 +16,8 @@ from typing import Any
 ON_A_TARGET = frozenset(
     f"db.{name}"
     for name in (
-        *("adopt", "apply", "bootstrap", "capture", "deploy", "doctor", "downgrade", "gen"),
-        *("introspect", "psql", "push", "reset", "snapshot", "status", "sync"),
+        *("adopt", "apply", "bootstrap", "capture", "deploy", "disown", "doctor", "downgrade"),
+        *("gen", "introspect", "own", "psql", "push", "reset", "snapshot", "status", "sync"),
     )
 )
 # A command, unless its own words name a target.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from twolane.config import Config
 from twolane.errors import Failure
-from twolane.facts import catalog, differences, identities
+from twolane.facts import catalog, differences, identities, ownership
 from twolane.facts.catalog import Snapshot
 from twolane.guards import guards
 from twolane.guards.findings import Finding
@@ -21,7 +21,7 @@ from twolane.migrations import effects, runner
 from twolane.migrations.session import as_run
 from twolane.postgres import connections
 from twolane.repo.locations import Place, in_folder, line_of
-from twolane.repo.revisions import Revision
+from twolane.repo.revisions import Revision, moves, up_to
 from twolane.shadow import shadow
 from twolane.state.plan import Plan
 
@@ -70,7 +70,7 @@ def trips(
     Raises:
         Failure: an upgrade fails; replay it first.
     """
-    done, lane_a = 0, frozenset(replay(()).facts)
+    done, lane_a = 0, replay(()).facts
     while done < len(revisions):
         start = replay(revisions[:done])
         facts = start.facts
@@ -90,7 +90,8 @@ def trips(
                         connection, config, revision, before, facts
                     )
                 texts = tuple(statement.text for statement in statements)
-                owned = frozenset(before.keys() - lane_a)
+                moved = moves(up_to(revisions, revision.id))
+                owned = frozenset(ownership.app(before, lane_a, *moved))
                 plan = Plan((revision,), before, facts, owned, done_to, ran={revision.id: texts})
                 yield RoundTrip(
                     revision,

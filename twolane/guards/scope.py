@@ -17,9 +17,13 @@ def scope(app_tables: frozenset[str], introspected: frozenset[str]) -> Refusal |
         "G04",
         "scope",
         "These tables are in app.py and, made by SQL, in the database's mirror as well:",
-        f"take {both[0]} out of app.py, or drop it from the database and: invoke db.sync",
+        f"take them out of app.py; or, to make them the app's: invoke db.own {_names(both)}",
         details=both,
     )
+
+
+def _names(tables: list[str]) -> str:
+    return ",".join(table.removeprefix("public.") for table in tables)
 
 
 def metadata(is_app_metadata: bool) -> Refusal | None:

@@ -212,7 +212,7 @@ def _compare(
     if seen.exists() and not renamed:
         return None
     replays = Replays(repo, working)
-    base, head = replays.base().facts, replays.at(repo.revisions)
+    base, head = _lane_a(replays), replays.at(repo.revisions)
     _check_scope(repo, head.facts)
     with working("comparing app.py with the shadow"):
         with shadow.connect(repo.config, head.database) as connection:
@@ -227,6 +227,12 @@ def _compare(
         return found
     seen.touch()
     return None
+
+
+def _lane_a(replays: Replays) -> Snapshot:
+    """The facts of the files before the mark, without the tables that were moved to the app."""
+    app = replays.app(replays.repo.revisions)
+    return {i: text for i, text in replays.base().facts.items() if i not in app}
 
 
 def _try_out(
@@ -261,7 +267,7 @@ def _lacking(comparison: Comparison, casts: Casts) -> list[str]:
 
 def _look(repo: Repo) -> Path:
     """A mark that exists if exactly these models, files and revisions were compared and agreed."""
-    code = repo.config.root / "src" / repo.config.package
+    code = repo.config.source / repo.config.package
     parts = [path.read_text(encoding="utf-8") for path in sorted(code.rglob("*.py"))]
     parts += [version(name) for name in ("alembic", "sqlalchemy")]
     parts += [file.digest for file in repo.order.before] + [r.digest for r in repo.revisions]

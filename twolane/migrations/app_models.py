@@ -40,6 +40,7 @@ def declared(connection: Connection[Any], config: Config, base: Snapshot) -> Sna
     facts: Snapshot = {}
     with session(connection) as (alchemy, _), transactions.transaction(connection):
         before = catalog.read(connection)
+        _keep_sequences(connection)
         for identity in before.keys() - base.keys():
             kind, _, name = identity.partition(" ")
             if kind in ("table", "enum"):
@@ -53,6 +54,31 @@ def declared(connection: Connection[Any], config: Config, base: Snapshot) -> Sna
     # A sequence that is there already may be one that a revision makes by hand.
     kept = {i for i in facts if identities.kind(i) == "sequence" and i in before}
     return {i: text for i, text in facts.items() if i not in kept or i in base}
+
+
+# All but those that SQLAlchemy makes anew, of a serial key: defaults may name them.
+_SEQUENCES = """
+select s.oid::pg_catalog.regclass::text
+from pg_catalog.pg_depend d
+join pg_catalog.pg_class s on s.oid = d.objid and s.relkind = 'S'
+join pg_catalog.pg_class t on t.oid = d.refobjid
+join pg_catalog.pg_attribute a on a.attrelid = t.oid and a.attnum = d.refobjsubid
+where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.deptype = 'a'
+    and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+    and not (
+        s.relname = t.relname || '_' || a.attname || '_seq'
+        and exists (
+            select from pg_catalog.pg_index i
+            where i.indrelid = t.oid and i.indisprimary and i.indkey[0] = a.attnum
+        )
+    )
+"""
+
+
+def _keep_sequences(connection: Connection[Any]) -> None:
+    """Cuts sequences off from their columns, so that they stay when a table goes."""
+    for (name,) in connection.execute(_SEQUENCES).fetchall():
+        connection.execute(f"alter sequence {name} owned by none".encode())
 
 
 def _make(config: Config, alchemy: Any) -> None:

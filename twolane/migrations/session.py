@@ -132,11 +132,30 @@ def _statement_failure(config: Config, error: Any, cause: Any, role: str) -> Fai
 def importable(config: Config) -> Iterator[None]:
     """Puts the service's own folders first on the module path, whether or not it is installed."""
     before = sys.path[:]
-    sys.path[:] = [str(config.root / "src"), str(config.root), *before]
+    sys.path[:] = [str(config.source), str(config.root), *before]
     try:
         yield
     finally:
         sys.path[:] = before
+
+
+@contextmanager
+def imported_anew(config: Config) -> Iterator[None]:
+    """Forgets the service's package meanwhile, so that it is imported as its files are now."""
+
+    def own() -> dict[str, Any]:
+        inside = f"{config.package}."
+        return {n: m for n, m in sys.modules.items() if f"{n}.".startswith(inside)}
+
+    before = own()
+    for name in before:
+        del sys.modules[name]
+    try:
+        yield
+    finally:
+        for name in own():
+            del sys.modules[name]
+        sys.modules.update(before)
 
 
 def _settings(config: Config) -> AlembicConfig:

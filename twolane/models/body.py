@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,10 +32,20 @@ class Assignment:
         return " " * indent + python.layout(self.value, indent, f"{self.target}{mapped} = ")
 
 
+def target(key: ForeignKey, column: str) -> str:
+    """A foreign key's target, as SQLAlchemy has it."""
+    if key.target == "auth.users":
+        return "AuthUsers.id"
+    return python.literal(f"{table_name(key.target)}.{column}")
+
+
+Target = Callable[[ForeignKey, str], str]
+
+
 def body(relation: Relation) -> Iterator[Assignment]:
     """What the ORM needs of a table or view: name, arguments, columns, relationships."""
     yield Assignment("__tablename__", python.literal(relation.name))
-    if arguments := list(_table_arguments(relation)):
+    if arguments := [*table_arguments(relation), *_options(relation)]:
         yield Assignment("__table_args__", python.Group("(", tuple(arguments)))
     if relation.row_key == ("ctid",):
         value = python.call(
@@ -46,7 +56,7 @@ def body(relation: Relation) -> Iterator[Assignment]:
         )
         yield Assignment("ctid", value, "str", "column")
     for name in columns_in_order(relation):
-        yield _column(relation, name)
+        yield column(relation, name)
     if not relation.key:
         key = tuple(relation.attributes[name] for name in relation.row_key)
         mapping = python.Group("{", (python.Group('"primary_key": [', key, "]"),), "}")
@@ -61,7 +71,7 @@ def body(relation: Relation) -> Iterator[Assignment]:
         yield Assignment("__mapper_args__", mapping, kind="mapper")
     for relationships in (relation.references, relation.referenced_by):
         for relationship in sorted(relationships, key=lambda each: each.attribute):
-            yield _relationship(relationship)
+            yield relationship_of(relationship)
 
 
 def _is_auth_users(relation: Relation) -> bool:
@@ -69,13 +79,14 @@ def _is_auth_users(relation: Relation) -> bool:
     return (relation.schema, relation.name) == ("auth", "users")
 
 
-def _table_arguments(relation: Relation) -> Iterator[python.Node]:
+def table_arguments(relation: Relation, target: Target = target) -> Iterator[python.Node]:
+    """The unique constraints and the foreign keys of several columns."""
     for name, parts in relation.constraints("unique"):
         yield python.call(
             "sa.UniqueConstraint",
             *map(python.literal, parts["columns"]),
             f"name={python.literal(name)}",
-            *_when_checked(parts["definition"].rpartition(")")[2]),
+            *when_checked(parts["definition"].rpartition(")")[2]),
             *_nulls(parts["definition"]),
         )
     for key in relation.foreign_keys:
@@ -83,9 +94,12 @@ def _table_arguments(relation: Relation) -> Iterator[python.Node]:
             yield python.call(
                 "sa.ForeignKeyConstraint",
                 python.strings(key.columns),
-                _composite_target(key),
+                python.Group("[", tuple(target(key, column) for column in key.target_columns), "]"),
                 *_foreign_key_options(key),
             )
+
+
+def _options(relation: Relation) -> Iterator[python.Node]:
     if relation.schema != "public":
         options = [f'"schema": {python.literal(relation.schema)}']
         if _is_auth_users(relation):
@@ -93,7 +107,8 @@ def _table_arguments(relation: Relation) -> Iterator[python.Node]:
         yield python.Group("{", tuple(options), "}")
 
 
-def _column(relation: Relation, name: str) -> Assignment:
+def column(relation: Relation, name: str, target: Target = target) -> Assignment:
+    """A column with its type, keys and default."""
     parts, type_, attribute = (
         relation.columns[name],
         relation.types[name],
@@ -102,15 +117,13 @@ def _column(relation: Relation, name: str) -> Assignment:
     arguments: list[python.Node] = [] if attribute == name else [python.literal(name)]
     arguments.append(type_.expression)
     arguments += [
-        python.call(
-            "sa.ForeignKey", _target(key, key.target_columns[0]), *_foreign_key_options(key)
-        )
+        python.call("sa.ForeignKey", target(key, key.target_columns[0]), *_foreign_key_options(key))
         for key in relation.foreign_keys
         if key.columns == (name,)
     ]
     if "generated" in parts:
         persisted = f"persisted={'virtual' not in parts}"
-        arguments.append(python.call("sa.Computed", _expression(parts["generated"]), persisted))
+        arguments.append(python.call("sa.Computed", expression(parts["generated"]), persisted))
     if "identity" in parts:
         arguments.append(_identity(parts))
     if name in relation.key:
@@ -118,7 +131,7 @@ def _column(relation: Relation, name: str) -> Assignment:
     elif type_.annotation == "Any":  # does not say whether NULL is allowed
         arguments.append(f"nullable={'not_null' not in parts}")
     if "default" in parts:
-        arguments.append(python.keyword_argument("server_default", _expression(parts["default"])))
+        arguments.append(python.keyword_argument("server_default", expression(parts["default"])))
     if name in relation.column_comments:
         arguments.append(f"comment={python.literal(relation.column_comments[name])}")
     is_optional = "not_null" not in parts and type_.annotation != "Any"
@@ -126,13 +139,14 @@ def _column(relation: Relation, name: str) -> Assignment:
     return Assignment(attribute, python.call("mapped_column", *arguments), annotation, "column")
 
 
-def _relationship(relationship: Relationship) -> Assignment:
+def relationship_of(relationship: Relationship) -> Assignment:
+    """A relationship to another class, in both directions."""
     back = f"back_populates={python.literal(relationship.back)}"
     value = python.call("relationship", back, *relationship.options)
     return Assignment(relationship.attribute, value, relationship.annotation, "relationship")
 
 
-def _expression(text: str) -> python.Node:
+def expression(text: str) -> python.Node:
     """An SQL expression; `text()` would take a colon that stands alone for a parameter."""
     has_lone_colon = re.search(r"(?<!:):(?!:)", text)
     return python.call("sa.literal_column" if has_lone_colon else "sa.text", python.literal(text))
@@ -154,17 +168,6 @@ def _identity(parts: dict[str, Any]) -> python.Node:
     )
 
 
-def _target(key: ForeignKey, column: str) -> str:
-    """A foreign key's target, as SQLAlchemy has it."""
-    if key.target == "auth.users":
-        return "AuthUsers.id"
-    return python.literal(f"{table_name(key.target)}.{column}")
-
-
-def _composite_target(key: ForeignKey) -> python.Node:
-    return python.Group("[", tuple(_target(key, column) for column in key.target_columns), "]")
-
-
 _ACTION = r"(CASCADE|RESTRICT|NO ACTION|SET (?:NULL|DEFAULT)(?: \(.+\))?)"
 
 
@@ -175,10 +178,10 @@ def _foreign_key_options(key: ForeignKey) -> list[python.Node]:
             options.append(f"on{event}={python.literal(found[1])}")
     if " MATCH FULL" in key.tail:
         options.append('match="FULL"')
-    return options + _when_checked(key.tail)
+    return options + when_checked(key.tail)
 
 
-def _when_checked(tail: str) -> list[python.Node]:
+def when_checked(tail: str) -> list[python.Node]:
     options: list[python.Node] = ["deferrable=True"] if " DEFERRABLE" in tail else []
     return [*options, 'initially="DEFERRED"'] if " INITIALLY DEFERRED" in tail else options
 

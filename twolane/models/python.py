@@ -72,6 +72,26 @@ def layout(node: Node, indent: int = 0, before: str = "") -> str:
     return "\n".join([before + node.opening, *items, " " * indent + node.closing])
 
 
+def folded(line: str) -> str:
+    """A line that is one long string literal, as several that Python joins; any other as it is."""
+    found = _LITERAL.fullmatch(line)
+    if found is None or len(line) <= WIDTH:
+        return line
+    indent, quote, text, after = found.groups()
+    room = WIDTH - len(indent) - 3
+    pieces: list[str] = []
+    for word in re.findall(r"[^ ]* ?", text):
+        if pieces and len(pieces[-1]) + len(word) <= room:
+            pieces[-1] += word
+        elif word:
+            pieces.append(word)
+    lines = [f"{indent}{quote}{piece}{quote}" for piece in pieces]
+    return "\n".join(lines) + after
+
+
+_LITERAL = re.compile(r"""( *)(["'])((?:(?!\2)[^\\]|\\.)*)\2(,?)""")
+
+
 def _flat(node: Node) -> str:
     if isinstance(node, str):
         return node

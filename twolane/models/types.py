@@ -185,6 +185,10 @@ class Types:
             return self._array(text)
         return _builtin(text) or self._user_defined(text)
 
+    def type_of(self, constant: str) -> str:
+        """The enum or domain, as `schema.name`, that this constant of the module is."""
+        return next(name for name, given in self._names.items() if given == constant)
+
     def _array(self, text: str) -> Type:
         item = self.of(text[:-2])
         is_builtin = not _QUALIFIED.fullmatch(text[:-2])

@@ -13,13 +13,18 @@ from twolane.errors import Failure
 
 @dataclass(frozen=True)
 class Revision:
-    """One migration script. `down`: the revisions it builds on; `digest`: a hash of its code."""
+    """One migration script. `down`: the revisions it builds on; `digest`: a hash of its code.
+
+    owns, disowns: tables that it moves to the app or away from it, as `schema.name` in facts.
+    """
 
     id: str
     down: tuple[str, ...]
     title: str
     path: Path
     digest: str
+    owns: tuple[str, ...] = ()
+    disowns: tuple[str, ...] = ()
 
 
 def read(folder: Path) -> tuple[Revision, ...]:
@@ -67,6 +72,19 @@ def up_to(revisions: Sequence[Revision], revision: str | None) -> tuple[Revision
     return tuple(r for r in revisions if r.id in wanted)
 
 
+def moves(history: Sequence[Revision]) -> tuple[frozenset[str], frozenset[str]]:
+    """The tables that this history has moved to the app, and those that it has moved away."""
+    owns: set[str] = set()
+    disowns: set[str] = set()
+    for r in history:
+        owns, disowns = owns | set(r.owns), disowns - set(r.owns)
+        owns, disowns = owns - set(r.disowns), disowns | set(r.disowns)
+    return frozenset(owns), frozenset(disowns)
+
+
+_LITERALS = ("revision", "down_revision", "owns", "disowns")
+
+
 def _read(path: Path) -> Revision:
     try:
         text = path.read_text(encoding="utf-8")
@@ -76,7 +94,7 @@ def _read(path: Path) -> Revision:
             for node in tree.body
             if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None
             for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
-            if isinstance(target, ast.Name) and target.id in ("revision", "down_revision")
+            if isinstance(target, ast.Name) and target.id in _LITERALS
         }
         down = names["down_revision"]
         return Revision(
@@ -85,17 +103,30 @@ def _read(path: Path) -> Revision:
             title=(ast.get_docstring(tree) or path.stem).splitlines()[0],
             path=path,
             digest=_digest(tree),
+            owns=_tables(names.get("owns", ())),
+            disowns=_tables(names.get("disowns", ())),
         )
     except SyntaxError as error:
         raise Failure(
             f"{path.name}:{error.lineno}: {error.msg}\n    {(error.text or '').rstrip()}",
             "Correct the migration, then run the same command again.",
         ) from error
-    except (OSError, UnicodeDecodeError, ValueError, KeyError) as error:
+    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
         raise Failure(
             f"{path.name} is no revision file: it needs literal `revision` and `down_revision`.",
             "Make revisions with `invoke db.gen`.",
         ) from error
+
+
+def _tables(names: object) -> tuple[str, ...]:
+    """The names of a move.
+
+    Raises:
+        TypeError: it is no list of names.
+    """
+    if not isinstance(names, (tuple, list)) or not all(isinstance(name, str) for name in names):
+        raise TypeError(names)
+    return tuple(names)
 
 
 def _digest(tree: ast.Module) -> str:

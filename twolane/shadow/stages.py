@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from twolane.facts import ownership
 from twolane.facts.catalog import Snapshot
-from twolane.repo.revisions import Revision
+from twolane.repo.revisions import Revision, moves
 from twolane.repo.sqlfiles import SqlFile
 from twolane.shadow import shadow
 
@@ -58,7 +59,10 @@ class Replays:
         before: Sequence[SqlFile] | None = None,
         foreign: Sequence[shadow.Recorded] = (),
     ) -> Snapshot:
-        """The facts that these revisions add to those of the files before the mark."""
+        """The facts that these revisions add to those of the files before the mark.
+
+        A table that they move to the app counts from there on, one that they move away no more.
+        """
         made = self.at(history, (), before, foreign).facts
         base = self.at((), (), before).facts
-        return {identity: text for identity, text in made.items() if identity not in base}
+        return ownership.app(made, base, *moves(history))

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from twolane.ddl.statement import Statement
 from twolane.errors import Failure
-from twolane.facts import catalog, identities
+from twolane.facts import catalog, identities, ownership
 from twolane.facts.catalog import Snapshot
 from twolane.migrations import functions
 from twolane.postgres import connections, transactions
 from twolane.repo import sqlfiles
 from twolane.repo.contents import Repo
-from twolane.repo.revisions import Revision, up_to
+from twolane.repo.revisions import Revision, moves, up_to
 from twolane.repo.sqlfiles import FileFailure, SqlFile
 from twolane.shadow import shadow
 from twolane.shadow.stages import Replays
@@ -118,6 +118,8 @@ def _course(ground: _Ground, start: Snapshot, steps: Steps, finish: Finish) -> C
     unfit = functions.faults(connection)
     _run(connection, steps.early)
     before = catalog.read(connection) if steps.early else start
+    moved = ownership.structure(before, moves(steps.revisions)[0])
+    ground = replace(ground, owned=ground.owned | moved)
     plan = Plan((), before, before, ground.owned)
     if steps.revisions:
         plan = _plan(ground, before, steps, unfit)

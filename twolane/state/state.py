@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from twolane.config import Target
 from twolane.errors import Failure
-from twolane.facts import catalog, identities, partitions, views
+from twolane.facts import catalog, identities, ownership, partitions, views
 from twolane.facts.catalog import Change, Snapshot, default_grants, structure
 from twolane.facts.identities import grantee
 from twolane.repo import ledger, record, sqlfiles
 from twolane.repo.contents import Repo, pending, waiting
 from twolane.repo.ledger import Ledger
-from twolane.repo.revisions import Revision
+from twolane.repo.revisions import Revision, moves
 from twolane.repo.sqlfiles import SqlFile
 from twolane.shadow import shadow
 from twolane.shadow.stages import Replays
@@ -156,7 +156,8 @@ class State:
                 if self.live.get(change.identity) != self.base.get(change.identity)
                 and not self._is_expected(change, made)
             ]
-        expected = structure(self.applied_app)
+        moved = {i: text for i, text in self.standing.items() if i in self.app}
+        expected = structure({**moved, **self.applied_app})
         if not self.waiting and not self.pending_after:
             expected = {identity: made.get(identity, text) for identity, text in expected.items()}
         return [
@@ -285,7 +286,7 @@ def read_state(
     applied_app = replays.app(stood.history, stood.before, stood.foreign)
     app, whole, problem = applied_app, None, None
     try:
-        app = {**applied_app, **replays.app(repo.revisions)}
+        app = {**_without_moved(applied_app, repo), **replays.app(repo.revisions)}
         whole = replays.whole()
     except Failure as failure:
         problem = failure
@@ -315,6 +316,11 @@ def read_state(
         _past(repo, connection, done, printed, whole),
         stood,
     )
+
+
+def _without_moved(app: Snapshot, repo: Repo) -> Snapshot:
+    """The app's facts without the tables that waiting revisions move to the SQL lane."""
+    return ownership.app(app, {}, (), moves(repo.revisions)[1])
 
 
 def _past(
