@@ -119,6 +119,21 @@ def app_schema(config: Config) -> AppSchema:
     return AppSchema(frozenset(map(_full_name, tables)), frozenset(map(_full_name, referenced)))
 
 
+def configure(config: Config) -> None:
+    """Imports both halves of the schema, and lets SQLAlchemy set up every class.
+
+    Raises:
+        Failure: one can't be imported, or a relationship does not fit.
+    """
+    with importable(config):
+        try:
+            schema = import_module(f"{config.package}.db.schema")
+            schema.AppBase.registry.configure(cascade=True)
+            schema.IntrospectedBase.registry.configure(cascade=True)
+        except Exception as error:
+            raise from_user_code(error, config.root) from error
+
+
 def app_metadata(config: Config) -> Any:
     """The metadata of `AppBase`, with the tables of `app.py` in it; call within `importable`."""
     import_module(f"{config.package}.db.schema.app")

@@ -130,7 +130,7 @@ class State:
     def _sides(self) -> intent.Sides:
         sql = self._sql_part
         return intent.Sides(
-            lock=self.repo.lock,
+            lock=sql(self.repo.lock),
             live=self.sql_lane,
             base=None if self.base is None else sql(self.base),
             made=None if self.replayed is None else sql(self.replayed),

@@ -15,6 +15,8 @@ from twolane.tasks.look import psql as psql
 from twolane.tasks.look import snapshot as snapshot
 from twolane.tasks.look import status as status
 from twolane.tasks.look import targets as targets
+from twolane.tasks.moves import disown as disown
+from twolane.tasks.moves import own as own
 from twolane.tasks.prove import prove as prove
 from twolane.tasks.prove import rls as rls
 from twolane.tasks.server import down as down

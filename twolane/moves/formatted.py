@@ -1,0 +1,26 @@
+"""`app.py` after an edit by twolane: in the layout of the service's own ruff, if it had that."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def write(path: Path, text: str, like: Path) -> None:
+    """Writes the text; formatted, where the file that it was made from is."""
+    line_end = "\r\n" if b"\r\n" in like.read_bytes() else "\n"
+    path.write_bytes(text.replace("\r\n", "\n").replace("\n", line_end).encode())
+    if (
+        find_spec("ruff")
+        and _ruff(like, "check", "--select", "I")
+        and (_ruff(like, "format", "--check"))
+    ):
+        _ruff(path, "check", "--fix", "--select", "I")
+        _ruff(path, "format")
+
+
+def _ruff(path: Path, *arguments: str) -> bool:
+    command = [sys.executable, "-m", "ruff", *arguments, "--quiet", str(path)]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
