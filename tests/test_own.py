@@ -10,13 +10,13 @@ import pytest
 from conftest import NewDatabase, copy, database_name
 from fleets import name_targets
 from service import APP, Service
-from steps import columns, mirror
+from steps import add_sql, columns, mirror
 
 from twolane.facts import catalog
 from twolane.migrations import effects
 
 NO_CHANGES = "✓ No schema changes.\n"
-FINE = "✓ 0 errors, 1 warning.\n"  # that `notes` is closed to users
+FINE = "✓ Nothing found.\n"
 
 NOTES = """
 
@@ -40,6 +40,9 @@ def two_origin(
     ruff(service, "check", "--fix", "--quiet")
     service.invoke("db.gen", "-m", "add notes")
     service.invoke("db.push")
+    service.invoke("db.rls", "notes")
+    service.invoke("db.apply")
+    service.invoke("db.sync")
     service.commit()
     return service
 
@@ -91,6 +94,7 @@ def test_an_owned_table_is_the_apps_on_every_database(two: Service) -> None:
     assert "Next     nothing to do" in two.invoke("db.status").out
     assert two.invoke("db.own", "contacts").out == "✓ Nothing to do: it is the app's already.\n"
 
+    text = two.read(APP)
     two.write(APP, text.replace("    company:", "    nickname: Mapped[str | None]\n    company:"))
     two.invoke("db.gen", "-m", "add nickname")
     two.invoke("db.push")
@@ -105,15 +109,126 @@ def test_an_owned_table_is_the_apps_on_every_database(two: Service) -> None:
 def test_a_disowned_table_is_the_sql_lanes_on_every_database(two: Service) -> None:
     before = looks(two.env["DATABASE_URL"])
 
-    told = two.invoke("db.disown", "notes").out
-    print(told, two.read("supabase/sql/60_notes.sql"), two.read(APP), two.invoke("db.status").out)
+    two.invoke("db.disown", "notes", "--commit")
+    made = two.read("supabase/sql/60_notes.sql")
+    assert "create table if not exists public.notes" in made and "revoke" not in made
+    assert two.read("supabase/bootstrap.txt").splitlines()[-1] == "60_notes.sql"
+    assert "Notes" not in two.read(APP)
+    assert "class Notes(IntrospectedBase)" in mirror(two)[0]
+    assert "Next     invoke db.deploy" in two.invoke("db.status").out
     two.invoke("db.deploy")
     assert looks(two.env["DATABASE_URL"]) == before
     assert two.invoke("db.sync").out == NO_CHANGES
     assert two.invoke("db.gen").out == NO_CHANGES
-    print(two.invoke("db.check").out)
+    assert two.git("status", "--porcelain") == ""
+    assert two.invoke("db.check").out.endswith(FINE)
+
+    two.write("supabase/sql/60_notes.sql", f"{made}\nalter table notes add if not exists tag text;")
+    two.invoke("db.apply")
+    two.invoke("db.sync")
+    assert "tag: Mapped[str | None]" in mirror(two)[0]
     two.invoke("db.push", "--target", "staging")
     two.invoke("db.apply", "--target", "staging")
-    print(two.invoke("db.status", "--target", "staging").out)
+    assert two.invoke("db.sync", "--target", "staging").out == NO_CHANGES
+    assert looks(two.env["STAGING_DATABASE_URL"])[0] == looks(two.env["DATABASE_URL"])[0]
     ruff(two, "check")
-    assert 0
+
+
+def test_a_table_that_comes_and_goes_leaves_app_py_as_it_was(two: Service) -> None:
+    text = two.read(APP)
+    two.invoke("db.own", "contacts,public.interactions")
+    assert "list[" in two.read(APP) and "contact_id, ondelete" not in two.read(APP)
+    two.invoke("db.push")
+    refused = two.invoke("db.disown", "contacts", code=1).err
+    assert "other code of app.py needs it: line " in refused and "names 'Contacts'" in refused
+    two.invoke("db.disown", "contacts,interactions")
+    assert two.read(APP) == text
+    changed = two.git("status", "--porcelain").splitlines()
+    assert [line for line in changed if "versions" not in line] == []  # no SQL file is needed
+    two.invoke("db.push")
+    two.invoke("db.deploy", "--target", "staging")
+    assert "nothing to do" in two.invoke("db.status", "--target", "staging").out
+
+    two.invoke("db.disown", "notes")
+    two.invoke("db.deploy")
+    two.invoke("db.own", "notes")
+    assert "ForeignKey(Contacts.id, name=" in two.read(APP)
+    assert "contact: Mapped[Contacts] = relationship(foreign_keys=[contact_id])" in two.read(APP)
+    two.invoke("db.push")
+    assert two.invoke("db.gen").out == NO_CHANGES
+    assert two.invoke("db.check").out.endswith(FINE)
+
+
+def test_what_no_app_can_own_is_refused_with_the_reason(two: Service) -> None:
+    add_sql(two, "70_views.sql", "create or replace view names as select id from contacts;")
+    add_sql(two, "71_late.sql", "create table if not exists late (id int primary key);", after=True)
+    for wrong in (
+        two.invoke("db.own", "contacts", code=2),
+        two.invoke("db.disown", "notes", code=2),
+    ):
+        assert "G02 one-lane" in wrong.err and "First:  invoke db.apply" in wrong.err
+    two.invoke("db.apply")
+    two.invoke("db.sync")
+    two.commit()
+    for name, reason in {
+        "contcats": "Is contacts meant?",
+        "names": "names is a view: what it is stands in its SQL",
+        "auth.users": "auth.users is Supabase's",
+        "late": "move the line of 71_late.sql in bootstrap.txt above @migrations",
+    }.items():
+        assert reason in two.invoke("db.own", name, code=1).err
+    assert "Is notes meant?" in two.invoke("db.disown", "note", code=1).err
+    assert "invoke db.own contacts" in two.invoke("db.own", "contacts", "--all", code=1).err
+
+    text = two.read(APP)
+    two.write(APP, text.replace("body: Mapped[str]", "body: Mapped[str]\n    tag: Mapped[str]"))
+    assert 'invoke db.gen -m "…"' in two.invoke("db.own", "contacts", code=2).err
+    two.write(APP, text)
+    two.sql("alter table contacts add hotfix int")
+    assert "G03 stale-mirror" in two.invoke("db.own", "contacts", code=2).err
+    two.invoke("db.sync")
+    assert "First:  invoke db.capture" in two.invoke("db.own", "contacts", code=1).err
+    assert [path.name for path in two.revisions() if "own" in path.name] == []
+
+
+def test_a_file_that_makes_again_what_the_app_dropped_is_named(two: Service) -> None:
+    add_sql(two, "70_fax.sql", "alter table contacts add if not exists fax text;")
+    two.invoke("db.apply")
+    two.invoke("db.sync")
+    two.invoke("db.own", "contacts")
+    two.invoke("db.push")
+    text = two.read(APP)
+    two.write(APP, text.replace("    fax: Mapped[str | None] = mapped_column(sa.Text)\n", ""))
+    two.invoke("db.gen", "-m", "drop fax")
+    two.invoke("db.push", "--allow", "drop:contacts.fax")
+    told = two.invoke("db.check", code=2).out
+    assert "+ column public.contacts.fax" in told
+    assert "the app owns contacts, and a revision has changed this: take the statement out" in told
+
+    two.write("supabase/sql/70_fax.sql", "select 1;")
+    assert two.invoke("db.check").out.endswith(FINE)
+    two.invoke("db.apply")
+    assert "fax" not in columns(two, "contacts")
+    assert two.invoke("db.sync").out == NO_CHANGES
+    two.invoke("db.deploy", "--target", "staging")  # it never had the column
+    assert looks(two.env["STAGING_DATABASE_URL"])[0] == looks(two.env["DATABASE_URL"])[0]
+
+
+def test_classes_that_are_in_app_py_already_stay(two: Service) -> None:
+    theirs = """
+
+class Contact(AppBase):
+    __tablename__ = "contacts"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+"""
+    text = two.read(APP).replace("from .introspected import Contacts\n", "")
+    text = text.replace("\n\nclass Notes", f"{theirs}\n\nclass Notes")
+    two.write(APP, text.replace("(Contacts.id)", "(Contact.id)"))
+    refused = two.invoke("db.gen", "-m", "x", code=2).err
+    assert "G04 scope" in refused and "invoke db.own contacts" in refused
+    told = two.invoke("db.own", "contacts").out
+    assert "app.py has a class for contacts already: it stays as it is" in told
+    assert theirs in two.read(APP)
+    two.invoke("db.push")
+    assert "column phone" in two.invoke("db.gen", "-m", "as the models are").out

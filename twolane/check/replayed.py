@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from twolane.check import reversible
 from twolane.errors import Failure
 from twolane.facts import catalog, differences, identities
-from twolane.facts.catalog import Snapshot
+from twolane.facts.catalog import Change, Snapshot
 from twolane.guards import guards
 from twolane.guards.checks import examines
 from twolane.guards.findings import Finding, from_failure, from_refusal
@@ -47,6 +47,11 @@ class Replayed:
     def whole(self) -> Replay:
         """The replay of everything in the repo, from an empty database."""
         return self.replays.whole()
+
+    @cached_property
+    def base(self) -> Snapshot:
+        """The facts that the files before the mark make alone."""
+        return self.replays.base().facts
 
     @cached_property
     def app(self) -> Snapshot:
@@ -106,6 +111,9 @@ def replay(ground: Replayed) -> Iterator[Finding]:
         yield from_failure(failure, "replay", "migrations")
 
 
+_TWICE = "write it so that it may run twice: if not exists, create or replace, drop … if exists"
+
+
 @examines("idempotent", "each SQL file may run again", code="G08", needs=("replay",))
 def idempotent(ground: Replayed) -> Iterator[Finding]:
     """Guard G08: every file can run again, and changes nothing then.
@@ -138,9 +146,25 @@ def _again(ground: Replayed, connection: Connection[Any], file: SqlFile) -> Iter
     place = _place(ground, file, [change.identity for change in changes] or lost)
     if changes:
         message = "Run again, it changes the schema:"
-        yield _not_idempotent(file, message, differences.flat(changes), place)
+        first = _of_the_app(ground, changes) or _TWICE
+        yield _not_idempotent(file, message, differences.flat(changes), place, first)
     elif lost:
         yield _not_idempotent(file, "Run again, it loses rows or writes them anew:", lost, place)
+
+
+def _of_the_app(ground: Replayed, changes: Sequence[Change]) -> str:
+    """What to do where a file makes again what revisions have changed of a table moved to the app.
+
+    Empty where it changes something else.
+    """
+    tables = {str(identities.relation(change.identity)) for change in changes}
+    if not any(ground.base.get(f"table {t}") and f"table {t}" in ground.app for t in tables):
+        return ""
+    names = ", ".join(identities.plain(table).removeprefix("public.") for table in sorted(tables))
+    return (
+        f"the app owns {names}, and a revision has changed this: take the statement out of the "
+        "file, then: invoke db.apply"
+    )
 
 
 def _place(ground: Replayed, file: SqlFile, made: Sequence[str]) -> Place | None:
@@ -152,13 +176,17 @@ def _place(ground: Replayed, file: SqlFile, made: Sequence[str]) -> Place | None
 
 
 def _not_idempotent(
-    file: SqlFile, message: str, details: Sequence[str], place: Place | None = None
+    file: SqlFile,
+    message: str,
+    details: Sequence[str],
+    place: Place | None = None,
+    first: str = _TWICE,
 ) -> Finding:
     return Finding(
         "idempotent",
         file.name,
         message,
-        "write it so that it may run twice: if not exists, create or replace, drop … if exists",
+        first,
         "G08",
         place=place or Place(f"{FOLDER}{file.name}"),
         details=tuple(details),

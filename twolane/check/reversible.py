@@ -134,7 +134,10 @@ def _back_and_forth(
             return _finding(revision, "Its downgrade() fails:", failure.message.splitlines()), False
         reason = "Its downgrade() says that it can't be undone, and not why."
         return None if str(cause).strip() else _finding(revision, reason), False
-    if left := catalog.diff(before, catalog.read(connection)):
+    left = catalog.diff(before, catalog.read(connection))
+    if left and before == after:
+        return None, True  # what it drops, if it is there, is not there
+    if left:
         message = "Up and down again, it leaves the schema otherwise than before:"
         return _finding(revision, message, differences.flat(left)), True
     try:

@@ -223,7 +223,8 @@ def _compare(
         with shadow.connect(repo.config, head.database) as connection:
             declared = app_models.declared(connection, repo.config, base)
         with shadow.connect(repo.config, head.database) as connection:
-            goal = generation.Goal(base, declared, renamed, more, there)
+            shared = replays.base().facts.keys() - base.keys()
+            goal = generation.Goal(base, declared, renamed, more, there, shared)
             found = generation.generate(connection, repo.config, title, goal)
     refuse(guards.metadata(found.is_app_metadata))
     if found.path:

@@ -34,7 +34,8 @@ class Alterations:
 
     made, dropped: the tables that come and go, each by an operation of its own; their facts are in
     `new` and `old` as well. apart: those of them that need statements of their own. added: the
-    columns that come by operations of their own. casts: see `Casts`.
+    columns that come by operations of their own. casts: see `Casts`. shared: facts that may be
+    gone already, see `Comparison`.
     """
 
     old: Snapshot
@@ -44,6 +45,7 @@ class Alterations:
     dropped: Collection[str] = ()
     apart: Collection[str] = ()
     added: Collection[str] = ()
+    shared: Collection[str] = ()
     _remade: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -57,11 +59,14 @@ class Alterations:
             table, own = self._table(identity), _own(identity)
             match identities.kind(identity):
                 case "constraint":
-                    yield f"alter table {table} drop constraint {own}"
+                    yield f"alter table {table} drop constraint {self._if_there(identity)}{own}"
                 case "index":
-                    yield f"drop index {_schema(table)}.{own}"
+                    yield f"drop index {self._if_there(identity)}{_schema(table)}.{own}"
                 case "column" if "generated" in self._before(identity):
-                    yield f"alter table {table} drop column {own}"
+                    yield f"alter table {table} drop column {self._if_there(identity)}{own}"
+
+    def _if_there(self, identity: str) -> str:
+        return "if exists " if identity in self.shared else ""
 
     def _is_tie(self, identity: str) -> bool:
         """Whether it is a foreign key that holds a table which is to go."""
@@ -87,7 +92,8 @@ class Alterations:
             if identity not in self.new and self._table(identity) not in self.dropped:
                 if "generated" not in self._before(identity):
                     table = self._table(identity)
-                    yield f"alter table {table} drop column {_own(identity)}"
+                    there = self._if_there(identity)
+                    yield f"alter table {table} drop column {there}{_own(identity)}"
             elif identity in self.new and identity not in self._remade:
                 yield from self._altered(identity)
         for identity in self._kind(self.new, "column"):

@@ -36,12 +36,14 @@ class Comparison:
     """The app's facts as the revisions make them, and as `app.py` declares them.
 
     base: the facts of the SQL files before the mark, which belong to lane A. before and after
-    contain them as well.
+    contain them as well. shared: those of the app's facts that SQL files make, too: of tables that
+    were moved to the app. A database may lack one of them that goes.
     """
 
     base: Snapshot
     before: Snapshot
     after: Snapshot
+    shared: Collection[str] = ()
 
     @cached_property
     def tables(self) -> frozenset[str]:

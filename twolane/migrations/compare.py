@@ -111,7 +111,18 @@ def write(
     old = {**comparison.old, **_facts_of(comparison, dropped, comparison.before)}
     new = comparison.new
     apart = up.apart() | down.apart()
-    there = Alterations(with_new_labels(old, new), new, casts, made, dropped, apart, columns.keys())
+    for table, op in dropped.items():
+        op.if_exists = f"table {table}" in comparison.shared or None
+    there = Alterations(
+        with_new_labels(old, new),
+        new,
+        casts,
+        made,
+        dropped,
+        apart,
+        columns.keys(),
+        comparison.shared,
+    )
     again = Alterations(with_new_labels(new, old), old, casts, dropped, made, apart)
     script.upgrade_ops.ops[:] = [
         *renaming.operations(),

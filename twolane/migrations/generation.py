@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ class Goal:
 
     renames: as `db.gen --rename` takes them. more: what a trial of the revision found lacking.
     there: facts that somebody made by hand in the target already, just as `app.py` declares them.
+    shared: see `Comparison`.
     """
 
     base: Snapshot
@@ -39,6 +40,11 @@ class Goal:
     renames: Sequence[str] = ()
     more: tuple[Sequence[str], Sequence[str]] = ((), ())
     there: frozenset[str] = frozenset()
+    shared: Collection[str] = ()
+
+    def comparison(self, facts: Snapshot) -> Comparison:
+        """What differs between these facts and what is to be."""
+        return Comparison(self.base, facts, self.declared, self.shared)
 
 
 @dataclass(frozen=True)
@@ -99,12 +105,12 @@ def _renamed(connection: Connection[Any], goal: Goal) -> tuple[Renaming, Compari
     asked = renames.read(goal.renames, facts, goal.declared)
     for statement in (sql for rename in asked for sql in rename.statements):
         connection.execute(statement.encode())
-    comparison = Comparison(goal.base, catalog.read(connection) if asked else facts, goal.declared)
+    comparison = goal.comparison(catalog.read(connection) if asked else facts)
     following = renames.followers(comparison)
     for statement, _ in following:
         connection.execute(statement.encode())
     if following:
-        comparison = Comparison(goal.base, catalog.read(connection), goal.declared)
+        comparison = goal.comparison(catalog.read(connection))
     return Renaming(asked, following), comparison
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from twolane.capture import capture, trial
 from twolane.ddl import render
+from twolane.ddl.render import Rank
 from twolane.errors import Failure
 from twolane.facts import catalog, differences, identities, ownership
 from twolane.facts.catalog import Change, Snapshot
@@ -25,7 +26,7 @@ from twolane.state.state import State
 from twolane.text import shortened
 
 _LEFT_OUT = ("owner", "grant")
-"""Kinds that the database itself chooses for a new table."""
+"""Kinds that the database chooses for a new table, and that other files may have changed."""
 
 
 def plan(state: State, owner: str, names: Sequence[str], working: Callable[[str], Any]) -> Move:
@@ -117,10 +118,11 @@ def _files(
     if left:
         lines = "\n".join(f"    {line}" for line in shortened(differences.flat(left)))
         raise Failure(f"No statement that may run twice makes this:\n{lines}")
+    ran = [s for s in done.ran if s.rank not in (Rank.RIGHTS, Rank.COLUMN_RIGHTS)]
     names = ", ".join(map(short, tables))
     title = f"{names}, as the revisions first made it; what is to change comes below."
     stem = capture.free_stem(repo, f"60_{'_'.join(map(_word, tables[:3]))}")
-    return (sqlfiles.of_text(f"{stem}.sql", render.text(done.ran, title), after=True),)
+    return (sqlfiles.of_text(f"{stem}.sql", render.text(ran, title), after=True),)
 
 
 def _word(table: str) -> str:

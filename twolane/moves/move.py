@@ -21,6 +21,7 @@ from twolane.errors import Failure
 from twolane.facts import differences, identities
 from twolane.facts.catalog import Snapshot
 from twolane.facts.lock import dump_lock
+from twolane.guards.refusal import Refusal, Refused
 from twolane.lanes import generate
 from twolane.migrations import app_models, generation
 from twolane.migrations.session import imported_anew
@@ -55,6 +56,23 @@ class Move:
 def short(table: str) -> str:
     """`public.contacts` → `contacts`, without quotes."""
     return identities.plain(table).removeprefix("public.")
+
+
+def unfinished(repo: Repo, working: Callable[[str], Any]) -> Refusal | None:
+    """G02: a move is no way to change a table; what `app.py` says is in a revision first.
+
+    A class for a table that is to be moved is no such change.
+    """
+    try:
+        changes = generate.changes(repo, working)
+    except Refused as refused:
+        if refused.refusal.code == "G04":
+            return None
+        raise
+    if not changes:
+        return None
+    reason = "Lane B has unfinished work; app.py says what no revision makes:"
+    return Refusal("G02", "one-lane", reason, 'invoke db.gen -m "…"', changes)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from invoke.context import Context
+from invoke.parser import Argument
+from invoke.tasks import Task
 
+from twolane.errors import Failure
 from twolane.guards.refusal import refuse
 from twolane.tasks import console
 from twolane.tasks.command import command
@@ -17,12 +20,43 @@ if TYPE_CHECKING:
     from twolane.moves.move import Move
     from twolane.state.state import State
 
+
+class _Unless(Argument):
+    """A positional argument that may be left out where a flag is given."""
+
+    flag: Argument
+
+    @property
+    def value(self) -> Any:
+        """What was given; empty, not missing, with the flag."""
+        return self._value if self._value is not None else "" if self.flag.value else None
+
+    @value.setter
+    def value(self, given: str) -> None:
+        self.set_value(given)
+
+
+class _OneOrAll(Task[Any]):
+    """A task whose positional argument is needed unless `--all` is given."""
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        """The arguments, of which one knows the other."""
+        found = super().get_arguments(ignore_unknown_help)
+        named = {argument.name: argument for argument in found}
+        table = named["table"]
+        table.__class__ = _Unless
+        assert isinstance(table, _Unless)
+        table.flag = named["all"]
+        return found
+
+
 _TABLE = "The table, or several with commas; another schema's as schema.table."
 _DRY_RUN = "Say what would be written, and write nothing."
 
 
 @command(
     "db.own",
+    klass=_OneOrAll,
     positional=["table"],
     help={
         "table": _TABLE,
@@ -47,7 +81,7 @@ def own(
 
     names = _names(table)
     if bool(names) == all:
-        raise _unclear("own")
+        raise Failure("Name a table, or say --all.", "invoke db.own contacts")
 
     def plan(state: State, owner: str) -> Move:
         return moves.plan(state, names, all, console.working)
@@ -79,7 +113,7 @@ def disown(
 
     names = _names(table)
     if not names:
-        raise _unclear("disown")
+        raise Failure("Name a table.", "invoke db.disown notes")
 
     def plan(state: State, owner: str) -> Move:
         return moves.plan(state, owner, names, console.working)
@@ -89,13 +123,6 @@ def disown(
 
 def _names(table: str | None) -> list[str]:
     return [name.strip() for name in (table or "").split(",") if name.strip()]
-
-
-def _unclear(verb: str) -> Exception:
-    from twolane.errors import Failure
-
-    every = ", or with --all every one" if verb == "own" else ""
-    return Failure(f"Name the table{every}.", f"invoke db.{verb} contacts")
 
 
 def _move(
@@ -124,6 +151,7 @@ def _move(
         if state.replay_error:
             raise state.replay_error
         owner = connections.owner(work.connection)
+    refuse(move.unfinished(state.repo, console.working))
     made = plan(state, owner)
     config = state.repo.config
     files = [path.relative_to(config.root).as_posix() for path in made.texts]
