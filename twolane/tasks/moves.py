@@ -36,18 +36,20 @@ class _Unless(Argument):
         self.set_value(given)
 
 
-class _OneOrAll(Task[Any]):
-    """A task whose positional argument is needed unless `--all` is given."""
+def _one_or_all(task: Task[Any]) -> None:
+    """Makes the positional argument of a task needless where its `--all` is given."""
 
-    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
-        """The arguments, of which one knows the other."""
-        found = super().get_arguments(ignore_unknown_help)
+    def arguments(ignore_unknown_help: bool | None = None) -> list[Argument]:
+        plain: Task[Any] = Task(task.body, positional=task.positional, help=dict(task.help))
+        found = plain.get_arguments(ignore_unknown_help)
         named = {argument.name: argument for argument in found}
         table = named["table"]
         table.__class__ = _Unless
         assert isinstance(table, _Unless)
         table.flag = named["all"]
         return found
+
+    vars(task)["get_arguments"] = arguments
 
 
 _TABLE = "The table, or several with commas; another schema's as schema.table."
@@ -56,7 +58,6 @@ _DRY_RUN = "Say what would be written, and write nothing."
 
 @command(
     "db.own",
-    klass=_OneOrAll,
     positional=["table"],
     help={
         "table": _TABLE,
@@ -87,6 +88,9 @@ def own(
         return moves.plan(state, names, all, console.working)
 
     _move(plan, target, dry_run, json, commit, "the app's", "invoke db.push")
+
+
+_one_or_all(own)
 
 
 @command(
