@@ -125,7 +125,27 @@ def test_the_server_is_its_owners_alone(new_service: NewService) -> None:
         query(url, "copy (select 1) to program 'true'")
     service.invoke("db.down")
     assert up(service) == url
-    assert query(url.replace("/local", "/postgres"), "create database staging") == []
+
+
+def test_another_database_of_the_server_takes_the_stub(new_service: NewService) -> None:
+    """By the flag, and by the file itself; also again, when the service's files are in it."""
+    service = new_service()
+    url = up(service)
+    toml = service.read("pyproject.toml")
+    for name in ("one", "two"):
+        service.invoke("db.psql", "-c", f"create database {name}")
+        toml += f'\n[tool.twolane.targets.{name}]\nenv = "{name.upper()}_URL"\n'
+    service.write("pyproject.toml", toml)
+    service.env |= {f"{x.upper()}_URL": url.replace("/local", f"/{x}") for x in ("one", "two")}
+    service.invoke("db.psql", "--target", "one", "--platform")
+    service.invoke("db.psql", "--target", "two", "-f", str(databases.PLATFORM))
+    for name in ("one", "two"):
+        service.invoke("db.bootstrap", "--target", name)
+    service.invoke("db.psql", "--target", "two", "-f", str(databases.PLATFORM))
+    assert query(
+        service.env["TWO_URL"], "select evtname from pg_event_trigger where evtenabled = 'O'"
+    ) == [("enable_rls_on_new_tables",)]
+    assert "No schema changes." in service.invoke("db.sync", "--target", "two").out
 
 
 def test_a_copied_service_is_another_server(new_service: NewService) -> None:

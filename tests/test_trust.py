@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from conftest import NewDatabase
+from adopting import newcomer
+from conftest import NewDatabase, copy
 from service import Service
 
 from twolane.config import load
@@ -49,6 +50,7 @@ ATTACKS = {
         create function public.e() returns event_trigger language plpgsql as
         $$ begin perform public.imm('x'); end $$;
         create event trigger e on ddl_command_start execute function public.e();
+        alter event trigger e enable always;
         create extension if not exists vector; drop trigger if exists t on auth.users;
         create publication p for all tables; create table public.late (id int)""",
     "login": """
@@ -132,6 +134,40 @@ def test_no_program_starts(
     canary.unlink(missing_ok=True)
     said = replay(service, f"{hostile};\n{ATTACKS[attack]};")
     assert not canary.exists(), said
+
+
+@pytest.mark.parametrize("attack", ["predicate", "event trigger", "literal of a policy"])
+@pytest.mark.parametrize("older", ["fifteen", "sixteen"])
+def test_no_program_starts_on_an_older_server(
+    attack: str, older: str, service: Service, canary: Path, request: pytest.FixtureRequest
+) -> None:
+    """Where no setting switches event triggers off."""
+    service.env["SHADOW_DATABASE_URL"] = request.getfixturevalue(older).url()
+    hostile = PROGRAM.replace("{canary}", str(canary))
+    said = replay(service, f"{hostile};\n{ATTACKS[attack].replace('vector', 'plpgsql')};")
+    assert not canary.exists(), said
+    assert "available" not in said, said
+
+
+def test_neither_adopt_nor_capture_starts_a_program(
+    minimal_service: Service,
+    ready_service: Service,
+    canary: Path,
+    new_database: NewDatabase,
+    platform: str,
+    tmp_path: Path,
+) -> None:
+    hostile = PROGRAM.replace("{canary}", str(canary))
+    shadow = ready_service.env["SHADOW_DATABASE_URL"]
+    adopting = newcomer(minimal_service, tmp_path / "new", new_database(platform), shadow)
+    capturing = copy(ready_service, tmp_path / "ready", new_database)
+    for each in (adopting, capturing):
+        each.sql(hostile)
+        each.sql(ATTACKS["predicate"])
+    canary.unlink()
+    assert '"identical": true' in adopting.invoke("db.adopt", "--json").out
+    assert "companies_name_idx" in capturing.invoke("db.capture", "--dry-run", code=None).out
+    assert not canary.exists()
 
 
 # What needs more than Supabase's `postgres` has, and what is said about it.

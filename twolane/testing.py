@@ -74,7 +74,7 @@ def head(repo: Repo) -> Replay:
 
 @pytest.fixture(scope="module")
 def engine(repo: Repo, head: Replay, session_module: ModuleType) -> Iterator[Engine]:
-    """An engine on a copy of `head`, as its superuser; each test module has a copy of its own."""
+    """An engine on a copy of `head`, as `postgres`; each test module has a copy of its own."""
     with shadow.clone(repo.config, head.database) as parameters:
         engine: Engine = session_module.make_engine("postgresql://", connect_args=parameters)
         yield engine

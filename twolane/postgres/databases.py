@@ -260,6 +260,14 @@ def load_platform(
             connection.execute(drop)
 
 
+def is_platform(file: str | None) -> bool:
+    """Whether a file is the stub, as it is in this engine."""
+    try:
+        return file is not None and Path(file).read_bytes() == PLATFORM.read_bytes()
+    except OSError:
+        return False
+
+
 def has_platform(connection: Connection[Any]) -> bool:
     """Whether the database is Supabase's, or has had the stub."""
     row = connection.execute("select to_regclass('auth.users') is not null").fetchone()

@@ -70,6 +70,15 @@ def administrator(config: Config, parameters: dict[str, Any]) -> dict[str, Any]:
     return _as(config, parameters, ADMINISTRATOR)
 
 
+def administrator_of(config: Config, parameters: dict[str, Any]) -> dict[str, Any] | None:
+    """The same database as the superuser, if the parameters lead to the embedded server."""
+    found = _postmaster(data(config))
+    place_of_it = (HOST, str(found.port)) if found else None
+    if (parameters.get("host"), str(parameters.get("port"))) != place_of_it:
+        return None
+    return _as(config, parameters, ADMINISTRATOR)
+
+
 def running(config: Config) -> dict[str, Any] | None:
     """Connection parameters of the server if it accepts connections, else None."""
     found = _look(config)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from invoke.context import Context
 from invoke.exceptions import Exit
 
@@ -12,6 +14,9 @@ from twolane.tasks.command import Different, command
 from twolane.tasks.console import NO_CHANGES, done, say, say_json
 from twolane.tasks.options import CONFIRM, JOBS, JSON, TARGET, TARGETS
 from twolane.text import clean_line
+
+if TYPE_CHECKING:
+    from twolane.state.connected import Work
 
 
 @command("db.status", help={"target": TARGETS, "json": JSON, "jobs": JOBS})
@@ -136,13 +141,15 @@ def psql(
 
     with work_on(target, console) as work:
         refuse(guards.protected(work.config, work.contact, confirm))
+        parameters = reach.parameters(work.config, work.target)
+        ours = embedded.administrator_of(work.config, parameters)
         if platform:
             refuse(guards.plain_only(work.target, databases.has_platform(work.connection)))
-            databases.load_platform(work.connection)
-            done(f"Loaded the stub of what Supabase provides into target {work.target.name}.")
+        if platform or (ours and databases.is_platform(file)):
+            file = None if databases.is_platform(file) else file
+            _load_platform(work, ours)
             if not (command or file):
                 return
-        parameters = reach.parameters(work.config, work.target)
     program = embedded.program(work.config, "psql")
     options = ["--set", "ON_ERROR_STOP=1"]
     options += ["--command", command] if command else []
@@ -152,3 +159,16 @@ def psql(
     )
     if result.returncode:
         raise Exit(code=exit_codes.ERROR)
+
+
+def _load_platform(work: Work, ours: dict[str, Any] | None) -> None:
+    """Loads the stub: on the embedded server as its superuser, elsewhere as who connects."""
+    from twolane.postgres import connections, databases
+
+    if ours is None:
+        databases.load_platform(work.connection)
+    else:
+        doing = f"Connecting to target {work.target.name}"
+        with connections.open_connection(ours, doing) as connection:
+            databases.load_platform(connection, role=work.connection.info.user)
+    done(f"Loaded the stub of what Supabase provides into target {work.target.name}.")
