@@ -125,6 +125,23 @@ def test_the_server_is_its_owners_alone(new_service: NewService) -> None:
         query(url, "copy (select 1) to program 'true'")
     service.invoke("db.down")
     assert up(service) == url
+    for path in home.glob("*.password"):
+        path.unlink()
+    assert "invoke db.down, then" in service.invoke("db.up", code=1).err
+    service.invoke("db.down")
+    assert query(up(service), "select current_user") == [("postgres",)]
+
+
+def test_a_folder_that_somebody_else_made_is_refused(new_service: NewService) -> None:
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip("only root can make a folder that is another user's")
+    service = new_service()
+    home = service.folder / ".postgres"
+    home.mkdir()
+    os.chown(home, 65534, 65534)
+    result = service.invoke("db.up", code=1)
+    assert f"{home} is not a folder of root's: somebody else made it." in result.err
+    assert list(home.iterdir()) == [] and home.stat().st_uid == 65534
 
 
 def test_another_database_of_the_server_takes_the_stub(new_service: NewService) -> None:

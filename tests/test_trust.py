@@ -79,6 +79,13 @@ ATTACKS = {
         $$ select public.imm($1) = $2 $$;
         create operator public.=== (leftarg = text, rightarg = text, function = public.o);
         create index on public.companies (name) where 'x' operator(public.===) 'x'""",
+    "a role that starts programs": """
+        create function public.take() returns text language plpgsql volatile as
+        $$ begin execute 'grant pg_execute_server_program to current_user';
+        return public.out(); end $$;
+        create function public.g(t text) returns text language plpgsql immutable as
+        $$ declare r text; begin execute 'select public.take()' into r; return t; end $$;
+        create index on public.companies (name) where public.g('x') = 'x'""",
     "escape from the role": """
         reset role; reset session authorization; set role none;
         do $$ begin perform public.imm('x'); end $$;
@@ -136,7 +143,9 @@ def test_no_program_starts(
     assert not canary.exists(), said
 
 
-@pytest.mark.parametrize("attack", ["predicate", "event trigger", "literal of a policy"])
+@pytest.mark.parametrize(
+    "attack", ["a role that starts programs", "event trigger", "literal of a policy"]
+)
 @pytest.mark.parametrize("older", ["fifteen", "sixteen"])
 def test_no_program_starts_on_an_older_server(
     attack: str, older: str, service: Service, canary: Path, request: pytest.FixtureRequest

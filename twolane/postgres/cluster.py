@@ -136,18 +136,26 @@ def initialise(programs: Path, folder: Path, secret: str) -> None:
         shutil.rmtree(draft, ignore_errors=True)
 
 
+def reset_password(programs: Path, folder: Path, secret: str) -> None:
+    """Gives the superuser of a server that does not run another password."""
+    subprocess.run(
+        [programs / "postgres", "--single", "-D", folder, "postgres"],
+        input=f"alter role {ADMINISTRATOR} password '{secret}'\n",
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        **as_server_user(),
+    )
+
+
 def make_role(administrator: dict[str, Any], secret: str) -> None:
     """Makes the role of the project, with this password; what is there stays."""
     import psycopg
-    from psycopg import sql
 
-    role = sql.Identifier(ROLE)
     with psycopg.connect(**administrator, dbname="postgres") as connection:
         if connection.execute("select to_regrole(%s)", (ROLE,)).fetchone() == (None,):
-            connection.execute(sql.SQL(f"create role {{}} {project_role.ATTRIBUTES}").format(role))
-            connection.execute(sql.SQL(project_role.GRANTS).format(role=role))
-            if connection.info.server_version >= 160_000:
-                connection.execute(sql.SQL(project_role.MAKER).format(role=role))
+            project_role.make(connection, ROLE)
         project_role.set_password(connection, ROLE, secret)
         if connection.info.server_version >= 170_000:
             # Nobody's event trigger runs as superuser, nor one for logins.

@@ -20,7 +20,7 @@ from typing import Any
 
 from twolane.config import Config
 from twolane.errors import Failure
-from twolane.postgres import cluster, place, standins
+from twolane.postgres import cluster, place, programs, standins
 
 LOCAL_DATABASE = "local"
 ROLE, ADMINISTRATOR = cluster.ROLE, cluster.ADMINISTRATOR
@@ -99,8 +99,13 @@ def _look(config: Config) -> tuple[dict[str, Any], str | None] | None:
     import psycopg
 
     found = _postmaster(data(config))
-    if found is None or not (config.home / f"{ROLE}.password").exists():
+    if found is None:
         return None
+    if not place.has_password(config, ROLE):
+        raise Failure(
+            f"The passwords of the running embedded Postgres are gone from {config.home}.",
+            "invoke db.down, then run the same command again: it makes new ones.",
+        )
     parameters = _as(config, {"host": HOST, "port": found.port}, ROLE)
     try:
         with psycopg.connect(
@@ -165,7 +170,7 @@ def start(config: Config) -> tuple[dict[str, Any], str | None]:
 
 
 def _start(config: Config) -> None:
-    folder, programs = data(config), _programs(config)
+    folder, binaries = data(config), _programs(config)
     cluster.forget_foreign(folder)
     if cluster.is_open(folder):
         old = folder.with_name(f"{folder.name}-before")
@@ -176,16 +181,19 @@ def _start(config: Config) -> None:
             "rows stay in the old folder)",
         )
     place.hand_over(folder)
+    is_known = place.has_password(config, ADMINISTRATOR)
     secret = place.password(config, ADMINISTRATOR)
     if not (folder / "PG_VERSION").exists():
-        cluster.initialise(programs, folder, secret)
+        cluster.initialise(binaries, folder, secret)
+    elif not is_known:
+        cluster.reset_password(binaries, folder, secret)
     port = place.port(config, folder)
-    _run(programs, folder, port)
+    _run(binaries, folder, port)
     administrator = {"host": HOST, "port": port, "user": ADMINISTRATOR, "password": secret}
     cluster.make_role(administrator, place.password(config, ROLE))
 
 
-def _run(programs: Path, folder: Path, port: int) -> None:
+def _run(binaries: Path, folder: Path, port: int) -> None:
     """Starts the server as a process of its own and waits until it takes connections.
 
     Raises:
@@ -195,7 +203,7 @@ def _run(programs: Path, folder: Path, port: int) -> None:
     settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
     with cluster.log(folder) as log:
         process = subprocess.Popen(
-            [programs / "postgres", "-D", folder, *settings],
+            [binaries / "postgres", "-D", folder, *settings],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -253,4 +261,6 @@ def program(config: Config, name: str) -> Path:
 
 
 def _programs(config: Config) -> Path:
-    return config.postgres if isinstance(config.postgres, Path) else place.bundled(config.postgres)
+    return (
+        config.postgres if isinstance(config.postgres, Path) else programs.bundled(config.postgres)
+    )

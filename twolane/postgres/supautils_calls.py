@@ -26,9 +26,14 @@ RESERVED = frozenset(
 )
 
 
-def call(node: Any, text: str) -> str | None:
-    """The SQL in place of a statement, or None where it runs as it is."""
+def call(node: Any, text: str, major: int) -> str | None:
+    """The SQL in place of a statement, or None where it runs as it is.
+
+    major: the server's version; before 16 roles are made by a call, too.
+    """
     rewrite = _REWRITES.get(type(node).__name__)
+    if major < 16:
+        rewrite = _OLDER.get(type(node).__name__, rewrite)
     return rewrite(node, text) if rewrite else None
 
 
@@ -199,6 +204,45 @@ def _drop_role(node: Any, _: str) -> str | None:
     return next((_refused(role.rolename) for role in node.roles if _refused(role.rolename)), None)
 
 
+_SWITCHES = {
+    "bypassrls": "bypassrls",
+    "canlogin": "login",
+    "createdb": "createdb",
+    "createrole": "createrole",
+    "inherit": "inherit",
+    "isreplication": "replication",
+    "superuser": "superuser",
+}
+
+
+def _create_role(node: Any, _: str) -> str | None:
+    """None where it does more than switch attributes and set a password."""
+    options = _options(node.options)
+    secret = options.pop("password", None)
+    if options.keys() - _SWITCHES.keys():
+        return None
+    if node.stmt_type.name == "ROLESTMT_USER" and "canlogin" not in options:
+        attributes = ["login"]
+    else:
+        attributes = []
+    attributes += [f"{'' if on.boolval else 'no'}{_SWITCHES[name]}" for name, on in options.items()]
+    return _function(
+        "create_role",
+        literal(node.role),
+        _texts(attributes),
+        _text(secret.sval if secret else None),
+    )
+
+
+def _drop_roles(node: Any, text: str) -> str | None:
+    if refused := _drop_role(node, text):
+        return refused
+    there = _flag(node.missing_ok)
+    return "; ".join(
+        _function("drop_role", literal(role.rolename or ""), there) for role in node.roles
+    )
+
+
 def _rename(node: Any, _: str) -> str | None:
     return _refused(node.subname) if node.renameType.name == "OBJECT_ROLE" else None
 
@@ -224,4 +268,8 @@ _REWRITES: dict[str, Callable[[Any, str], str | None]] = {
     "AlterRoleStmt": _alter_role,
     "DropRoleStmt": _drop_role,
     "RenameStmt": _rename,
+}
+_OLDER: dict[str, Callable[[Any, str], str | None]] = {
+    "CreateRoleStmt": _create_role,
+    "DropRoleStmt": _drop_roles,
 }
