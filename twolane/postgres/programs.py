@@ -31,8 +31,9 @@ def bundled(major: int) -> Path:
 
 def _may_run(programs: Path, user: place.User) -> bool:
     everybody = stat.S_IROTH | stat.S_IXOTH
-    mode = (programs / "postgres").stat().st_mode
-    return place.may_enter(programs.resolve(), user) and mode & everybody == everybody
+    postgres = (programs / "postgres").resolve()
+    mode = postgres.stat().st_mode
+    return place.may_enter(postgres.parent, user) and mode & everybody == everybody
 
 
 def _copied(installation: Path) -> Path:
@@ -46,11 +47,10 @@ def _copied(installation: Path) -> Path:
         return copy
     draft = Path(tempfile.mkdtemp(dir=place.ELSEWHERE))
     try:
-        shutil.copytree(installation, draft, symlinks=True, dirs_exist_ok=True)
+        shutil.copytree(installation, draft, dirs_exist_ok=True)
         for path in (draft, *draft.rglob("*")):
-            if not path.is_symlink():
-                mode = path.stat().st_mode
-                path.chmod(0o755 if path.is_dir() or mode & stat.S_IXUSR else 0o644)
+            mode = path.stat().st_mode
+            path.chmod(0o755 if path.is_dir() or mode & stat.S_IXUSR else 0o644)
         with suppress(OSError):  # another command was faster
             draft.rename(copy)
     finally:

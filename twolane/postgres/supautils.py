@@ -87,11 +87,20 @@ def renamed(text: str) -> str:
     try:
         for statement in statements(text):
             Roles()(statement.node)
+            if _sets_role(statement.node):
+                places.append(statement.start + statement.text.index("postgres"))
     except ParseError:
         return text
     for place in sorted(places, reverse=True):
         text = text[:place] + text[place:].replace("postgres", STAND_IN, 1)
     return text
+
+
+def _sets_role(node: Any) -> bool:
+    """Whether it is `set role postgres`, a role that is a value to the parser."""
+    if getattr(node, "name", None) not in ("role", "session_authorization"):
+        return False
+    return any(word.val.sval == "postgres" for word in node.args or ())
 
 
 def _block(statement: Statement, major: int) -> str | None:
