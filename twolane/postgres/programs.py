@@ -26,7 +26,7 @@ def bundled(major: int) -> Path:
     user = place.server_user()
     if user is None or _may_run(programs, user):
         return programs
-    return _copied(programs.parent) / "bin"
+    return _copied(programs.parent)
 
 
 def _may_run(programs: Path, user: place.User) -> bool:
@@ -37,17 +37,24 @@ def _may_run(programs: Path, user: place.User) -> bool:
 
 
 def _copied(installation: Path) -> Path:
-    """A copy of an installation for the server's user, made once."""
+    """The programs of a copy of an installation for the server's user, made once.
+
+    The package's libraries lie beside it, where the programs look for them by a relative path.
+    """
+    package = installation.parent
     stamp = f"{installation}\0{(installation / 'bin' / 'postgres').stat().st_mtime_ns}"
     copy = place.ELSEWHERE / f"postgres-{sha256(stamp.encode()).hexdigest()[:12]}"
+    programs = copy / package.name / installation.name / "bin"
     place.ELSEWHERE.mkdir(mode=0o755, parents=True, exist_ok=True)
     place.check_own(place.ELSEWHERE, None)
     if copy.exists():
         place.check_own(copy, None)
-        return copy
+        return programs
     draft = Path(tempfile.mkdtemp(dir=place.ELSEWHERE))
     try:
-        shutil.copytree(installation, draft, dirs_exist_ok=True)
+        for part in (installation, package / ".dylibs", package.with_name(f"{package.name}.libs")):
+            if part.exists():
+                shutil.copytree(part, draft / part.relative_to(package.parent))
         for path in (draft, *draft.rglob("*")):
             mode = path.stat().st_mode
             path.chmod(0o755 if path.is_dir() or mode & stat.S_IXUSR else 0o644)
@@ -55,4 +62,4 @@ def _copied(installation: Path) -> Path:
             draft.rename(copy)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return copy
+    return programs
