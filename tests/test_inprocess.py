@@ -72,6 +72,7 @@ CHANGING = (
     (r"\b\d+(\.\d+)? (ms|seconds|s)\b", "(a while)"),
     (r"host=\S+", "host=(a socket)"),
     (r"postgres:\S+@127\.0\.0\.1:\d+", "(a server)"),
+    (r"/twolane/crm-\w+/", "(data elsewhere)"),
 )
 
 
