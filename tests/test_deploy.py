@@ -239,6 +239,19 @@ def test_drift_is_what_was_changed_by_hand_and_pending_work_is_not(two: Two) -> 
     two.expect_level()
 
 
+def test_a_hotfix_is_captured_on_a_database_that_is_behind(two: Two) -> None:
+    add_sql(two.service, "30_t.sql", TOTALS, after=True)
+    two.finish_here()
+    two.there("alter table contacts add column fax text")
+    two.invoke("db.capture", *ON, "--name", "40_fax")
+    captured = two.service.read(f"{SQL}/40_fax.sql")
+    assert "fax" in captured and "marker_totals" not in captured
+    two.finish_here()
+    two.invoke("db.sync", *ON)
+    two.invoke("db.deploy", *ON)
+    two.expect_level()
+
+
 def test_a_function_that_a_revision_breaks_is_named_before(two: Two) -> None:
     function = (
         "create or replace function public.first_label() returns text language sql stable "

@@ -89,7 +89,14 @@ class State:
     def is_behind(self) -> bool:
         """Whether both lanes wait, and the mirror knows already what the files will make."""
         files = self.pending_before or self.pending_after
-        return bool(files and self.waiting) and self.intended == self.repo.lock
+        return bool(files and self.waiting) and self.is_mirrored
+
+    @cached_property
+    def is_mirrored(self) -> bool:
+        """Whether the mirror knows all but what was changed by hand here."""
+        drifted = {change.identity for change in self.drift}
+        changes = catalog.diff(self.repo.lock, self.intended)
+        return all(change.identity in drifted for change in changes)
 
     @cached_property
     def drift(self) -> list[Change]:

@@ -50,7 +50,7 @@ def capture(
     with work_on(target, console) as work:
         refuse(guards.order(work.repo), guards.applied_history(work.repo, work.ledger))
         state = work.state()
-        refuse(guards.one_lane_for_push(state))
+        refuse(None if state.is_mirrored else guards.one_lane_for_push(state))
         owner = connections.owner(work.connection)
         placed = capture_files.columns(work.connection)
     if state.replay_error:
