@@ -347,3 +347,17 @@ def test_what_both_sides_changed_is_named_and_the_repo_wins(two: Two) -> None:
     two.invoke("db.sync", *ON)
     two.service.git("diff", "--exit-code", "--quiet")
     two.expect_level()
+
+
+def test_rows_for_local_work_reach_the_embedded_database_alone(two: Two) -> None:
+    seed = "insert into dev_markers (label) values ('seeded');\n"
+    two.service.write("supabase/seed.sql", f"-- rows\n{seed}")
+    two.service.env.pop("DATABASE_URL")
+    assert "✓ Ran seed.sql." in two.invoke("db.bootstrap").out
+    said = two.invoke("db.psql", "-c", "table dev_markers", code=None)
+    two.service.write("supabase/seed.sql", "insert into nowhere values (1);\n")
+    failed = two.invoke("db.bootstrap", code=1).err
+    assert "seed.sql:1: ERROR" in failed and '"nowhere" does not exist' in failed, said
+    two.invoke("db.bootstrap", *ON)
+    assert two.there("select from dev_markers") == []
+    two.invoke("db.down")

@@ -92,6 +92,7 @@ def bootstrap(
             show(found, as_json(found), dry_run=False)
         _consent(found, None, allow or ())
         _carry_out(work, found)
+        _sow(work)
         done("The database is ready.")
         write_mirror(work, work.state(), commit)
 
@@ -141,11 +142,25 @@ def _consent(found: Deployment, plan: str | None, allow: Sequence[str]) -> None:
 
 def _carry_out(work: Work, found: Deployment) -> None:
     from twolane.deploy import run
+    from twolane.repo import consents
 
     if found.is_empty:
         return
     run.run(work, found)
     done(f"Target {work.target.name} is what the repo says.")
+    if not work.config.in_ci:
+        consents.keep(found.plan.revisions, [h.key for h in found.hazards if h.needs_consent])
+
+
+def _sow(work: Work) -> None:
+    """Rows for local work, into the embedded database alone."""
+    from twolane.deploy import seed
+
+    path = seed.file(work.config)
+    if path is not None and work.target.variable is None:
+        with console.working(path.name):
+            seed.run(work.config, path)
+        done(f"Ran {path.name}.")
 
 
 def show(found: Deployment, told: dict[str, Any], dry_run: bool) -> None:

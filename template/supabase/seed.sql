@@ -1,0 +1,2 @@
+-- Rows for local work. db.bootstrap runs this on the embedded database alone, after all else; write it
+-- so that it may run again: insert … on conflict do nothing. `copy … from stdin` with its rows works.

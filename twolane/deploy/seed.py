@@ -1,0 +1,43 @@
+"""Rows for local work: `supabase/seed.sql`, where the Supabase CLI looks for them, too."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from twolane.config import Config
+from twolane.errors import Failure
+from twolane.postgres import databases, embedded, urls
+
+
+def file(config: Config) -> Path | None:
+    """The file with the rows; None where it is absent or says nothing."""
+    path = config.sql.parent / "seed.sql"
+    if not path.is_file():
+        return None
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    says = any(line.strip() and not line.lstrip().startswith("--") for line in lines)
+    return path if says else None
+
+
+def run(config: Config, path: Path) -> None:
+    """Fills the embedded database, in one transaction. By psql: the file may `copy` rows.
+
+    Raises:
+        Failure: a statement fails; no row of the file is kept.
+    """
+    options = ("--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--single-transaction")
+    done = subprocess.run(
+        [embedded.program(config, "psql"), *options, "--file", str(path)],
+        env=urls.client_environment(databases.local_database(config)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = done.stderr.strip().replace(f"psql:{path}", path.name)
+        raise Failure(
+            f"{said}\n  No row of {path.name} was kept.",
+            "Correct supabase/seed.sql so that it may run again (on conflict do nothing), then run "
+            "the same command again.",
+        )
