@@ -244,3 +244,21 @@ def test_without_a_recorded_way_back_the_branch_that_has_it_is_named(branched: S
     branched.invoke(*BACK)
     branched.git("switch", "--quiet", "-")
     assert follow(branched) == []
+
+
+def test_what_stands_on_a_column_is_made_again_as_its_type_goes_back(pushed: Service) -> None:
+    add_sql(pushed, "10_labels.sql", VIEW, after=True)
+    applied(pushed)
+    short = DEV_MARKERS.replace("Mapped[str]", "Mapped[str] = mapped_column(String(80))")
+    pushed.write_app(f"from sqlalchemy import String\n{short}")
+    pushed.invoke("db.gen", "-m", "short labels")
+    consents = "--allow narrow:dev_markers.label --allow rewrite:dev_markers"
+    pushed.invoke("db.push", *consents.split())
+    pushed.sql("insert into dev_markers (label) values ('x')")
+
+    pushed.invoke("db.downgrade", "--to", "-1")
+
+    kind = "select pg_typeof(label)::text from labels"
+    assert pushed.sql(kind) == [("text",)]
+    assert follow(pushed) == [f"db.push {consents}", "db.sync"]
+    assert pushed.sql(kind) == [("character varying",)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,9 @@ from twolane.errors import Failure
 from twolane.facts import catalog, differences, identities
 from twolane.facts.catalog import Change, Snapshot, structure
 from twolane.guards.refusal import Refusal
-from twolane.migrations import effects
+from twolane.migrations import dependents, effects
 from twolane.migrations.dependents import InTheWay
-from twolane.postgres import connections
+from twolane.postgres import connections, transactions
 from twolane.repo import ledger
 from twolane.shadow import shadow
 from twolane.shadow.stages import Replays
@@ -29,6 +30,8 @@ from twolane.text import shortened
 
 if TYPE_CHECKING:
     from psycopg import Connection
+
+Ahead = Callable[["Connection[Any]"], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,7 @@ def prepare(work: Work, state: State, route: Route) -> Downgrade:
     ]
     rehearsal = _Rehearsal(work, route, end, recorded, connections.owner(work.connection))
     with work.tell.working("rehearsing on the shadow"):
-        try:
-            done = rehearsal.run(start, lambda facts: [])
-        except InTheWay:
-            done = rehearsal.run(start, end.by_files)
+        done = rehearsal.run_with_less(start)
     plan = Plan((), start.facts, done.end, frozenset(start.facts), done.effects)
     return Downgrade(
         route,
@@ -108,15 +108,35 @@ class _Rehearsal:
     recorded: Sequence[str]
     owner: str
 
-    def run(self, start: shadow.Replay, ahead: Callable[[Snapshot], list[Change]]) -> _Done:
-        """Takes the revisions back on a copy. ahead: the changes to make before, of those facts."""
+    def run_with_less(self, start: shadow.Replay) -> _Done:
+        """Takes the revisions back; where that is refused, once more without what SQL files made:
+        what goes for good, and at last also what is made again at the end."""
+        for ahead in (self._nothing, self._what_goes):
+            with suppress(InTheWay):
+                return self._run(start, ahead)
+        return self._run(start, self._what_is_on_the_tables)
+
+    def _nothing(self, connection: Connection[Any]) -> Sequence[str]:
+        return ()
+
+    def _what_goes(self, connection: Connection[Any]) -> Sequence[str]:
+        return self._bring_about(connection, self.ending.by_files)
+
+    def _what_is_on_the_tables(self, connection: Connection[Any]) -> Sequence[str]:
+        gone = self._what_goes(connection)
+        end = self.ending
+        with transactions.transaction(connection):
+            return [*gone, *dependents.drop(connection, end.tables(), end.by_late)]
+
+    def _run(self, start: shadow.Replay, ahead: Ahead) -> _Done:
+        """Takes the revisions back on a copy; `ahead` runs before, and tells its statements."""
         config = self.work.config
         with (
             shadow.clone(config, start.database) as parameters,
             connections.open_connection(parameters, "Connecting to the shadow") as connection,
         ):
             layout = effects.layout(connection)
-            first = self._bring_about(connection, ahead)
+            first = ahead(connection)
             ran = take_back.run(connection, config, self.route, self.recorded)
             last = self._bring_about(connection, self.ending.changes)
             facts = catalog.read(connection)

@@ -21,14 +21,17 @@ _NOT_COMPARED = ("owner",)
 
 @dataclass(frozen=True)
 class Ending:
-    """facts: those of the end. app: identities of what lane B owns before or after.
+    """start: the facts where the database stands. facts: those of the end. app: identities of what
+    lane B owns before or after. by_late: identities of what SQL files after the mark made.
 
     not_run: the SQL files that have to run again, because what they made is gone or another form of
     them is the repo's. is_complete: whether all else is there already.
     """
 
+    start: Snapshot
     facts: Snapshot
     app: frozenset[str]
+    by_late: frozenset[str]
     not_run: frozenset[str]
     is_complete: bool
 
@@ -38,12 +41,18 @@ class Ending:
             change
             for change in catalog.diff(facts, self.facts)
             if identities.kind(change.identity) not in _NOT_COMPARED
-            and (self.is_complete or change.before or change.identity in self.app)
+            and (self.is_complete or change.identity in self.start or change.identity in self.app)
         ]
 
     def by_files(self, facts: Snapshot) -> list[Change]:
         """Of these, what SQL files made on the app's tables and that goes, or becomes another."""
         return [c for c in self.changes(facts) if c.before and c.identity not in self.app]
+
+    def tables(self) -> set[str]:
+        """Lane B's tables that change, as `schema.name`."""
+        changes = catalog.diff(self.start, self.facts)
+        found = (identities.relation(c.identity) for c in changes if c.identity in self.app)
+        return {name for name in found if name}
 
 
 def find(replays: Replays, stand: Stand, route: Route) -> Ending:
@@ -70,9 +79,13 @@ def find(replays: Replays, stand: Stand, route: Route) -> Ending:
     unfinished = {file.name for file in files if file not in stand.after}
     gone = {file.name for file in newest if file not in kept}
     gone |= _making_less(replays, stand, kept, made.facts)
+    alone = replays.at(stand.history, (), stand.before, stand.foreign).facts
+    start = replays.at(stand.history, stand.after, stand.before, stand.foreign).facts
     return Ending(
+        start,
         made.facts,
         frozenset(before.keys() | after.keys()),
+        frozenset(start.keys() - alone.keys()),
         frozenset(gone),
         not unfinished,
     )
@@ -111,7 +124,7 @@ def _making_less(
     """Those of the files that made what is not at the end: such a file asks what it finds."""
     alone = replays.at(stand.history, (), stand.before, stand.foreign)
     whole = replays.at(stand.history, stand.after, stand.before, stand.foreign).facts
-    if not files or all(end.get(c.identity) == c.after for c in catalog.diff(alone.facts, whole)):
+    if not files or end.keys() >= whole.keys() - alone.facts.keys():
         return set()
     found, facts = set(), alone.facts
     with (
@@ -122,7 +135,6 @@ def _making_less(
             with transactions.transaction(connection):
                 sqlfiles.run(connection, file)
             before, facts = facts, catalog.read(connection)
-            made = [c for c in catalog.diff(before, facts) if c.after]
-            if file in files and any(end.get(c.identity) != c.after for c in made):
+            if file in files and facts.keys() - before.keys() - end.keys():
                 found.add(file.name)
     return found

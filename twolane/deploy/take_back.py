@@ -78,9 +78,15 @@ def _from_the_record() -> Iterator[None]:
         failure = from_postgres(error, "The record's way back failed")
         if dependents.is_in_the_way(error.sqlstate, error.diag.message_primary or ""):
             raise dependents.InTheWay(failure.message, _DEPENDS) from error
+        if isinstance(error, psycopg.errors.NotNullViolation):
+            failure.first = _NO_VALUE
         raise failure from error
 
 
+_NO_VALUE = (
+    "The rows have no value for what comes back. Delete them (invoke db.psql), then run the same "
+    "command again; or keep the revision, and check out the branch that has it."
+)
 _DEPENDS = "Drop what depends on it (invoke db.psql), then run the same command again."
 
 
@@ -107,6 +113,8 @@ class _Attempt:
     before: Snapshot = field(default_factory=dict)
 
     def run(self) -> None:
+        from psycopg import errors
+
         found = self.found
         try:
             run(
@@ -119,6 +127,10 @@ class _Attempt:
             )
         except dependents.InTheWay as failure:
             failure.first = _DEPENDS
+            raise
+        except Failure as failure:
+            if isinstance(getattr(failure.__cause__, "orig", None), errors.NotNullViolation):
+                failure.first = _NO_VALUE
             raise
 
     def prepare(self, connection: Connection[Any]) -> None:
