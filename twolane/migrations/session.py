@@ -107,6 +107,12 @@ def run(config: Config, alchemy: Any, work: Any, **attributes: Any) -> Any:
             raise failure from error
 
 
+_IN_THE_WAY = (
+    "What depends on it follows the revisions if a file below @migrations makes it: move its "
+    "file's line in bootstrap.txt there; what was made by hand, write into one: invoke db.capture"
+)
+
+
 def _statement_failure(config: Config, error: Any, cause: Any, role: str) -> Failure:
     failure = from_postgres(cause, "The migration failed")
     place = place_in_user_code(error, config.root) or type(error).__name__
@@ -120,7 +126,7 @@ def _statement_failure(config: Config, error: Any, cause: Any, role: str) -> Fai
         failure.first = denied(error.statement or "", role, failure.first)
     kind = NeedsSession if cause.sqlstate == "25001" else Failure
     if dependents.is_in_the_way(cause.sqlstate, cause.diag.message_primary or ""):
-        kind = dependents.InTheWay
+        kind, failure.first = dependents.InTheWay, _IN_THE_WAY
     return kind(
         f"{failure.message}\n  in {place}:\n    {statement}",
         failure.first
