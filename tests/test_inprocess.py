@@ -60,6 +60,8 @@ COMMANDS = """
     db.bootstrap
     db.reset --yes
     db.downgrade no_such
+    db.own no_such
+    db.disown no_such
     template.check
     template.update
     db.up
