@@ -50,6 +50,8 @@ _NEXT_STEPS = {
     "25006": "The server is read-only (a replica, or a full disk): use the primary's URL.",
     "28P01": "Check user and password in the URL (special characters must be percent-encoded).",
     "28000": "Check user and password in the URL, and that this role may connect.",
+    "2BP01": "Change what depends on it first, in the file that makes it: "
+    "supabase/sql/, below @migrations where it stands on a table of app.py.",
     "3D000": "Check the database's name at the end of the URL; on Supabase it is `postgres`.",
     "42501": "Connect as the role that owns the objects; on Supabase that is `postgres`.",
     "53100": "Free disk space on the server, then run the same command again.",
@@ -95,7 +97,8 @@ def from_postgres(error: psycopg.Error, doing: str) -> Failure:
     message = error.diag.message_primary or str(error).strip() or type(error).__name__
     if error.diag.message_detail:
         message += f"\n  {error.diag.message_detail}"
-    first = error.diag.message_hint or _NEXT_STEPS.get(state, "")
+    hint = "" if state == "2BP01" else error.diag.message_hint  # Postgres's advice is CASCADE
+    first = hint or _NEXT_STEPS.get(state, "")
     if state in _MISSING and _OF_SUPABASE.search(message):
         first = _STUB
     if not error.sqlstate and not first:

@@ -21,7 +21,7 @@ from twolane.state import hazards
 from twolane.state.connected import Work
 from twolane.state.hazards import Hazard, short
 from twolane.state.plan import Plan
-from twolane.state.rehearsal import Course, Steps
+from twolane.state.rehearsal import Course, Finish, Steps
 from twolane.state.state import State
 
 if TYPE_CHECKING:
@@ -102,9 +102,10 @@ def prepare(work: Work, state: State) -> Deployment:
             if identities.kind(change.identity) not in _NOT_COMPARED and change.identity not in app
         ]
 
-    def finish(connection: Connection[Any], facts: Snapshot) -> Sequence[Statement]:
-        return trial.bring_about(connection, rest, made, owner).ran if rest(facts) else ()
+    def run(connection: Connection[Any]) -> Sequence[Statement]:
+        return trial.bring_about(connection, rest, made, owner).ran
 
+    finish = Finish(lambda facts: bool(rest(facts)), run)
     course = work.rehearse(state, Steps(state.waiting, early, late), finish)
     again = {file.name for file in course.plan.again}
     return Deployment(
@@ -135,7 +136,9 @@ def _hazards(course: Course, state: State) -> list[Hazard]:
 def _left_over(course: Course) -> Iterator[Hazard]:
     for statement in course.rest:
         for identity in statement.facts[:1]:
-            yield Hazard("undo", short(identity), "no file of the repo makes it so any more")
+            is_lost = identities.kind(identity) in _HOLDS_DATA and identity not in course.end
+            if not is_lost:  # else it is a drop
+                yield Hazard("undo", short(identity), "no file of the repo makes it so any more")
 
 
 def _by_files(course: Course, state: State) -> Iterator[Hazard]:

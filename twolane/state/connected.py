@@ -43,7 +43,7 @@ class Work:
         return self.repo.config
 
     def rehearse(
-        self, state: State, steps: Steps, finish: rehearsal.Finish = rehearsal.nothing
+        self, state: State, steps: Steps, finish: rehearsal.Finish = rehearsal.NOTHING
     ) -> Course:
         """Runs what the database lacks where it stands, on the shadow."""
         where = state.stand or stand.read(self.repo, state.ledger, self.connection)

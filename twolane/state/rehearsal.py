@@ -53,13 +53,19 @@ class Course:
     rest: tuple[Statement, ...] = ()
 
 
-Finish = Callable[["Connection[Any]", Snapshot], Sequence[Statement]]
-"""Runs statements on the copy after all steps, and returns them; given the facts there."""
+@dataclass(frozen=True)
+class Finish:
+    """What runs on the copy after all steps.
+
+    is_due: whether there is anything to do, given the facts. run: does it, and returns the
+    statements.
+    """
+
+    is_due: Callable[[Snapshot], bool]
+    run: Callable[[Connection[Any]], Sequence[Statement]]
 
 
-def nothing(connection: Connection[Any], facts: Snapshot) -> Sequence[Statement]:
-    """Finishes without a statement."""
-    return ()
+NOTHING = Finish(lambda facts: False, lambda connection: ())
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ def rehearse(
     stand: Stand,
     steps: Steps,
     working: Callable[[str], Any],
-    finish: Finish = nothing,
+    finish: Finish = NOTHING,
 ) -> Course:
     """Runs the steps, each as it will run in the database.
 
@@ -89,7 +95,7 @@ def rehearse(
     replays = Replays(repo, working)
     start, stand = stand.replay(replays)
     owned = frozenset(replays.app(stand.history, stand.before, stand.foreign))
-    if not (steps.revisions or steps.early or steps.late or finish is not nothing):
+    if not (steps.revisions or steps.early or steps.late or finish.is_due(start.facts)):
         return Course(start.facts, Plan((), start.facts, start.facts, owned), start.facts)
     if not (stand.files or steps.revisions):
         made = replays.whole().facts
@@ -133,7 +139,7 @@ def _course(ground: _Ground, start: Snapshot, steps: Steps, finish: Finish) -> C
         broken=_new_faults(connection, unfit),
         mentions=functions.mentions(connection, _gone(plan)),
     )
-    ran = tuple(finish(connection, end))
+    ran = tuple(finish.run(connection)) if finish.is_due(end) else ()
     end = catalog.read(connection) if ran else end
     return Course(start, replace(plan, undo=_undo(ground, plan)), end, ran)
 

@@ -193,8 +193,8 @@ def push(
             consents.keep(todo.revisions, [h.key for h in found if h.needs_consent])
         if json or dry_run or not todo.revisions:
             return
-    if late := state.pending_after:
-        say(f"Next:  invoke db.apply   ({', '.join(file.name for file in late)})")
+    if late := [file.name for file in state.pending_after if file not in todo.again]:
+        say(f"Next:  invoke db.apply   ({', '.join(late)})")
     console.suggest_revisions(work.config, [r.title for r in todo.revisions], commit)
 
 
