@@ -36,8 +36,13 @@ def roots(root: Path) -> list[str]:
 
 def is_complete(root: Path) -> bool:
     """Whether it is a repo that has commits, with the whole of its history."""
-    shallow = line(root, "rev-parse", "--is-shallow-repository")
-    return shallow == "false" and line(root, "rev-parse", "--verify", "HEAD") is not None
+    has_commits = line(root, "rev-parse", "--verify", "HEAD") is not None
+    return has_commits and not is_shallow(root)
+
+
+def is_shallow(root: Path) -> bool:
+    """Whether it is a clone that lacks the older commits."""
+    return line(root, "rev-parse", "--is-shallow-repository") == "true"
 
 
 def has(root: Path, commit: str) -> bool:

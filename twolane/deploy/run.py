@@ -12,6 +12,7 @@ from twolane.facts.catalog import Change
 from twolane.lanes import apply, push
 from twolane.postgres import supautils, transactions
 from twolane.repo import ledger, record
+from twolane.state import completion
 from twolane.state.connected import Work
 from twolane.text import shortened
 
@@ -25,6 +26,7 @@ def run(work: Work, deployment: Deployment) -> None:
     Raises:
         Failure: a step fails, and is rolled back; or the end differs from the shadow.
     """
+    complete(work, deployment)
     apply.apply(work.connection, work.target, deployment.early, work.tell)
     if deployment.plan.revisions:
         now = replace(
@@ -40,6 +42,15 @@ def run(work: Work, deployment: Deployment) -> None:
                 lambda: _finish(work, deployment), work.connection, work.tell.note
             )
     _verify(work, deployment)
+
+
+def complete(work: Work, deployment: Deployment) -> None:
+    """Brings a record of an earlier version of twolane up to date; it may be so already."""
+    state, connection = deployment.state, work.connection
+    if completion.is_complete(state.ledger):
+        return
+    lacking = completion.find(connection, state, work.tell.working)
+    completion.carry_out(connection, state.ledger, lacking, work.tell)
 
 
 def _finish(work: Work, deployment: Deployment) -> None:

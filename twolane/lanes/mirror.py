@@ -21,6 +21,7 @@ from twolane.facts.lock import dump_lock
 from twolane.models import render
 from twolane.postgres import transactions
 from twolane.repo import ledger, record
+from twolane.state import completion
 from twolane.state.state import State
 from twolane.telling import Tell
 
@@ -117,13 +118,14 @@ def remember(connection: Connection[Any], state: State, tell: Tell) -> None:
     from psycopg import errors
 
     facts = {record.SEEN: state.printed} if state.as_left != state.printed else {}
-    facts |= {record.STOOD: state.as_left} if state.base is None else {}
-    if state.ledger.is_empty or not facts:
+    if state.ledger.is_empty or (completion.is_complete(state.ledger) and not facts):
         return
+    lacking = completion.find(connection, state, tell.working)
     try:
         with transactions.transaction(connection):
             transactions.exclusive(connection, tell.note)
             ledger.prepare(connection)
+            lacking.write(connection, state.ledger)
             for kind, found in facts.items():
                 record.write(connection, state.ledger, kind, found)
     except (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction):

@@ -16,6 +16,8 @@ from twolane.facts.catalog import Change, Snapshot, structure
 from twolane.migrations import runner
 from twolane.postgres import supautils, transactions
 from twolane.repo import ledger, record, sqlfiles
+from twolane.state import completion
+from twolane.state.completion import Completion
 from twolane.state.plan import Plan
 from twolane.state.state import State
 from twolane.telling import Tell
@@ -33,7 +35,8 @@ def push(connection: Connection[Any], state: State, plan: Plan, tell: Tell) -> b
     Raises:
         Failure: the database changed meanwhile, or the result differs from the shadow.
     """
-    attempt = _Attempt(state, plan, git.commit_id(state.repo.config.root), tell)
+    lacking = completion.find(connection, state, tell.working)
+    attempt = _Attempt(state, plan, git.commit_id(state.repo.config.root), tell, lacking)
 
     def work() -> None:
         runner.upgrade(
@@ -58,6 +61,7 @@ class _Attempt:
     plan: Plan
     commit: str | None
     tell: Tell
+    lacking: Completion
     begun: float = field(default_factory=time.monotonic)
     is_mine: bool = True
     done: ledger.Ledger = field(default_factory=ledger.Ledger)
@@ -94,6 +98,7 @@ class _Attempt:
                 "Run invoke db.status; with a fresh mirror, it is this server that acts otherwise.",
             )
         spent = round(1000 * (time.monotonic() - self.begun))
+        self.lacking.write(connection, self.done)
         for revision in self.plan.revisions:
             ran, undo = (facts.get(revision.id) for facts in (self.plan.ran, self.plan.undo))
             ledger.record_push(connection, revision, self.commit, spent, ran, undo)

@@ -233,11 +233,11 @@ def texts(connection: Connection[Any], digests: Sequence[str]) -> Mapping[str, s
     if not digests:
         return {}
     rows = connection.execute(
-        "select digest, pg_catalog.max(text) from twolane.sql_runs "
-        "where digest = any(%s) and text is not null group by digest",
+        f"select digest, pg_catalog.max({_column('text')} #>> '{{}}') from twolane.sql_runs r "
+        "where digest = any(%s) group by digest".encode(),
         (list(digests),),
     )
-    return dict(rows.fetchall())
+    return {digest: text for digest, text in rows.fetchall() if text is not None}
 
 
 def earlier_texts(connection: Connection[Any], digests: Sequence[str]) -> Sequence[tuple[str, str]]:
@@ -255,10 +255,46 @@ def statements(
 ) -> tuple[Sequence[str] | None, Sequence[str] | None]:
     """The SQL that brought a pushed revision about, and the SQL that takes it back."""
     row = connection.execute(
-        "select ran, undo from twolane.pushes where revision = %s order by id desc limit 1",
+        f"select {_column('ran')}, {_column('undo')} from twolane.pushes r "
+        "where revision = %s order by id desc limit 1".encode(),
         (revision,),
     ).fetchone()
     return (row[0], row[1]) if row else (None, None)
+
+
+def _column(name: str) -> str:
+    """A column of the row `r` as JSON; null in a ledger of an earlier version, which lacks it."""
+    return f"nullif(pg_catalog.to_jsonb(r) -> '{name}', 'null'::jsonb)"
+
+
+def fill_file(connection: Connection[Any], file: SqlFile) -> None:
+    """Adds to an older row what the file says."""
+    connection.execute(
+        "update twolane.sql_runs set text = %s, after_migrations = %s "
+        "where file = %s and digest = %s and after_migrations is null",
+        (file.text, file.after_migrations, file.name, file.digest),
+    )
+
+
+def fill_push(connection: Connection[Any], revision: Revision) -> None:
+    """Adds to an older row what the revision says."""
+    connection.execute(
+        "update twolane.pushes set title = %s, down = %s where revision = %s and down is null",
+        (revision.title, list(revision.down), revision.id),
+    )
+
+
+def fill_statements(
+    connection: Connection[Any],
+    revision: str,
+    ran: Sequence[str] | None,
+    undo: Sequence[str] | None,
+) -> None:
+    """Adds to an older row the SQL that brings the revision about, and that takes it back."""
+    connection.execute(
+        "update twolane.pushes set ran = %s, undo = %s where revision = %s and ran is null",
+        (*(None if sql is None else list(sql) for sql in (ran, undo)), revision),
+    )
 
 
 def label(connection: Connection[Any], target: str) -> None:

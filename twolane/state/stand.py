@@ -63,9 +63,10 @@ def read(repo: Repo, ledger: Ledger, connection: Connection[Any]) -> Stand:
     """Where the database stands.
 
     Raises:
-        Failure: it has a revision that neither the repo nor its own record knows.
+        Failure: it has a revision that neither the repo nor its own record knows, or ran a text
+            that a shallow clone lacks.
     """
-    files = _files(repo, ledger, connection)
+    ran = files(repo, ledger, connection)
     known = {revision.id for revision in repo.revisions}
     foreign, tip = [], ledger.revision
     while tip is not None and tip not in known:
@@ -73,10 +74,10 @@ def read(repo: Repo, ledger: Ledger, connection: Connection[Any]) -> Stand:
         down = ledger.chain[tip].down or ()
         tip = down[0] if down else None
     return Stand(
-        before=tuple(file for file in files if not file.after_migrations),
+        before=tuple(file for file in ran if not file.after_migrations),
         history=up_to(repo.revisions, tip),
         foreign=tuple(reversed(foreign)),
-        after=tuple(file for file in files if file.after_migrations),
+        after=tuple(file for file in ran if file.after_migrations),
     )
 
 
@@ -92,7 +93,7 @@ def _recorded(connection: Connection[Any], ledger: Ledger, revision: str) -> Rec
     return Recorded(revision, tuple(ran))
 
 
-def _files(repo: Repo, ledger: Ledger, connection: Connection[Any]) -> list[SqlFile]:
+def files(repo: Repo, ledger: Ledger, connection: Connection[Any]) -> list[SqlFile]:
     """The files in the texts that the database ran, in the repo's order.
 
     One that the repo lists no more comes after the file that the database first ran before it.
@@ -127,6 +128,9 @@ def _as_run(
     """The file as the database ran it: from the repo, the record or git; else as the repo has it.
 
     None where nobody has its text.
+
+    Raises:
+        Failure: the text may be in the part of git's history that is not here.
     """
     late = ledger.late.get(name)
     after = bool(listed and listed.after_migrations) if late is None else late
@@ -135,6 +139,13 @@ def _as_run(
     text = texts.get(digest)
     if text is None and not (listed and listed.digest == digest):
         text = _from_git(repo, name, digest)
+    if text is None and git.is_shallow(repo.config.root):
+        raise Failure(
+            f"The database ran another form of {name}. Its record is of an earlier version of "
+            "twolane and has no text, nor has this shallow clone.",
+            "git fetch --unshallow   (in CI: fetch-depth: 0 with actions/checkout), then run the "
+            "same command again",
+        )
     if text is None:
         return of_text(name, listed.text, after) if listed else None
     return of_text(name, text, after)

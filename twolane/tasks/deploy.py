@@ -145,6 +145,8 @@ def _carry_out(work: Work, found: Deployment) -> None:
     from twolane.repo import consents
 
     if found.is_empty:
+        if work.contact.protected_as is None:
+            run.complete(work, found)
         return
     run.run(work, found)
     done(f"Target {work.target.name} is what the repo says.")

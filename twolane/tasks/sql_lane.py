@@ -46,6 +46,7 @@ def apply(
     from twolane.guards import guards
     from twolane.lanes import apply as lane_a
     from twolane.repo.sqlfiles import FileFailure
+    from twolane.state import completion
     from twolane.state.connected import work_on
 
     if is_many(target):
@@ -63,6 +64,9 @@ def apply(
             guards.one_lane_for_apply(work.repo, work.ledger, names),
         )
         files = lane_a.choose(work.repo, work.ledger, names)
+        if files and not completion.is_complete(work.ledger):
+            lacking = completion.find_names(work.connection, work.repo, work.ledger)
+            completion.carry_out(work.connection, work.ledger, lacking, console)
         try:
             ran = lane_a.apply(work.connection, work.target, files, console, again=bool(names))
         except FileFailure as failure:
