@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 import pytest
-from conftest import NewDatabase, database_name
+from conftest import NewDatabase, copy, database_name
 from fleets import name_targets
 from service import DEV_MARKERS, Service
 from steps import SQL, add_sql
@@ -32,12 +33,13 @@ NOTE = DEV_MARKERS + "    note: Mapped[str | None]\n"
 
 @dataclass(frozen=True)
 class Change:
-    """A change of the repo: the new `app.py`, a revision written by hand or generated, files."""
+    """A change of the repo: a new `app.py` and its revision, by hand or not; files; a move."""
 
     app: str | None = None
     upgrade: str | None = None
     late: str | None = None
     early: str | None = None
+    move: tuple[str, ...] = ()
 
 
 ON_VIEW = "drop view if exists public.marker_totals;\ncreate or replace view"
@@ -98,7 +100,10 @@ CHANGES = {
             "class DevMarkers", "from sqlalchemy import String\n\n\nclass DevMarkers"
         ),
     ),
+    "into the SQL lane": Change(move=("db.disown", "dev_markers")),
+    "into the app's lane": Change(move=("db.own", "contacts")),
 }
+ABANDONED = ("table", "view dropped", "column renamed", "table renamed", "into the SQL lane")
 
 
 def run(service: Service, *arguments: str) -> tuple[int, str, str]:
@@ -127,13 +132,51 @@ def deploy(service: Service, target: str) -> list[str]:
     raise AssertionError("\n".join([*ran, out, err]))
 
 
+@pytest.fixture(scope="module")
+def origin(
+    pushed_service: Service,
+    lasting_database: NewDatabase,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Service:
+    """A service with objects of a file after the mark; `ABANDONED` in its environment has what a
+    branch that is gone brought there besides."""
+    service = copy(pushed_service, tmp_path_factory.mktemp("matrix") / "crm", lasting_database)
+    add_sql(service, "30_t.sql", LATE, after=True)
+    service.invoke("db.apply")
+    service.invoke("db.sync")
+    service.sql("insert into dev_markers (label) values ('kept')")
+    service.commit()
+    abandoned = lasting_database(database_name(service.env["DATABASE_URL"]))
+    service.git("switch", "--quiet", "--create", "side")
+    service.write_app(NOTE + DEV_MARKERS.replace("DevMarkers", "Sides").replace("dev_m", "side_m"))
+    service.invoke("db.gen", "-m", "side")
+    add_sql(
+        service,
+        "40_side.sql",
+        LATE.replace("dev_m", "side_m")
+        .replace("view public.m", "view public.side_m")
+        .replace("first_label", "side_label"),
+        after=True,
+    )
+    service.commit()
+    service.invoke("db.deploy", DATABASE_URL=abandoned)
+    service.git("switch", "--quiet", "-")
+    service.git("branch", "--quiet", "-D", "side")
+    service.invoke("db.status")
+    service.env["ABANDONED"] = abandoned
+    return service
+
+
 @pytest.fixture
-def based(pushed: Service) -> Service:
-    add_sql(pushed, "30_t.sql", LATE, after=True)
-    pushed.invoke("db.apply")
-    pushed.invoke("db.sync")
-    pushed.commit()
-    return pushed
+def based(origin: Service, new_database: NewDatabase, tmp_path: Path) -> Service:
+    return copy(origin, tmp_path / "crm", new_database)
+
+
+def states(change: str) -> tuple[str, ...]:
+    """Those that a change is tried with: all with the first; a column by hand on the SQL lane's."""
+    found: tuple[str, ...] = STATES if change == "table" else STATES[:1] + STATES[2:4] + STATES[5:]
+    found = found[:-1] if change == "into the app's lane" else found
+    return (*found, "abandoned") if change in ABANDONED else found
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -142,15 +185,16 @@ def test_every_state_is_led_to_what_the_repo_says(
 ) -> None:
     change, service = CHANGES[name], based
     own = database_name(service.env["DATABASE_URL"])
-    service.sql("insert into dev_markers (label) values ('kept')")
-    service.invoke("db.status")
     urls = {
         "empty": new_database(platform),
         "reference": new_database(platform),
         "behind": new_database(own),
         "far behind": new_database(database_name(ready_service.env["DATABASE_URL"])),
         "drifted and behind": new_database(own),
+        "abandoned": new_database(database_name(service.env["ABANDONED"])),
     }
+    if change.move:
+        service.invoke(*change.move)
     if change.late:
         service.write(f"{SQL}/30_t.sql", change.late)
     if change.early:
@@ -177,7 +221,7 @@ def test_every_state_is_led_to_what_the_repo_says(
     service.commit()
     service.invoke("db.bootstrap", "--target", "reference")
     lock = service.read("supabase/schema.lock.json")
-    for state in STATES if name == "table" else STATES[:1] + STATES[2:4] + STATES[5:]:
+    for state in states(name):
         target = state.replace(" ", "-")
         ran = deploy(service, target)
         print(name, "|", state, "|", ran[1:])
@@ -192,7 +236,7 @@ def test_every_state_is_led_to_what_the_repo_says(
             assert "Next     nothing to do" in service.invoke("db.status", "--target", target).out
         assert service.read("supabase/schema.lock.json") == lock
         if (
-            state in ("level", "behind", "drifted", "drifted and behind")
+            state in ("level", "behind", "drifted", "drifted and behind", "abandoned")
             and name != "table dropped"
         ):
             table = "markers" if name == "table renamed" else "dev_markers"

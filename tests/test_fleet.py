@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from checks import add_revision
@@ -69,6 +70,31 @@ def test_a_dry_run_shows_each_plan_once_and_changes_nothing(fleet: Fleet) -> Non
     assert rows(done.out) == {"eu-1": NOTHING, "eu-2": ["planned"], "eu-3": ["planned"]}
     assert "Commit:" not in done.out
     assert fleet.pushed() == {"eu-1"}
+
+
+def test_a_deploy_shows_each_plan_once_and_runs_those_that_were_approved(fleet: Fleet) -> None:
+    deploy = ("db.deploy", "--target", "eu-*,prod*")
+    fleet.service.invoke("db.deploy", "--target", "eu-1")
+
+    dry = fleet.service.invoke(*deploy, "--dry-run").out
+    assert dry.count("CREATE TABLE dev_markers") == 1 and "eu-2, eu-3:\nRevision " in dry
+    assert "eu-1:\n✓ Nothing to deploy: " in dry and dry.count("Plan ") == 1
+    found = rows(dry)
+    assert (found["eu-1"], found["eu-2"][0], found["eu-3"][0]) == (NOTHING, "planned", "planned")
+    assert fleet.pushed() == {"eu-1"}
+
+    (digest,) = re.findall(r"Plan (\w+)", dry)
+    refused = fleet.service.invoke(*deploy, "--plan", "0" * 12, code=2)
+    assert "G01" in refused.err and rows(refused.out)["eu-1"] == NOTHING
+    told = fleet.service.invoke(*deploy, "--plan", f"{'0' * 12},{digest}", "--json").out
+    entries = {entry["target"]: entry for entry in json.loads(told)}
+    assert [entries[target]["outcome"] for target in THREE] == ["nothing to do", "done", "done"]
+    assert entries["production"]["outcome"] == "left out"
+    assert entries["eu-2"]["result"].keys() == {
+        *("digest", "files", "late", "revisions", "statements", "left_over", "changes"),
+        *("hazards", "renamed", "applied"),
+    }
+    assert fleet.pushed() == set(THREE)
 
 
 def test_a_push_prints_json_for_scripts(fleet: Fleet) -> None:

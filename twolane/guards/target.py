@@ -114,8 +114,8 @@ def plain_only(target: Target, has_platform: bool) -> Refusal | None:
 
 
 def other_plan(digest: str, approved: str | None) -> Refusal | None:
-    """G01: what a person approved is what runs. digest: the plan's; approved: the one given."""
-    if approved is None or approved == digest:
+    """G01: what a person approved is what runs. digest: the plan's; approved: those given."""
+    if approved is None or digest in approved.split(","):
         return None
     return Refusal(
         "G01",

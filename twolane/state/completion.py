@@ -92,7 +92,7 @@ def find_names(connection: Connection[Any], repo: Repo, ledger: Ledger) -> Compl
         for file in stand.files(repo, ledger, connection)
         if ledger.late.get(file.name) is None and file.digest == ledger.applied[file.name]
     ]
-    return Completion(files, _lost(repo, ledger))
+    return Completion([*stand.earlier(repo, ledger), *files], _lost(repo, ledger))
 
 
 def _lost(repo: Repo, ledger: Ledger) -> list[Revision]:

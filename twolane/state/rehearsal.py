@@ -141,7 +141,7 @@ def _course(ground: _Ground, start: Snapshot, steps: Steps, finish: Finish) -> C
     )
     ran = tuple(finish.run(connection)) if finish.is_due(end) else ()
     end = catalog.read(connection) if ran else end
-    return Course(start, replace(plan, undo=_undo(ground, plan)), end, ran)
+    return Course(start, replace(plan, undo=_undo(ground, plan, end)), end, ran)
 
 
 def _new_faults(connection: Connection[Any], before: Mapping[str, str]) -> Mapping[str, str]:
@@ -253,11 +253,11 @@ def _gone(plan: Plan) -> set[tuple[str, str | None]]:
     return found
 
 
-def _undo(ground: _Ground, plan: Plan) -> Mapping[str, Sequence[str] | None]:
+def _undo(ground: _Ground, plan: Plan, end: Snapshot) -> Mapping[str, Sequence[str] | None]:
     from twolane.migrations import runner
 
     tables = {str(identities.relation(i)) for i in plan.app if identities.kind(i) == "table"}
-    carried = runner.Carried(tables, plan.after.keys() - plan.app.keys())
+    carried = runner.Carried(tables, end.keys() - plan.app.keys())
     below = [(r.id, r.down[0] if len(r.down) == 1 else None) for r in reversed(plan.revisions)]
     if any(len(revision.down) > 1 for revision in plan.revisions):
         return {revision.id: None for revision in plan.revisions}

@@ -151,9 +151,24 @@ def _as_run(
     return of_text(name, text, after)
 
 
+def earlier(repo: Repo, ledger: Ledger) -> list[SqlFile]:
+    """What the files said at earlier runs, as far as git has it."""
+    return [
+        file
+        for name, digests in ledger.earlier.items()
+        if digests
+        for text in git.texts(repo.config.root, repo.config.sql / name)
+        if (file := _of_bytes(name, text, bool(ledger.late.get(name)))).digest in digests
+    ]
+
+
+def _of_bytes(name: str, text: bytes, after: bool = False) -> SqlFile:
+    return of_text(name, text.decode("utf-8", errors="replace").removeprefix("\ufeff"), after)
+
+
 def _from_git(repo: Repo, name: str, digest: str) -> str | None:
     for text in git.texts(repo.config.root, repo.config.sql / name):
-        file = of_text(name, text.decode("utf-8", errors="replace").removeprefix("\ufeff"))
+        file = _of_bytes(name, text)
         if file.digest == digest:
             return file.text
     return None

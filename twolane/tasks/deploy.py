@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     help={
         "target": TARGETS,
         "dry_run": "Stop at the plan, and print its digest.",
-        "plan": "The digest of a plan that a person approved; no other plan is carried out.",
+        "plan": "The digest of a plan that a person approved, several with commas; no other runs.",
         "allow": ALLOW,
         "confirm": CONFIRMS,
         "json": "Print the plan, and whether it was carried out, as JSON.",
@@ -60,7 +60,7 @@ def deploy(
         found = _prepare(work, confirm, plan, dry_run or work.config.in_ci)
         told = as_json(found)
         if not json:
-            show(found, told, dry_run)
+            screens.show_deploy(told, dry_run)
         if not dry_run:
             if not found.is_empty:
                 refuse(guards.unapproved(work.config, work.contact, found.digest, plan))
@@ -89,7 +89,7 @@ def bootstrap(
         say(f"Bootstrapping target {work.target.name}:")
         found = _prepare(work, confirm, None, later=False)
         if not work.ledger.is_empty and not found.is_empty:
-            show(found, as_json(found), dry_run=False)
+            screens.show_deploy(as_json(found), dry_run=False)
         _consent(found, None, allow or ())
         _carry_out(work, found)
         _sow(work)
@@ -165,39 +165,22 @@ def _sow(work: Work) -> None:
         done(f"Ran {path.name}.")
 
 
-def show(found: Deployment, told: dict[str, Any], dry_run: bool) -> None:
-    """Prints what a deploy will do, or would."""
-    if found.is_empty:
-        done("Nothing to deploy: the database has every file and revision as it is.")
-        return
-    for file in found.early:
-        say(f"SQL file {file.name}")
-    screens.show_revisions(told)
-    for file in (*found.plan.again, *found.late):
-        say(f"SQL file {file.name}")
-    if found.course.rest:
-        say("Left over from an older form of the repo:")
-        for statement in told["left_over"]:
-            screens.show_statement(statement)
-    screens.show_effects(told)
-    say(f"Plan {found.digest}")
-    if dry_run:
-        say("Dry run: nothing was applied.")
-
-
 def as_json(found: Deployment) -> dict[str, Any]:
-    """`{"digest", "files", "revisions", "statements", "left_over", "changes", "hazards",
+    """`{"digest", "files", "late", "revisions", "statements", "left_over", "changes", "hazards",
     "renamed"}`.
 
-    files: the names of the SQL files, in their order. left_over: the statements that take away what
+    files: the names of the SQL files, in their order; late: those of them that run after the
+    revisions. left_over: the statements that take away what
     no file makes any more. changes: from where the database stands to the end. The rest is as in
     `db.push --json`.
     """
     from twolane.facts import differences
 
+    late = [file.name for file in (*found.plan.again, *found.late)]
     return {
         "digest": found.digest,
-        "files": [file.name for file in (*found.early, *found.plan.again, *found.late)],
+        "files": [*(file.name for file in found.early), *late],
+        "late": late,
         **screens.plan_json(found.plan, found.hazards),
         "left_over": [statement.sql for statement in found.course.rest],
         "changes": differences.as_json(found.changes),

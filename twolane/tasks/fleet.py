@@ -74,16 +74,11 @@ def push(
 def deploy(ask: Ask, dry_run: bool, plan: str | None, allow: Sequence[str], json: bool) -> None:
     """Brings each target to what the repo says."""
     done = run.run(ask, words("db.deploy", dry_run=dry_run, plan=plan, allow=allow), console)
-    aloud = {outcomes.PLANNED: _show_deploy, outcomes.NOTHING: _show_deploy} if dry_run else {}
-    _report(done, json, aloud)
+    show = partial(screens.show_deploy, dry_run=True)
+    _report(
+        done, json, dict.fromkeys((outcomes.PLANNED, outcomes.NOTHING), show) if dry_run else {}
+    )
     _leave(done)
-
-
-def _show_deploy(told: Mapping[str, Any]) -> None:
-    for file in told["files"]:
-        console.say(f"SQL file {file}")
-    screens.show_plan(told)
-    console.say(f"Plan {told['digest']}")
 
 
 def _titles(pushed: Iterable[Outcome]) -> list[str]:

@@ -102,6 +102,26 @@ def show_push(told: Mapping[str, Any], dry_run: bool, to: str | None) -> None:
         say("Dry run: nothing was applied.")
 
 
+def show_deploy(told: Mapping[str, Any], dry_run: bool) -> None:
+    """Prints what a deploy will do, or would; told: see `tasks.deploy.as_json`."""
+    if not (told["files"] or told["revisions"] or told["left_over"]):
+        done("Nothing to deploy: the database has every file and revision as it is.")
+        return
+    for name in told["files"][: len(told["files"]) - len(told["late"])]:
+        say(clean_line(f"SQL file {name}"))
+    show_revisions(told)
+    for name in told["late"]:
+        say(clean_line(f"SQL file {name}"))
+    if told["left_over"]:
+        say("Left over from an older form of the repo:")
+        for statement in told["left_over"]:
+            show_statement(statement)
+    show_effects(told)
+    say(f"Plan {told['digest']}")
+    if dry_run:
+        say("Dry run: nothing was applied.")
+
+
 def plan_json(plan: Plan, found: Sequence[Hazard]) -> dict[str, Any]:
     """`{"revisions": [{"id", "title"}], "statements": [sql], "changes": […], "hazards": […],
     "renamed": [{"before", "after"}]}`.
