@@ -300,8 +300,8 @@ def test_an_empty_and_a_merged_revision_pass_the_services_own_linter(pushed: Ser
 
 
 def test_a_consent_given_at_the_push_is_not_asked_for_again(service: Service) -> None:
-    evolve(service, notes("n: Mapped[int]"))
-    write(service, notes("n: Mapped[str]"))
+    evolve(service, notes("n: Mapped[str]"))
+    write(service, notes("n: Mapped[int]"))
     told = service.invoke("db.gen", "-m", "more").out
     assert "! narrow:notes.n " in told and "! rewrite:notes " in told
     assert locks(service) == ["error"]
