@@ -120,7 +120,7 @@ def other_plan(digest: str, approved: str | None) -> Refusal | None:
     return Refusal(
         "G01",
         "target",
-        f"The plan is {digest} now, not {approved}: the database or the repo changed since then.",
+        f"The plan is now {digest}, not {approved}: the database or repo changed.",
         "invoke db.deploy --dry-run",
     )
 
