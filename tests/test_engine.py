@@ -193,6 +193,9 @@ def test_every_command_notices_a_stale_engine(folder: Service, tmp_path: Path) -
         "db.gen": ["-m", "x"],
         "db.psql": ["-c", "select 1"],
         "db.rls": ["notes"],
+        "db.own": ["contacts"],
+        "db.disown": ["notes"],
+        "db.downgrade": ["--to=base"],
     }
     for name in commands:
         command = [name, *arguments.get(name, [])]

@@ -46,11 +46,24 @@ def read(repo: Repo, target: Target, connection: Connection[Any], done: Ledger) 
 
 
 def _unknown(lock: Snapshot, live: Snapshot) -> tuple[str, ...]:
-    """The tables that the mirror does not have just so: an adopted database has no other."""
-    changed = (c.identity for c in catalog.diff(lock, live) if c.after is not None)
-    kinds = ("table", "column")
-    found = {identities.relation(i) for i in changed if identities.kind(i) in kinds}
+    """The tables that the mirror does not have with these columns and types.
+
+    An adopted database has no other. Defaults are not compared: Postgres may print one expression
+    in two forms.
+    """
+    found = {
+        identities.relation(identity)
+        for identity, text in live.items()
+        if identities.kind(identity) in ("table", "column") and not _is_known(lock, identity, text)
+    }
     return tuple(sorted(name for name in found if name and f"table {name}" in live))
+
+
+def _is_known(lock: Snapshot, identity: str, text: str) -> bool:
+    if identity not in lock:
+        return False
+    one, other = catalog.definition(lock[identity]), catalog.definition(text)
+    return bool(one.get("type") == other.get("type"))
 
 
 def sign(repo: Repo, contact: Contact, connection: Connection[Any], before: Ledger) -> None:
