@@ -39,6 +39,7 @@ LEFT = {
     "configuration's parser": "types of tokens",
     "foreign data wrapper": "secrets",
     "foreign server": "secrets",
+    "foreign table's key of a service": "secrets",
     "parameters of a partition's index": "",
     "partitions by an expression": "partition a table otherwise",
     "partitions by another collation": "partition a table otherwise",

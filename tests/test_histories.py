@@ -152,7 +152,7 @@ histories = st.lists(
 
 
 @settings(
-    max_examples=2,
+    max_examples=1,
     derandomize=True,
     deadline=None,
     suppress_health_check=list(HealthCheck),

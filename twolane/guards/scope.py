@@ -17,7 +17,8 @@ def scope(app_tables: frozenset[str], introspected: frozenset[str]) -> Refusal |
         "G04",
         "scope",
         "These tables are in app.py and, made by SQL, in the database's mirror as well:",
-        f"take them out of app.py; or, to make them the app's: invoke db.own {_names(both)}",
+        f"take {both[0]} out of app.py; or, to make what is listed the app's: "
+        f"invoke db.own {_names(both)}",
         details=both,
     )
 

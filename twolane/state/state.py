@@ -82,7 +82,12 @@ class State:
 
     @cached_property
     def intended(self) -> Snapshot:
-        """What the mirror should say: what the repo makes, with the drift on top."""
+        """What the mirror should say: what the repo makes, with the drift on top.
+
+        Of a database that twolane was never in, just what it has.
+        """
+        if self.ledger.is_empty:
+            return self.sql_lane
         return intent.intended(self._sides)
 
     @cached_property
