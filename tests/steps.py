@@ -1,5 +1,7 @@
 """Steps that tests of both lanes take."""
 
+import re
+import shlex
 import time
 from collections.abc import Callable
 
@@ -61,3 +63,28 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def follow_hints(service: Service, *words: str, consents: str = "") -> list[str]:
+    """Runs the command, and the hints of its refusals as printed, until it succeeds.
+
+    consents: how every consent must begin that is asked for. Returns the commands that were run.
+    """
+    todo, ran = list(words), list[str]()
+    for _ in range(8):
+        ran.append(shlex.join(todo))
+        done = service.invoke(*todo, code=None)
+        if done.code == 0 and todo[0] == words[0]:
+            return ran
+        if done.code == 0:
+            todo = list(words)
+            continue
+        first = re.findall(r"First:  (.*)", done.err)[-1]
+        if asked := re.findall(r"--allow \S+", first):
+            assert all(each.startswith(consents) for each in asked), done.err
+            todo += [word for each in asked for word in shlex.split(each)]
+        else:
+            command = re.search(r"invoke (db\.[^;`(]*)", first)
+            assert command, f"{ran}: {done.err}"
+            todo = shlex.split(command[1])
+    raise AssertionError("\n".join([*ran, done.text]))

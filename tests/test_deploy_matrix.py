@@ -7,7 +7,6 @@ printed, leads there.
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import pytest
 from conftest import NewDatabase, copy, database_name
 from fleets import name_targets
 from service import DEV_MARKERS, Service
-from steps import SQL, add_sql
+from steps import SQL, add_sql, follow_hints
 
 STATES = ("empty", "level", "behind", "far behind", "drifted", "drifted and behind")
 LATE = """
@@ -113,23 +112,7 @@ def run(service: Service, *arguments: str) -> tuple[int, str, str]:
 
 def deploy(service: Service, target: str) -> list[str]:
     """Deploys by the hints; the commands that were run."""
-    todo, ran = ["db.deploy", "--target", target], []
-    for _ in range(8):
-        ran.append(shlex.join(todo))
-        code, out, err = run(service, *todo)
-        if code == 0 and todo[0] == "db.deploy":
-            return ran
-        if code == 0:
-            todo = ["db.deploy", "--target", target]
-            continue
-        first = re.findall(r"First:  (.*)", err)[-1]
-        if consents := re.findall(r"--allow \S+", first):
-            todo += [word for consent in consents for word in consent.split()]
-        else:
-            command = re.search(r"invoke (db\.[^;`(]*)", first)
-            assert command, f"{ran}: {first}\n{err}"
-            todo = shlex.split(command[1])
-    raise AssertionError("\n".join([*ran, out, err]))
+    return follow_hints(service, "db.deploy", "--target", target)
 
 
 @pytest.fixture(scope="module")

@@ -103,7 +103,7 @@ def apps(draw: st.DrawFn) -> str:
 
 
 @settings(
-    max_examples=10,
+    max_examples=5,
     deadline=None,
     derandomize=True,
     phases=[Phase.generate],

@@ -7,7 +7,6 @@ consent.
 from __future__ import annotations
 
 import re
-import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -19,13 +18,14 @@ from fleets import name_targets
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from service import Service
-from steps import ORDER, SQL, add_sql
+from steps import ORDER, SQL, add_sql, follow_hints
 
 APP = "src/crm/db/schema/app.py"
 MIRROR = ("supabase/schema.lock.json", "src/crm/db/schema/introspected.py")
 WHO = ("ann", "ben")
 DEEDS = ("column", "view", "policy", "retire", "merge", "deploy")
 History = list[tuple[str, str]]
+UNDO = "--allow undo:"
 VIEW = """
 drop view if exists public.{name};
 create view public.{name} with (security_invoker = true) as select id from public.dev_markers;
@@ -61,28 +61,28 @@ class World:
                 column = f"    {who}_{self.count}: Mapped[str | None]\n"
                 service.write(APP, service.read(APP).rstrip("\n") + f"\n{column}")
                 service.invoke("db.gen", "-m", f"{who} {self.count}")
-                follow(service, "db.deploy")
+                follow_hints(service, "db.deploy", consents=UNDO)
             case "view":
                 name = f"v_{who}_{self.count}"
                 add_sql(service, f"4{self.count}_{name}.sql", VIEW.format(name=name), after=True)
-                follow(service, "db.deploy")
+                follow_hints(service, "db.deploy", consents=UNDO)
             case "policy":
                 path = f"{SQL}/30_{who}.sql"
                 text = POLICY.format(who=who, n=self.count)
                 if not (service.folder / path).exists():
                     add_sql(service, f"30_{who}.sql", text, after=True)
                 service.write(path, text)
-                follow(service, "db.deploy")
+                follow_hints(service, "db.deploy", consents=UNDO)
             case "retire":
                 for view in sorted((service.folder / SQL).glob(f"4*_v_{who}_*.sql"))[:1]:
                     service.write(ORDER, service.read(ORDER).replace(f"{view.name}\n", ""))
                     view.unlink()
-                    follow(service, "db.deploy")
+                    follow_hints(service, "db.deploy", consents=UNDO)
             case "merge":
                 self.merge(who)
                 return
             case _:
-                follow(self.main, "db.deploy")
+                follow_hints(self.main, "db.deploy", consents=UNDO)
                 return
         service.invoke("db.sync")
         service.commit()
@@ -109,7 +109,7 @@ class World:
         service.write(ORDER, "\n".join(kept) + "\n")  # a union brings lines back
         if heads(service) > 1:
             service.invoke("db.gen", "--merge", "-m", f"merge for {who}")
-        follow(service, "db.deploy")
+        follow_hints(service, "db.deploy", consents=UNDO)
         service.invoke("db.sync")
         service.commit()
         service.git("push", "--quiet", "origin", f"{who}:refs/heads/incoming")
@@ -122,28 +122,6 @@ def heads(service: Service) -> int:
     ids = {name for text in texts for name in re.findall(r'^revision: str = "(\w+)"', text, re.M)}
     downs = " ".join(line for text in texts for line in re.findall(r"^down_revision.*", text, re.M))
     return sum(name not in downs for name in ids)
-
-
-def follow(service: Service, *words: str) -> None:
-    """Runs the command, and the hints of its refusals until it succeeds."""
-    todo, ran = list(words), []
-    for _ in range(8):
-        ran.append(shlex.join(todo))
-        done = service.invoke(*todo, code=None)
-        if done.code == 0 and todo[0] == words[0]:
-            return
-        if done.code == 0:
-            todo = list(words)
-            continue
-        first = re.findall(r"First:  (.*)", done.err)[-1]
-        if consents := re.findall(r"--allow \S+", first):
-            assert all(" undo:" in consent for consent in consents), done.err
-            todo += [word for consent in consents for word in consent.split()]
-        else:
-            command = re.search(r"invoke (db\.[^;`(]*)", first)
-            assert command, f"{ran}: {done.err}"
-            todo = shlex.split(command[1])
-    raise AssertionError("\n".join([*ran, done.text]))
 
 
 histories = st.lists(
@@ -192,12 +170,12 @@ def test_whatever_two_developers_do_all_databases_can_be_brought_level(
     main.invoke("db.bootstrap", "--target", "fresh")
     lock = main.git("diff", "--", *MIRROR)
     assert not lock, f"{history}: {lock}"
-    follow(main, "db.deploy")
+    follow_hints(main, "db.deploy", consents=UNDO)
     for service in (main, *world.people.values()):
         if service is not main:
             service.git("fetch", "--quiet", "origin")
             service.git("reset", "--quiet", "--hard", "origin/main")
-        follow(service, "db.deploy")
+        follow_hints(service, "db.deploy", consents=UNDO)
         said = main.invoke(
             "db.diff",
             "--source",
