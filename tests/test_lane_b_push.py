@@ -117,7 +117,7 @@ def test_a_push_that_comes_out_otherwise_than_on_the_shadow_is_undone(waiting: S
 
     result = waiting.invoke("db.push", code=1)
 
-    assert "otherwise than the shadow; nothing applied" in result.err
+    assert "The database's end differs from the shadow's; nothing applied" in result.err
     assert "public.dev_markers.stamp" in result.err
     assert "dev_markers" not in tables(waiting)
     assert pushes(waiting) == []

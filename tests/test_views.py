@@ -173,7 +173,7 @@ def test_the_mirror_of_a_fifteen_has_the_words_of_newer_ones(on_fifteen: Service
     on_fifteen.sql("create or replace view people as select id, email, company from contacts")
     changed = on_fifteen.invoke("db.sync").out
     assert "~ view public.people" in changed and "+ column company   text" in changed
-    assert "The SQL files make this otherwise" in changed
+    assert "This differs from what the SQL files make" in changed
     assert "what is gone" not in changed
 
 

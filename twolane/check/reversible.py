@@ -138,7 +138,7 @@ def _back_and_forth(
     if left and before == after:
         return None, True  # what it drops, if it is there, is not there
     if left:
-        message = "Up and down again, it leaves the schema otherwise than before:"
+        message = "Up and down again, it leaves a schema that differs from the one before:"
         return _finding(revision, message, differences.flat(left)), True
     try:
         runner.upgrade(connection, config, revision.id)

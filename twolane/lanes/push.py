@@ -94,8 +94,8 @@ class _Attempt:
         if wrong := unexpected(self.state, self.plan, after):
             lines = "\n".join(f"    {line}" for line in shortened(differences.flat(wrong)))
             raise Failure(
-                f"The database would end up otherwise than the shadow; nothing applied:\n{lines}",
-                "Run invoke db.status; with a fresh mirror, it is this server that acts otherwise.",
+                f"The database's end differs from the shadow's; nothing applied:\n{lines}",
+                "Run invoke db.status; with a fresh mirror, it is the server that differs.",
             )
         spent = round(1000 * (time.monotonic() - self.begun))
         self.lacking.write(connection, self.done)

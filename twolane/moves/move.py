@@ -172,7 +172,7 @@ def prove(draft: Draft, repo: Repo, working: Callable[[str], Any], is_ours: bool
         lines = "\n".join(f"    {line}" for line in shortened(differences.flat(changes)))
         raise Unlike(
             f"app.py would not say what the database has; nothing was written:\n{lines}",
-            "make the SQL file, or app.py, say this otherwise; then run the same command again",
+            "let the SQL file, or app.py, say what the database has; then run the same command",
             changes,
         )
 

@@ -103,10 +103,8 @@ def _show(state: State, found: Captured, written: bool, dry_run: bool) -> None:
         done(f"{verb} {names}, which makes {differences.count(found.made)}:")
         screens.show_objects(found.made)
     if any(change.before for change in found.made):
-        warn(
-            "What the files make and this database has otherwise is taken as changed by hand. If it"
-        )
-        say("  is a file that was edited to no effect, delete the capture and its line instead.")
+        warn("Where this database differs from what the files make, it was changed by hand. If a")
+        say("  file was edited to no effect instead, delete the capture and its line.")
         mirror_screen.say_way_back(found.made)
     for lost in found.loses:
         warn(f"Another database that runs it gives up {lost}.")

@@ -27,11 +27,11 @@ def show(told: Mapping[str, Any]) -> None:
     if extra := [change for change in uncaptured if change.sign == "+"]:
         warn("No SQL file makes this; invoke db.capture writes one that does, or undo it:")
         show_changes(extra)
-    if otherwise := [change for change in uncaptured if change.sign != "+"]:
-        warn("The SQL files make this otherwise; invoke db.capture writes what was changed by")
-        say("  hand; what a file should change needs statements that work on what exists:")
-        show_changes(otherwise)
-        say_way_back(otherwise)
+    if changed := [change for change in uncaptured if change.sign != "+"]:
+        warn("This differs from what the SQL files make; invoke db.capture writes what was changed")
+        say("  by hand; what a file should change needs statements that work on what exists:")
+        show_changes(changed)
+        say_way_back(changed)
     if app_drift:
         warn("The app's tables are not what their revisions make (G10), and left out:")
         show_changes(app_drift)
