@@ -93,6 +93,14 @@ def test_a_table_and_a_view_over_it_reach_a_second_database_by_deploy(two: Two) 
     two.expect_level()
 
 
+def test_status_does_not_call_a_mirror_fresh_that_lacks_what_files_made(two: Two) -> None:
+    add_sql(two.service, "30_t.sql", TOTALS, after=True)
+    two.invoke("db.deploy", *ON)
+    said = two.invoke("db.status", *ON).out
+    assert "Mirror   behind: SQL files made what it does not show yet" in said
+    assert "Next     invoke db.sync --target staging" in said
+
+
 def test_lanes_one_after_another_lead_there_as_well(two: Two) -> None:
     add_quotes(two)
     two.finish_here("add note")
@@ -231,6 +239,8 @@ def test_drift_is_what_was_changed_by_hand_and_pending_work_is_not(two: Two) -> 
     assert "fax" in models and "fax" in lock and "marker_totals" in lock
     two.invoke("db.sync")
     assert "fax" in mirror(two.service)[1], "another database says nothing of it"
+    said = two.invoke("db.status").out
+    assert "no SQL file makes column public.contacts.fax, which another database got" in said
     two.invoke("db.deploy", *ON)
     two.invoke("db.capture", *ON, "--name", "40_fax")
     two.invoke("db.apply")

@@ -28,7 +28,8 @@ class Report:
     """The state of one target. Files and revisions by name; changes as facts.
 
     branch: the git branch that the embedded database is for, if each has its own. ungenerated:
-    whether `app.py` has changes that no revision makes; None if a problem hides it.
+    whether `app.py` has changes that no revision makes; None if a problem hides it. mirror: what
+    there is to say of the mirror beside the drift, for people alone.
     """
 
     target: str
@@ -46,6 +47,7 @@ class Report:
     problem: str | None
     next: str
     branch: str | None
+    mirror: str = ""
 
 
 def read(state: State, server_version: int, blocked: Refusal | None, working: Working) -> Report:
@@ -78,7 +80,21 @@ def read(state: State, server_version: int, blocked: Refusal | None, working: Wo
         problem=problem,
         next=way_on if way_on and step == NOTHING else step,
         branch=branches.of_target(state.repo.config, state.target),
+        mirror=_mirror(state),
     )
+
+
+def _mirror(state: State) -> str:
+    """How the mirror stands to a database in which nothing was changed by hand since."""
+    if state.unsynced:
+        return "behind: SQL files made what it does not show yet; invoke db.sync"
+    if state.elsewhere:
+        first, *more = state.elsewhere
+        rest = f" and {len(more)} more" if more else ""
+        return f"fresh: but no SQL file makes {first}{rest}, which another database got by hand"
+    if state.pending_before or state.pending_after or state.waiting:
+        return "fresh: the database was not changed by hand"
+    return "fresh: the lock is what the live database has"
 
 
 def of_another_branch(work: Work, blocked: Refusal) -> Report:
@@ -149,5 +165,5 @@ def as_json(report: Report) -> dict[str, Any]:
     return {
         name: differences.as_json(value) if name in changes else value
         for name, value in vars(report).items()
-        if name != "branch" or value
+        if name != "mirror" and (name != "branch" or value)
     }

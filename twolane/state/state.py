@@ -139,6 +139,14 @@ class State:
         return dict(sorted(facts.items()))
 
     @cached_property
+    def elsewhere(self) -> list[str]:
+        """The facts that the mirror has of another database, where they were made by hand."""
+        if self.replayed is None or self.ledger.is_empty:
+            return []
+        known = self.live.keys() | self.replayed.keys()
+        return sorted(self.intended.keys() - known)
+
+    @cached_property
     def _sides(self) -> intent.Sides:
         sql = self._sql_part
         return intent.Sides(

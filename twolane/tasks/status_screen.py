@@ -10,8 +10,6 @@ from twolane.lanes.status import ADOPT, CAPTURE, DEPLOY, Report
 from twolane.tasks.console import say, warn
 from twolane.tasks.screens import show_changes
 
-_LEVEL = "the lock is what the live database has"
-
 
 def show(report: Report) -> None:
     compared = "revisions" if report.ungenerated is None else "app.py, revisions"
@@ -24,9 +22,7 @@ def show(report: Report) -> None:
         "every SQL file is applied",
     )
     if report.bootstrapped or not report.pending_files:
-        to_come = report.pending_files or report.late_files or report.waiting
-        fresh = "the database was not changed by hand" if to_come else _LEVEL
-        _facts("Mirror", report.drift, f"fresh: {fresh}", "stale")
+        _facts("Mirror", report.drift, report.mirror, "stale")
     else:
         say("Mirror   not compared: this database was never bootstrapped")
     if report.unmade:
