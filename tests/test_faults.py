@@ -77,16 +77,19 @@ def wait_until_alone(service: Service) -> None:
         time.sleep(0.005)
 
 
-@pytest.mark.parametrize("cut", CUTS, ids=lambda cut: cut.name)
-@pytest.mark.parametrize(
-    "command",
-    [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in PREPARATIONS],
-)
+# A bootstrap is a deploy, and is cut in all ways; a deploy into what is there, in two of them.
+PAIRS = [
+    pytest.param(command, cut, marks=pytest.mark.xdist_group(command), id=f"{command}-{cut.name}")
+    for command in PREPARATIONS
+    for cut in CUTS
+    if command != "deploy" or cut.name in ("kill", "disconnect")
+]
+
+
+@pytest.mark.parametrize(("command", "cut"), PAIRS)
 def test_what_is_cut_short_is_finished_by_the_same_command(
     ground: Ground, command: str, cut: Cut
 ) -> None:
-    if command == "deploy" and cut.name in ("interrupt", "restart"):
-        pytest.skip("a bootstrap is a deploy, and is cut in all ways")
     prepared = ground.prepare(command)
     chance = random.Random(f"{command} {cut.name}")
     cuts = tries = 0
