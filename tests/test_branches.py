@@ -10,8 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 from service import DEV_MARKERS, Service
-from steps import GUARDRAILS, SQL, add_sql, mirror, tables
+from steps import GUARDRAILS, SQL, add_sql, mirror, tables, wait_until
 
+from twolane.postgres.transactions import ADVISORY_LOCK
 from twolane.repo import record
 
 NOTHING = "nothing to do"
@@ -262,3 +263,19 @@ def test_what_stands_on_a_column_is_made_again_as_its_type_goes_back(pushed: Ser
     assert pushed.sql(kind) == [("text",)]
     assert follow(pushed) == [f"db.push {consents}", "db.sync"]
     assert pushed.sql(kind) == [("character varying",)]
+
+
+def test_of_two_downgrades_at_once_one_finds_nothing_to_do(pushed: Service) -> None:
+    pushed.invoke(*BACK, "--dry-run")  # so that both find a finished shadow
+    waits = (
+        "select pid from pg_stat_activity where datname = current_database() "
+        "and query ~ 'pg_try_advisory_xact_lock|pg_locks l join pg_stat_activity' "
+        "and pid <> pg_backend_pid()"
+    )
+    with psycopg.connect(pushed.env["DATABASE_URL"]) as holder:
+        holder.execute("select pg_advisory_xact_lock(%s)", (ADVISORY_LOCK,))
+        both = [pushed.start(*BACK) for _ in range(2)]
+        wait_until(lambda: len(pushed.sql(waits)) == 2)
+    outputs = [process.communicate(timeout=120)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert "dev_markers" not in tables(pushed)

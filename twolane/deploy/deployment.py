@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 _HOLDS_DATA = ("table", "column")
-_NOT_COMPARED = ("owner",)
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def prepare(work: Work, state: State) -> Deployment:
         return [
             change
             for change in catalog.diff(facts, made)
-            if identities.kind(change.identity) not in _NOT_COMPARED and change.identity not in app
+            if identities.kind(change.identity) != "owner" and change.identity not in app
         ]
 
     def run(connection: Connection[Any]) -> Sequence[Statement]:

@@ -84,7 +84,7 @@ def prepare(work: Work, state: State, route: Route) -> Downgrade:
         recorded,
         done.last,
         done.ran,
-        [file.name for file in where.after if file.name in end.not_run],
+        list(dict.fromkeys(f.name for f in where.after if f.name in end.not_run)),
         plan,
         hazards.find(plan),
         state.as_left,

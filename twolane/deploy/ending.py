@@ -16,8 +16,6 @@ from twolane.shadow import shadow
 from twolane.shadow.stages import Replays
 from twolane.state.stand import Stand
 
-_NOT_COMPARED = ("owner",)
-
 
 @dataclass(frozen=True)
 class Ending:
@@ -40,7 +38,7 @@ class Ending:
         return [
             change
             for change in catalog.diff(facts, self.facts)
-            if identities.kind(change.identity) not in _NOT_COMPARED
+            if identities.kind(change.identity) != "owner"
             and (self.is_complete or change.identity in self.start or change.identity in self.app)
         ]
 

@@ -16,9 +16,6 @@ from twolane.state import completion
 from twolane.state.connected import Work
 from twolane.text import shortened
 
-_BY_SERVER = ("owner", "grant", "event trigger", "extension", "default privileges")
-"""Kinds that a server may keep from a role, or give by itself: not held against the shadow."""
-
 
 def run(work: Work, deployment: Deployment) -> None:
     """Runs what the database lacks. Cut short, the same command goes on where it stopped.
@@ -77,7 +74,7 @@ def _verify(work: Work, deployment: Deployment) -> None:
         Change(identity, deployment.course.end.get(identity), ended.get(identity))
         for identity in sorted(changed)
         if ended.get(identity) != deployment.course.end.get(identity)
-        and identities.kind(identity) not in _BY_SERVER
+        and identities.kind(identity) not in identities.BY_SERVER
     ]
     if wrong:
         lines = "\n".join(f"    {line}" for line in shortened(differences.flat(wrong)))

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 Hook = Callable[["Connection[Any]"], None]
 
-_BY_SERVER = ("owner", "grant", "event trigger", "extension", "default privileges")
-"""Kinds that a server may keep from a role, or give by itself: not held against the shadow."""
-
 
 def run(
     connection: Connection[Any],
@@ -189,6 +186,10 @@ def unexpected(plan: Plan, before: Snapshot, after: Snapshot) -> list[Change]:
     for identity in sorted(before.keys() | after.keys() | expected.keys()):
         want = expected.get(identity) if identity in expected else before.get(identity)
         is_own = identity in expected or identities.relation(identity) not in moved
-        if after.get(identity) != want and is_own and identities.kind(identity) not in _BY_SERVER:
+        if (
+            after.get(identity) != want
+            and is_own
+            and identities.kind(identity) not in identities.BY_SERVER
+        ):
             found.append(Change(identity, want, after.get(identity)))
     return found

@@ -25,6 +25,9 @@ KINDS = (
 )
 """Every kind that an identity can begin with."""
 
+BY_SERVER = ("owner", "grant", "event trigger", "extension", "default privileges")
+"""Kinds that a server may keep from a role, or give by itself: not held against the shadow."""
+
 _LONGEST_FIRST: dict[str, list[str]] = {}
 for _kind in sorted(KINDS, key=len, reverse=True):
     _LONGEST_FIRST.setdefault(_kind.partition(" ")[0], []).append(_kind)

@@ -80,7 +80,7 @@ def generate(
         found = _compare(draft, title, working, renamed, there=there)
         if found is None or found.path is None:
             return None
-        made = _settled(draft, title, working, renamed, found)
+        made = _settled(draft, title, working, renamed, found, there)
         return _placed(repo, made)
 
 
@@ -141,14 +141,19 @@ def _placed(repo: Repo, made: Generated) -> Generated:
 
 
 def _settled(
-    draft: Repo, title: str, working: Working, renamed: Sequence[str], found: generation.Found
+    draft: Repo,
+    title: str,
+    working: Working,
+    renamed: Sequence[str],
+    found: generation.Found,
+    there: frozenset[str],
 ) -> Generated:
     """The revision after a trial; what it leaves undone, up or down, is added once as SQL."""
     assert found.path is not None
     made, more = _trial(draft.config, found, working)
     if any(more):
         found.path.unlink()
-        again = _compare(draft, title, working, renamed, more)
+        again = _compare(draft, title, working, renamed, more, there)
         if again is not None and again.path is not None:
             made, _ = _trial(draft.config, again, working)
     likely = renames.likely(found.comparison)

@@ -124,6 +124,8 @@ def remember(connection: Connection[Any], state: State, tell: Tell) -> None:
     try:
         with transactions.transaction(connection):
             transactions.exclusive(connection, tell.note)
+            if ledger.read(connection) != state.ledger:
+                return  # another command has written the record since
             ledger.prepare(connection)
             lacking.write(connection, state.ledger)
             for kind, found in facts.items():

@@ -87,6 +87,7 @@ def downgrade(
     Raises:
         Failure: a migration fails, as in `upgrade`; its cause is what the migration itself raised.
     """
+    ran: Sequence[str] = ()
     with session(connection) as (alchemy, statements), transactions.transaction(connection):
         prepare(connection)
         there = exposure.tables(connection)

@@ -134,7 +134,7 @@ def _move(
         ours = [table for table in tables if identities.plain(table) not in given]
         notes += _kept(tables, ours)
         move.prove(draft, after, working, is_ours=not (set(tables) - set(ours)))
-        made = move.texts(draft, repo, after, path.read_text(encoding="utf-8"))
+        made = move.texts(draft, repo, after, path.read_bytes().decode())
     notes += list(_importers(repo, app_file.tables(made[repo.config.schema / "app.py"]), tables))
     return Move(tables, title, made, notes)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from twolane import files
+from twolane.config import Config
 from twolane.repo.revisions import Revision
 
 # The kinds of hazard that G14 would ask about again.
@@ -31,7 +32,7 @@ def tables(path: Path) -> frozenset[str]:
     return frozenset(_table(kind, name) for kind, _, name in found if kind in KINDS)
 
 
-def keep(revisions: Sequence[Revision], consents: Sequence[str]) -> None:
+def keep(config: Config, revisions: Sequence[Revision], consents: Sequence[str]) -> None:
     """Notes consents of these kinds in the revisions that name their table; in all, if none does.
 
     consents: as `--allow` takes them.
@@ -41,8 +42,9 @@ def keep(revisions: Sequence[Revision], consents: Sequence[str]) -> None:
         if kind in KINDS:
             table = _table(kind, name).rpartition(".")[2]
             about = [r for r in revisions if _names(r.path, table)] or list(revisions)
-            for revision in about:
-                _note(revision.path, consent)
+            with files.alone(config):
+                for revision in about:
+                    _note(revision.path, consent)
 
 
 def _table(kind: str, name: str) -> str:

@@ -112,9 +112,11 @@ def _statements(
     """Revision → the SQL that brings it about and that takes it back, run on the shadow."""
     from twolane.migrations import runner
 
-    where = stand.read(state.repo, state.ledger, connection)
+    if not lost:
+        return {}
+    where = state.stand or stand.read(state.repo, state.ledger, connection)
     history, config = where.history, state.repo.config
-    if not lost or any(len(revision.down) > 1 for revision in history):
+    if not history or any(len(revision.down) > 1 for revision in history):
         return {}
     below = [(r.id, r.down[0] if r.down else None) for r in reversed(history)]
     replays = Replays(state.repo, working)

@@ -19,8 +19,6 @@ from twolane.state.stand import Stand
 if TYPE_CHECKING:
     from psycopg import Connection
 
-_NOT_COMPARED = ("owner",)
-
 
 @dataclass(frozen=True)
 class Sides:
@@ -43,7 +41,7 @@ class Sides:
             if self.live.get(identity) != self.standing.get(identity)
             and self.live.get(identity) == self.base.get(identity)
             and self.live.get(identity) != self.made.get(identity)
-            and identities.kind(identity) not in _NOT_COMPARED
+            and identities.kind(identity) != "owner"
         )
 
 

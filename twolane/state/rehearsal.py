@@ -97,7 +97,7 @@ def rehearse(
     owned = frozenset(replays.app(stand.history, stand.before, stand.foreign))
     if not (steps.revisions or steps.early or steps.late or finish.is_due(start.facts)):
         return Course(start.facts, Plan((), start.facts, start.facts, owned), start.facts)
-    if not (stand.files or steps.revisions):
+    if not (stand.files or stand.history or stand.foreign or steps.revisions):
         made = replays.whole().facts
         return Course(
             start.facts, Plan((), replays.base().facts, replays.base().facts, owned), made

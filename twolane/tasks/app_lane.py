@@ -189,8 +189,8 @@ def push(
             console.print_json({**told, "applied": applied})
         elif todo.revisions and not dry_run:
             carry_out(work, state, todo)
-        if not dry_run:
-            consents.keep(todo.revisions, [h.key for h in found if h.needs_consent])
+        if not (dry_run or work.config.in_ci):
+            consents.keep(work.config, todo.revisions, [h.key for h in found if h.needs_consent])
         if json or dry_run or not todo.revisions:
             return
     if late := [file.name for file in state.pending_after if file not in todo.again]:

@@ -106,9 +106,9 @@ def _prepare(work: Work, confirm: str | None, plan: str | None, later: bool) -> 
     from twolane.guards import guards
 
     refuse(
-        guards.own_service(work.contact, confirm),
-        guards.first_contact(work.contact, confirm),
-        None if later else guards.target(work.config, work.contact, confirm, plan),
+        guards.own_service(work.contact, confirm) or guards.first_contact(work.contact, confirm)
+        if later
+        else guards.target(work.config, work.contact, confirm, plan),
         guards.order(work.repo),
         guards.history(work.repo, work.ledger),
         guards.older_checkout(work.repo, work.ledger),
@@ -151,7 +151,9 @@ def _carry_out(work: Work, found: Deployment) -> None:
     run.run(work, found)
     done(f"Target {work.target.name} is what the repo says.")
     if not work.config.in_ci:
-        consents.keep(found.plan.revisions, [h.key for h in found.hazards if h.needs_consent])
+        consents.keep(
+            work.config, found.plan.revisions, [h.key for h in found.hazards if h.needs_consent]
+        )
 
 
 def _sow(work: Work) -> None:
