@@ -12,6 +12,8 @@ from sample_rows import ALICE, TENANT_TABLES, add_users, fill
 from service import Service, render
 from steps import SQL, add_sql, tables, wait_until
 
+from twolane.postgres import transactions
+
 RAN = "select file, digest, applied_by = session_user, duration_ms >= 0 from twolane.sql_runs"
 
 
@@ -194,3 +196,16 @@ def test_an_interrupted_apply_leaves_nothing_half_done(service: Service) -> None
     assert "Traceback" not in output
     assert "slow" not in tables(service)
     assert service.sql(f"{RAN} where file = '10_slow.sql'") == []
+
+
+def test_after_the_sql_of_a_user_its_transaction_still_has_time_limits(
+    new_database: NewDatabase, platform: str
+) -> None:
+    with (
+        psycopg.connect(new_database(platform), autocommit=True) as connection,
+        transactions.transaction(connection),
+    ):
+        connection.execute("set lock_timeout = 0; set statement_timeout = 0")
+        connection.execute(transactions.RESET)
+        for name, limit in (("lock_timeout", "5s"), ("statement_timeout", "15min")):
+            assert connection.execute(f"show {name}").fetchone() == (limit,)

@@ -6,6 +6,8 @@ from conftest import NewDatabase, database_name
 from service import DEV_MARKERS, Service
 from steps import add_sql, has_rls, mirror, pushes, tables
 
+from twolane.repo import revisions
+
 NO_CHANGES = "✓ No schema changes.\n"
 
 
@@ -171,3 +173,27 @@ def test_a_database_that_lags_behind_catches_up(
 
 def test_a_push_with_nothing_left_to_commit_is_no_error(waiting: Service) -> None:
     waiting.invoke("db.push", "--commit")
+
+
+def test_the_word_grant_in_a_text_opens_nothing(service: Service) -> None:
+    service.sql("alter default privileges in schema public grant all on tables to anon")
+    service.invoke("db.sync")
+    service.invoke("db.gen", "--empty", "-m", "a view")
+    service.edit_revision(
+        'op.execute("create view ages as select 1 as age")\n'
+        "op.execute(\"comment on view ages is 'we grant access to them'\")"
+    )
+    service.invoke("db.push")
+    assert service.sql("select has_table_privilege('anon', 'ages', 'select')") == [(False,)]
+
+
+def test_a_downgrade_that_ends_its_transaction_is_refused(pushed: Service) -> None:
+    text = pushed.revisions()[-1].read_text()
+    head, back, rest = text.partition("def downgrade() -> None:\n")
+    pushed.revisions()[-1].write_text(f'{head}{back}    op.execute("commit")\n{rest}')
+    (revision,) = revisions.read(pushed.folder / "migrations")
+    pushed.sql("update twolane.pushes set digest = %s", revision.digest)
+    refused = pushed.invoke("db.downgrade", "--to", "base", "--allow=drop:dev_markers", code=1)
+    assert "ends the transaction" in refused.err
+    assert "dev_markers" in tables(pushed)
+    assert len(pushes(pushed)) == 1

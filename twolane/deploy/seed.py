@@ -1,4 +1,4 @@
-"""Rows for local work: `supabase/seed.sql`, where the Supabase CLI looks for them, too."""
+"""Rows for local work: `supabase/seed.sql`."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ select case
     when c.relkind = 'v' then 'view' when c.relkind = 'm' then 'materialized view'
     when p.oid is not null then 'policy' when t.oid is not null then 'trigger'
     when f.prokind = 'p' then 'procedure' else 'function' end,
-    coalesce(p.polname, t.tgname)::text,
+    pg_catalog.quote_ident(coalesce(p.polname, t.tgname)),
     case when f.oid is not null
         then (select identity from pg_catalog.pg_identify_object(l.classid, l.objid, 0))
         else pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(r.relname) end
@@ -96,9 +96,9 @@ def drop(
     found = connection.execute(_DEPENDENTS, (oids,)).fetchall()
     waiting = list(
         dict.fromkeys(
-            _statement(connection, kind, name, place)
+            _statement(kind, name, place)
             for kind, name, place in found
-            if _identity(connection, kind, name, place) in made_by_files
+            if _identity(kind, name, place) in made_by_files
         )
     )
     ran: list[str] = []
@@ -122,17 +122,9 @@ def _runs(connection: Connection[Any], statement: str) -> bool:
     return True
 
 
-def _identity(connection: Connection[Any], kind: str, name: str | None, place: str) -> str:
-    return f"{kind} {place}.{_quoted(connection, name)}" if name else f"{kind} {place}"
+def _identity(kind: str, name: str | None, place: str) -> str:
+    return f"{kind} {place}.{name}" if name else f"{kind} {place}"
 
 
-def _statement(connection: Connection[Any], kind: str, name: str | None, place: str) -> str:
-    if name:
-        return f"drop {kind} if exists {_quoted(connection, name)} on {place}"
-    return f"drop {kind} if exists {place}"
-
-
-def _quoted(connection: Connection[Any], name: str) -> str:
-    row = connection.execute("select pg_catalog.quote_ident(%s)", (name,)).fetchone()
-    assert row is not None
-    return str(row[0])
+def _statement(kind: str, name: str | None, place: str) -> str:
+    return f"drop {kind} if exists {name} on {place}" if name else f"drop {kind} if exists {place}"

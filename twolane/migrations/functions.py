@@ -32,16 +32,17 @@ order by 4
 
 def faults(connection: Connection[Any]) -> Mapping[str, str]:
     """Function, as its fact's identity → why its body does not fit; changes nothing."""
-    row = connection.execute(
-        "select pg_catalog.to_regproc('plpgsql_check_function') is not null"
+    check = connection.execute(
+        "select pg_catalog.quote_ident(n.nspname) from pg_catalog.pg_extension e "
+        "join pg_catalog.pg_namespace n on n.oid = e.extnamespace "
+        "where e.extname = 'plpgsql_check'"
     ).fetchone()
-    has_check = bool(row and row[0])
     found = {}
     for oid, language, definition, name, is_trigger in connection.execute(_FUNCTIONS).fetchall():
         if language == "sql":
             fault = _redefined(connection, definition)
-        elif has_check and not is_trigger:
-            fault = _checked(connection, oid)
+        elif check and not is_trigger:
+            fault = _checked(connection, oid, check[0])
         else:
             continue
         if fault:
@@ -92,13 +93,15 @@ def _redefined(connection: Connection[Any], definition: str) -> str | None:
     return None
 
 
-def _checked(connection: Connection[Any], oid: int) -> str | None:
+def _checked(connection: Connection[Any], oid: int, schema: str) -> str | None:
     import psycopg
 
     try:
         with connection.transaction(force_rollback=True):
             rows = connection.execute(
-                "select plpgsql_check_function(%s::pg_catalog.oid::pg_catalog.regprocedure)", (oid,)
+                f"select {schema}.plpgsql_check_function("
+                "%s::pg_catalog.oid::pg_catalog.regprocedure)".encode(),
+                (oid,),
             ).fetchall()
     except psycopg.Error as error:
         return error.diag.message_primary or str(error)

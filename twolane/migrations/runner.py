@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -60,15 +61,11 @@ def upgrade(
             lambda command, settings: command.upgrade(settings, revision),
             on_step=step,
         )
-        if _transaction_id(connection) != begun:
-            raise TransactionEnded(
-                "A migration ends the transaction that it runs in (commit, rollback).",
-                "Take that out of the migration: a push is one transaction, all or nothing.",
-            )
+        _expect_same(connection, begun)
         connection.execute(transactions.RESET)
         for table in exposure.close_tables(connection, there):
             closed(table)
-        grants = any("grant " in statement.lower() for statement in statements)  # G07 looks at it
+        grants = any(_GRANT.match(statement) for statement in statements)  # G07 looks at it
         list(exposure.take_back(connection, opened, lambda name: grants))
         finish(connection)
     return ran
@@ -90,9 +87,11 @@ def downgrade(
     ran: Sequence[str] = ()
     with session(connection) as (alchemy, statements), transactions.transaction(connection):
         prepare(connection)
+        begun = _transaction_id(connection)
         there = exposure.tables(connection)
         statements.clear()
         run(config, alchemy, lambda command, settings: command.downgrade(settings, revision))
+        _expect_same(connection, begun)
         connection.execute(transactions.RESET)
         list(exposure.close_tables(connection, there))
         ran = tuple(statements)
@@ -100,8 +99,20 @@ def downgrade(
     return ran
 
 
+def _expect_same(connection: Connection[Any], begun: object) -> None:
+    """Raises `TransactionEnded` if this is another transaction than the one that has begun."""
+    if _transaction_id(connection) != begun:
+        raise TransactionEnded(
+            "A migration ends the transaction that it runs in (commit, rollback).",
+            "Take that out of the migration: a push is one transaction, all or nothing.",
+        )
+
+
 def _transaction_id(connection: Connection[Any]) -> object:
     return connection.execute("select pg_current_xact_id()").fetchone()
+
+
+_GRANT = re.compile(r"\s*grant\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def gone(config: Config, databases: Iterable[str]) -> list[str]:
     Raises:
         Failure: git can't tell which branches there are.
     """
-    kept = {named(branch) for branch in git.branches(config.root)}
+    kept = {named(b) for b in (*git.branches(config.root), current(config)) if b}
     return sorted(n for n in databases if _OF_A_BRANCH.fullmatch(n) and n not in kept)
 
 

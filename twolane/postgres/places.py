@@ -134,6 +134,6 @@ def _remember(memory: Path, key: str, place: list[str | None] | None) -> None:
     known = _remembered(memory) | {key: {"place": place, "at": time.time()}}
     draft = memory.with_name(f".{memory.name}.{time.monotonic_ns()}")
     with suppress(OSError):
-        memory.parent.mkdir(exist_ok=True)
+        memory.parent.mkdir(mode=0o700, exist_ok=True)
         draft.write_text(json.dumps(known), encoding="utf-8")
         draft.replace(memory)

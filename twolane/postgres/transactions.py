@@ -21,12 +21,15 @@ LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "15min"
 LOCK_ATTEMPTS = 3
 # Takes back what a user's SQL did to the session, so that a pooler's next client doesn't get it:
-# settings, temporary tables, listeners, prepared statements, locks. It may stand in a transaction,
-# as `discard all` may not (manual, DISCARD).
+# settings, temporary tables, listeners, prepared statements, locks. It stands in a transaction, as
+# `discard all` may not (manual, DISCARD), and sets that transaction's limits again: `reset all`
+# took those as well.
 RESET = (
-    b"reset role; reset session authorization; reset all; discard temp; unlisten *; "
-    b"deallocate all; select pg_catalog.pg_advisory_unlock_all()"
-)
+    "reset role; reset session authorization; reset all; discard temp; unlisten *; "
+    "deallocate all; select pg_catalog.pg_advisory_unlock_all(); "
+    f"set local lock_timeout = '{LOCK_TIMEOUT}'; "
+    f"set local statement_timeout = '{STATEMENT_TIMEOUT}'"
+).encode()
 # Any constant works, if every version of twolane uses the same.
 ADVISORY_LOCK = 0x7477_6F6C_616E_6531
 

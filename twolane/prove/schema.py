@@ -100,7 +100,6 @@ class Policy:
 
     name: str
     command: str
-    permissive: bool
     using: str | None
     check: str | None
 

@@ -131,7 +131,7 @@ select json_build_object(
             ),
             'policies', (
                 select json_agg(json_build_object(
-                    'name', p.polname, 'command', p.polcmd, 'permissive', p.polpermissive,
+                    'name', p.polname, 'command', p.polcmd,
                     'using', pg_get_expr(p.polqual, p.polrelid), 'check', pg_get_expr(p.polwithcheck, p.polrelid)
                 ) order by p.polname)
                 from pg_catalog.pg_policy p where p.polrelid = c.oid
