@@ -83,6 +83,11 @@ def _unquoted(text: str) -> str:
     return re.sub('"[^"]*"', lambda quoted: "_" * len(quoted[0]), text)
 
 
+def own_name(identity: str) -> str:
+    """The last part of a column's, constraint's or index's name, still quoted."""
+    return split_name(identity.partition(" ")[2])[-1]
+
+
 def unquote(part: str) -> str:
     """An identifier as the catalog stores it, its quotes and doubled quotes taken off."""
     return part[1:-1].replace('""', '"') if part.startswith('"') else part

@@ -9,17 +9,25 @@ that the change would leave in other words.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from twolane.ddl.columns import clause, identity_clause
-from twolane.ddl.sequences import sequence_options
+from twolane.ddl.columns import clause
 from twolane.ddl.statement import Parts
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Snapshot
+from twolane.facts.identities import own_name
 from twolane.migrations import enums
+from twolane.migrations.wording import (
+    commented,
+    identity_steps,
+    index,
+    reparsable,
+    reparsable_parts,
+    sequence,
+)
 from twolane.sql import literal
 
 Casts = Callable[[str, str], str]
@@ -56,12 +64,13 @@ class Alterations:
         gone = [i for i in self.old if i not in self.new or i in self._remade]
         gone = [i for i in gone if self._table(i) not in self.dropped or self._is_tie(i)]
         for identity in sorted(gone, key=_unhooked):
-            table, own = self._table(identity), _own(identity)
+            table, own = self._table(identity), own_name(identity)
             match identities.kind(identity):
                 case "constraint":
                     yield f"alter table {table} drop constraint {self._if_there(identity)}{own}"
                 case "index":
-                    yield f"drop index {self._if_there(identity)}{_schema(table)}.{own}"
+                    schema = identities.split_name(table)[0]
+                    yield f"drop index {self._if_there(identity)}{schema}.{own}"
                 case "column" if "generated" in self._before(identity):
                     yield f"alter table {table} drop column {self._if_there(identity)}{own}"
 
@@ -75,7 +84,7 @@ class Alterations:
     def types(self) -> Iterator[str]:
         """Sequences and enums are made or changed; an enum may make room for one of its name."""
         for identity in self._kind(self.new, "sequence"):
-            yield from _sequence(identity, self.old.get(identity), self._after(identity))
+            yield from sequence(identity, self.old.get(identity), self._after(identity))
         for name in enums.names(self.new):
             labels = enums.labels(self.new, name)
             if f"enum {name}" not in self.old:
@@ -93,7 +102,7 @@ class Alterations:
                 if "generated" not in self._before(identity):
                     table = self._table(identity)
                     there = self._if_there(identity)
-                    yield f"alter table {table} drop column {there}{_own(identity)}"
+                    yield f"alter table {table} drop column {there}{own_name(identity)}"
             elif identity in self.new and identity not in self._remade:
                 yield from self._altered(identity)
         for identity in self._kind(self.new, "column"):
@@ -118,7 +127,7 @@ class Alterations:
         yield from self._constraints(lambda i, foreign: foreign)
         for identity in self._kind(self.new, "index"):
             if self._comes(identity):
-                yield _index(self._after(identity))
+                yield index(self._after(identity))
         yield from self._comments()
 
     def end(self) -> Iterator[str]:
@@ -176,7 +185,7 @@ class Alterations:
             there = parts["references"]
             ends = [(table, c) for c in parts["columns"]]
             ends += [(there, c) for c in parts["referenced_columns"]]
-            retyped = {(self._table(i), identities.unquote(_own(i))) for i in self._retyped}
+            retyped = {(self._table(i), identities.unquote(own_name(i))) for i in self._retyped}
             return bool(retyped & set(ends))
         swapped = {i for i in self._retyped if _element(self._before(i)["type"]) in self._swapped}
         computed = {
@@ -198,7 +207,7 @@ class Alterations:
     def _mentions(self, identity: str, text: str, columns: Iterable[str]) -> bool:
         """Whether the text names one of the columns, if that is on the same table."""
         table = self._table(identity)
-        names = [_own(i) for i in columns if self._table(i) == table]
+        names = [own_name(i) for i in columns if self._table(i) == table]
         return any(re.search(rf"(?<![\w\"]){re.escape(n)}(?![\w\"])", text) for n in names)
 
     def _pointing_to_remade_keys(self, kept: Collection[str]) -> Iterator[str]:
@@ -224,7 +233,7 @@ class Alterations:
 
     def _add_column(self, identity: str) -> str:
         table = self._table(identity)
-        words = clause(table, _own(identity), _reparsable_parts(self._after(identity)))
+        words = clause(table, own_name(identity), reparsable_parts(self._after(identity)))
         return f"alter table {table} add column {words}"
 
     def _is_new(self, identity: str) -> bool:
@@ -237,9 +246,9 @@ class Alterations:
                 continue
             if self._comes(identity):
                 words = reparsable(parts["definition"])
-                yield f"alter table {table} add constraint {_own(identity)} {words}"
+                yield f"alter table {table} add constraint {own_name(identity)} {words}"
             elif identity in self.old and _is_validated(self._before(identity), parts):
-                yield f"alter table {table} validate constraint {_own(identity)}"
+                yield f"alter table {table} validate constraint {own_name(identity)}"
 
     def _comments(self) -> Iterator[str]:
         for identity in sorted(
@@ -252,14 +261,14 @@ class Alterations:
             if self._table(identity) in {*self.made, *self.dropped}:
                 continue
             if identity in self.new:
-                yield f"comment on {_commented(about)} is {literal(self._after(identity)['text'])}"
+                yield f"comment on {commented(about)} is {literal(self._after(identity)['text'])}"
             elif not is_lost and (about in self.new or identities.kind(about) == "table"):
-                yield f"comment on {_commented(about)} is null"
+                yield f"comment on {commented(about)} is null"
 
     def _altered(self, identity: str) -> Iterator[str]:
         """A column that stays: one statement, so that the table is rewritten once at most."""
         old, new = self._before(identity), self._after(identity)
-        alter = f"alter column {_own(identity)}"
+        alter = f"alter column {own_name(identity)}"
         is_retyped = identity in self._retyped
         steps: list[str] = []
         if "generated" in old and "generated" not in new:
@@ -277,11 +286,11 @@ class Alterations:
         table = self._table(identity)
         if steps:
             yield f"alter table {table} {', '.join(steps)}"
-        for step in _identity(table, _own(identity), old, new):
+        for step in identity_steps(table, own_name(identity), old, new):
             yield f"alter table {table} {alter} {step}"
 
     def _retype(self, identity: str, old: Parts, new: Parts) -> str:
-        words, column = f"type {new['type']}", _own(identity)
+        words, column = f"type {new['type']}", own_name(identity)
         if new.get("collation") or old.get("collation"):
             words += f" collate {new.get('collation') or _DEFAULT_COLLATION}"
         if _element(old["type"]) in self._swapped:
@@ -310,30 +319,6 @@ class Alterations:
         return [i for i in facts if identities.kind(i) == kind]
 
 
-def create_table(table: str, columns: Iterable[str], facts: Snapshot) -> str:
-    """`create table` from facts, for types that SQLAlchemy can't write; without foreign keys."""
-    own = catalog.definition(facts[f"table {table}"])
-    end = f" partition by {own['partition_by']}" if "partition_by" in own else ""
-    if "bound" in own:
-        return f"create table {table} partition of {own['inherits'][0]} {own['bound']}{end}"
-    lines = []
-    for column in columns:
-        parts = catalog.definition(facts[f"column {table}.{column}"])
-        lines.append(clause(table, column, _reparsable_parts(parts)))
-    for identity, text in facts.items():
-        if identities.kind(identity) == "constraint" and identities.relation(identity) == table:
-            parts = catalog.definition(text)
-            if parts["type"] != "foreign key":
-                lines.append(f"constraint {_own(identity)} {reparsable(parts['definition'])}")
-    return f"create table {table} ({', '.join(lines)}){end}"
-
-
-def _index(parts: Parts) -> str:
-    """An index; of a partitioned table, with those of the partitions."""
-    words = reparsable(parts["definition"])
-    return words if parts.get("invalid") else words.replace(" ON ONLY ", " ON ", 1)
-
-
 def _unhooked(identity: str) -> tuple[bool, int, str]:
     """Foreign keys hang on other constraints, indexes on generated columns."""
     kinds = ("constraint", "index", "column")
@@ -343,27 +328,6 @@ def _unhooked(identity: str) -> tuple[bool, int, str]:
         kinds.index(kind) if kind in kinds else len(kinds),
         identity,
     )
-
-
-def _sequence(identity: str, before: str | None, new: Parts) -> Iterator[str]:
-    old = catalog.definition(before) if before else {}
-    steps = [f"as {new['type']}"] if old.get("type") != new["type"] else []
-    steps += sequence_options(new, old)
-    if not before or steps:
-        yield " ".join(["alter" if before else "create", identity, *steps])
-
-
-def _identity(table: str, column: str, old: Parts, new: Parts) -> Iterator[str]:
-    if "identity" not in new:
-        return
-    if "identity" not in old:
-        yield f"add {identity_clause(new, table, column)}"
-        return
-    if old["identity"] != new["identity"]:
-        yield f"set generated {new['identity']}"
-    before, after = old["identity_options"], new["identity_options"]
-    if changed := sequence_options(after, before):
-        yield " ".join(f"set {option}" for option in changed)
 
 
 def _is_computed_anew(old: Parts, new: Parts) -> bool:
@@ -387,38 +351,3 @@ def _type(parts: Parts) -> tuple[str, str | None]:
 
 def _element(kind: str) -> str:
     return kind.removesuffix("[]")
-
-
-def _own(identity: str) -> str:
-    return identities.split_name(identity.partition(" ")[2])[-1]
-
-
-def _schema(table: str) -> str:
-    return identities.split_name(table)[0]
-
-
-def _commented(about: str) -> str:
-    kind = identities.kind(about)
-    name = about.removeprefix(f"{kind} ")
-    if kind == "constraint":
-        return f"constraint {_own(about)} on {identities.relation(about)}"
-    if kind == "index":
-        return f"index {_schema(name)}.{_own(about)}"
-    return f"{'type' if kind == 'enum' else kind} {name}"
-
-
-_VARCHARS = re.compile(r"(ARRAY\[(?:(?:'(?:[^']|'')*'::character varying)(?:, )?)+\])\)::text\[\]")
-
-
-def reparsable(printed: str) -> str:
-    """SQL that Postgres prints as it is given here.
-
-    `varchar in ('a', 'b')` prints as `(ARRAY['a'::character varying, …])::text[]`. Read again,
-    that casts each element, and prints otherwise; a cast of the array in between keeps it.
-    """
-    return _VARCHARS.sub(r"\1::character varying[])::text[]", printed)
-
-
-def _reparsable_parts(parts: Mapping[str, Any]) -> dict[str, Any]:
-    texts = ("default", "generated")
-    return {n: reparsable(v) if n in texts else v for n, v in parts.items()}

@@ -59,7 +59,9 @@ class Comparison:
     @cached_property
     def old(self) -> Snapshot:
         """What `app.py` could say of the state before."""
-        return self._comparable(self.before, lambda i: i in self.new or _is_enum(i))
+        return self._comparable(
+            self.before, lambda i: i in self.new or identities.kind(i) == "enum"
+        )
 
     @cached_property
     def new(self) -> Snapshot:
@@ -113,10 +115,6 @@ class Comparison:
             and identities.kind(i) in KINDS
             and (identities.relation(i) in self.tables if identities.relation(i) else counts(i))
         }
-
-
-def _is_enum(identity: str) -> bool:
-    return identities.kind(identity) == "enum"
 
 
 def _sayable(identity: str, text: str) -> str:

@@ -29,12 +29,13 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Snapshot
-from twolane.migrations.alterations import Alterations, Casts, create_table, reparsable
+from twolane.migrations.alterations import Alterations, Casts
 from twolane.migrations.comparable import Comparison
 from twolane.migrations.enums import with_new_labels
 from twolane.migrations.order import parent_of, sorted_tables
 from twolane.migrations.renames import Rename, quoted
 from twolane.migrations.types import is_writable, name_of
+from twolane.migrations.wording import create_table, reparsable
 from twolane.sql import bound
 
 

@@ -65,7 +65,9 @@ def needs_swap(name: str, before: Snapshot, after: Snapshot) -> bool:
     if not is_added(old, new):
         return True
     added = [label for label in new if label not in old]
-    changed = (text for i, text in after.items() if before.get(i) != text and not _is_enum(i))
+    changed = (
+        text for i, text in after.items() if before.get(i) != text and identities.kind(i) != "enum"
+    )
     words = (str(word) for text in changed for word in catalog.definition(text).values())
     return any(_uses(word, name, label) for word in words for label in added)
 
@@ -87,7 +89,7 @@ def with_new_labels(before: Snapshot, after: Snapshot) -> Snapshot:
         return before
     found = re.compile("|".join(map(re.escape, pairs)))
     return {
-        i: text if _is_enum(i) else found.sub(lambda words: pairs[words[0]], text)
+        i: text if identities.kind(i) == "enum" else found.sub(lambda words: pairs[words[0]], text)
         for i, text in before.items()
     }
 
@@ -100,7 +102,3 @@ def aside(name: str) -> str:
 def set_aside(name: str) -> str:
     schema, own = identities.split_name(name)
     return f"{schema}.{ident(f'{identities.unquote(own)}__old')}"
-
-
-def _is_enum(identity: str) -> bool:
-    return identities.kind(identity) == "enum"

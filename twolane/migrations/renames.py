@@ -13,6 +13,7 @@ from twolane.ddl.statement import Parts
 from twolane.errors import Failure
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Snapshot
+from twolane.facts.identities import own_name
 from twolane.migrations.comparable import Comparison, parts_of
 from twolane.sql import ident
 
@@ -167,13 +168,17 @@ def _pairs(old: Mapping[str, Parts], new: Mapping[str, Parts]) -> Iterator[tuple
 
 
 def _nameless(identity: str, parts: Parts) -> str:
-    own = _own(identity)
+    own = own_name(identity)
     text = catalog.as_text(parts)
     return text.replace(f" INDEX {own} ON ".replace('"', '\\"'), " INDEX ON ", 1)
 
 
 def _renamed(kind: str, old: str, new: str) -> tuple[str, str]:
-    table, before, after = str(identities.relation(old)), _own(old), _own(new)
+    table, before, after = (
+        str(identities.relation(old)),
+        own_name(old),
+        own_name(new),
+    )
     if kind == "constraint":
         head = f"alter table {table} rename constraint"
         return f"{head} {before} to {after}", f"{head} {after} to {before}"
@@ -239,7 +244,11 @@ def likely(comparison: Comparison) -> list[Likely]:
 def _alike(comparison: Comparison, old: str, new: str) -> bool:
     """Whether most columns of the one table are columns of the other."""
     before, after = (
-        {_own(i) for i in facts if identities.kind(i) == "column" and identities.relation(i) == t}
+        {
+            own_name(i)
+            for i in facts
+            if identities.kind(i) == "column" and identities.relation(i) == t
+        }
         for facts, t in ((comparison.before, old), (comparison.after, new))
     )
     return 2 * len(before & after) >= len(before | after)
@@ -249,10 +258,6 @@ def chosen(pairs: Sequence[Likely], taken: Collection[str]) -> list[Likely]:
     """The pairs of which neither half is in a rename that was asked for."""
     names = {half for text in taken for half in text.split(":")}
     return [pair for pair in pairs if not names & set(pair.halves)]
-
-
-def _own(identity: str) -> str:
-    return identities.split_name(identity.partition(" ")[2])[-1]
 
 
 def quoted(schema: str | None, name: str) -> str:

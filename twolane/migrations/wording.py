@@ -1,0 +1,89 @@
+"""The words of single statements on the app's tables, from parts of facts. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from twolane.ddl.columns import clause, identity_clause
+from twolane.ddl.sequences import sequence_options
+from twolane.ddl.statement import Parts
+from twolane.facts import catalog, identities
+from twolane.facts.catalog import Snapshot
+from twolane.facts.identities import own_name
+
+_VARCHARS = re.compile(r"(ARRAY\[(?:(?:'(?:[^']|'')*'::character varying)(?:, )?)+\])\)::text\[\]")
+
+
+def reparsable(printed: str) -> str:
+    """SQL that Postgres prints as it is given here.
+
+    `varchar in ('a', 'b')` prints as `(ARRAY['a'::character varying, …])::text[]`. Read again,
+    that casts each element, and prints otherwise; a cast of the array in between keeps it.
+    """
+    return _VARCHARS.sub(r"\1::character varying[])::text[]", printed)
+
+
+def reparsable_parts(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """A column's parts with its expressions as `reparsable` gives them."""
+    texts = ("default", "generated")
+    return {n: reparsable(v) if n in texts else v for n, v in parts.items()}
+
+
+def create_table(table: str, columns: Iterable[str], facts: Snapshot) -> str:
+    """`create table` from facts, for types that SQLAlchemy can't write; without foreign keys."""
+    own = catalog.definition(facts[f"table {table}"])
+    end = f" partition by {own['partition_by']}" if "partition_by" in own else ""
+    if "bound" in own:
+        return f"create table {table} partition of {own['inherits'][0]} {own['bound']}{end}"
+    lines = []
+    for column in columns:
+        parts = catalog.definition(facts[f"column {table}.{column}"])
+        lines.append(clause(table, column, reparsable_parts(parts)))
+    for identity, text in facts.items():
+        if identities.kind(identity) == "constraint" and identities.relation(identity) == table:
+            parts = catalog.definition(text)
+            if parts["type"] != "foreign key":
+                lines.append(f"constraint {own_name(identity)} {reparsable(parts['definition'])}")
+    return f"create table {table} ({', '.join(lines)}){end}"
+
+
+def index(parts: Parts) -> str:
+    """An index; of a partitioned table, with those of the partitions."""
+    words = reparsable(parts["definition"])
+    return words if parts.get("invalid") else words.replace(" ON ONLY ", " ON ", 1)
+
+
+def sequence(identity: str, before: str | None, new: Parts) -> Iterator[str]:
+    """The statement that makes a sequence, or what of it has changed; none for nothing."""
+    old = catalog.definition(before) if before else {}
+    steps = [f"as {new['type']}"] if old.get("type") != new["type"] else []
+    steps += sequence_options(new, old)
+    if not before or steps:
+        yield " ".join(["alter" if before else "create", identity, *steps])
+
+
+def identity_steps(table: str, column: str, old: Parts, new: Parts) -> Iterator[str]:
+    """The steps of `alter column` that bring an identity about."""
+    if "identity" not in new:
+        return
+    if "identity" not in old:
+        yield f"add {identity_clause(new, table, column)}"
+        return
+    if old["identity"] != new["identity"]:
+        yield f"set generated {new['identity']}"
+    before, after = old["identity_options"], new["identity_options"]
+    if changed := sequence_options(after, before):
+        yield " ".join(f"set {option}" for option in changed)
+
+
+def commented(about: str) -> str:
+    """What a comment is on, as `comment on` names it."""
+    kind = identities.kind(about)
+    name = about.removeprefix(f"{kind} ")
+    if kind == "constraint":
+        return f"constraint {own_name(about)} on {identities.relation(about)}"
+    if kind == "index":
+        return f"index {identities.split_name(name)[0]}.{own_name(about)}"
+    return f"{'type' if kind == 'enum' else kind} {name}"
