@@ -17,6 +17,9 @@ from twolane.facts.identities import own_name
 from twolane.migrations.comparable import Comparison, parts_of
 from twolane.sql import ident
 
+Names = Mapping[str, tuple[str, str]]
+"""A way to write a table or column → its table and column, as in facts."""
+
 
 @dataclass(frozen=True)
 class Rename:
@@ -59,33 +62,7 @@ def read(texts: Sequence[str], before: Snapshot, after: Snapshot) -> list[Rename
     columns: list[tuple[str, str, str, str]] = []
     known, wanted = _names(before), _names(after)
     for text in texts:
-        old_name, colon, new_name = text.partition(":")
-        if not colon or not old_name or not new_name:
-            raise Failure(
-                f"--rename {text} names no pair, as notes:jottings or notes.body:notes.text does.",
-                "invoke --help db.gen",
-            )
-        old = known.get(old_name) or _through(old_name, tables, known)
-        if old is None:
-            raise Failure(
-                f"--rename {text}: the revisions make no table or column {old_name}.",
-                "Name it as it was before, as in notes.body:notes.text.",
-            )
-        if "." not in new_name and old[1]:
-            new_name = f"{identities.plain(tables.get(old[0], old[0]))}.{new_name}"
-        new = wanted.get(new_name)
-        if new is None or bool(new[1]) != bool(old[1]):
-            kind = "column" if old[1] else "table"
-            raise Failure(
-                f"--rename {text}: app.py has no {kind} {new_name}.",
-                "Change the name in app.py first, then run the same command again.",
-            )
-        if old in wanted.values() or new in known.values():
-            which = old_name if old in wanted.values() else new_name
-            raise Failure(
-                f"--rename {text}: {which} is there before and after.",
-                "Name what app.py has no more, and what it has in its place.",
-            )
+        old, new = _pair(text, tables, known, wanted)
         if old[1]:
             columns.append((*old, *new))
         else:
@@ -102,7 +79,41 @@ def read(texts: Sequence[str], before: Snapshot, after: Snapshot) -> list[Rename
     return found
 
 
-def _names(facts: Snapshot) -> Mapping[str, tuple[str, str]]:
+def _pair(
+    text: str, tables: Mapping[str, str], known: Names, wanted: Names
+) -> tuple[tuple[str, str], tuple[str, str]]:
+    """What `old:new` names: each as (table, column or nothing). tables: renamed by now."""
+    old_name, colon, new_name = text.partition(":")
+    if not colon or not old_name or not new_name:
+        raise Failure(
+            f"--rename {text} names no pair, as notes:jottings or notes.body:notes.text does.",
+            "invoke --help db.gen",
+        )
+    old = known.get(old_name) or _through(old_name, tables, known)
+    if old is None:
+        raise Failure(
+            f"--rename {text}: the revisions make no table or column {old_name}.",
+            "Name it as it was before, as in notes.body:notes.text.",
+        )
+    if "." not in new_name and old[1]:
+        new_name = f"{identities.plain(tables.get(old[0], old[0]))}.{new_name}"
+    new = wanted.get(new_name)
+    if new is None or bool(new[1]) != bool(old[1]):
+        kind = "column" if old[1] else "table"
+        raise Failure(
+            f"--rename {text}: app.py has no {kind} {new_name}.",
+            "Change the name in app.py first, then run the same command again.",
+        )
+    if old in wanted.values() or new in known.values():
+        which = old_name if old in wanted.values() else new_name
+        raise Failure(
+            f"--rename {text}: {which} is there before and after.",
+            "Name what app.py has no more, and what it has in its place.",
+        )
+    return old, new
+
+
+def _names(facts: Snapshot) -> Names:
     """The ways to write each table and column → its table and column, as in facts.
 
     `a.b` may be column `b` of table `a`, or table `b` in schema `a`: the column comes first.

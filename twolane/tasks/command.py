@@ -60,43 +60,45 @@ def command(name: str, **options: Any) -> Callable[[Callable[..., None]], Any]:
         def run(*args: Any, **kwargs: Any) -> None:
             target = words.bind_partial(*args, **kwargs).arguments.get("target")
             with about(target):
-                obey(*args, **kwargs)
-
-        def obey(*args: Any, **kwargs: Any) -> None:
-            only_json = OnlyJson() if kwargs.get("json") else None
-            try:
-                with without_collector(), only_json or nullcontext():
-                    body(*args, **kwargs)
-                sys.stdout.flush()
-                return
-            except Refused as refused:
-                show_refusal(name, refused.refusal)
-                told = _as_json(name, REFUSED, refused.refusal)
-            except Different:
-                raise Exit(code=DIFFERENT) from None
-            except KeyboardInterrupt:
-                failure = Failure(_INTERRUPTED)
-                error(failure.message)
-                told = _as_json(name, INTERRUPTED, failure)
-            except BrokenPipeError:
-                # The reader of the output is gone; the steps after the output were not done.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                raise Exit(code=ERROR) from None
-            except Exit:
-                raise
-            except Exception as problem:
-                if logging.getLogger("invoke").isEnabledFor(logging.DEBUG):
-                    raise
-                failure = explain(problem)
-                error(failure.message, failure.first)
-                told = _as_json(name, ERROR, failure)
-            if only_json and not only_json.has_any:
-                print_json({"error": told})
-            raise Exit(code=told["exit"])
+                _obey(name, body, *args, **kwargs)
 
         return task(run, **options)
 
     return decorate
+
+
+def _obey(name: str, body: Callable[..., None], /, *args: Any, **kwargs: Any) -> None:
+    """Runs the command's body; its error becomes a message and an exit code."""
+    only_json = OnlyJson() if kwargs.get("json") else None
+    try:
+        with without_collector(), only_json or nullcontext():
+            body(*args, **kwargs)
+        sys.stdout.flush()
+        return
+    except Refused as refused:
+        show_refusal(name, refused.refusal)
+        told = _as_json(name, REFUSED, refused.refusal)
+    except Different:
+        raise Exit(code=DIFFERENT) from None
+    except KeyboardInterrupt:
+        failure = Failure(_INTERRUPTED)
+        error(failure.message)
+        told = _as_json(name, INTERRUPTED, failure)
+    except BrokenPipeError:
+        # The reader of the output is gone; the steps after the output were not done.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise Exit(code=ERROR) from None
+    except Exit:
+        raise
+    except Exception as problem:
+        if logging.getLogger("invoke").isEnabledFor(logging.DEBUG):
+            raise
+        failure = explain(problem)
+        error(failure.message, failure.first)
+        told = _as_json(name, ERROR, failure)
+    if only_json and not only_json.has_any:
+        print_json({"error": told})
+    raise Exit(code=told["exit"])
 
 
 def _as_json(name: str, code: int, reason: Refusal | Failure) -> dict[str, Any]:

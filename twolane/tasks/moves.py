@@ -164,22 +164,25 @@ def _move(
     if json:
         console.print_json(_as_json(made, files, bool(made.tables) and not dry_run))
         return
+    _show(made, files, whose, dry_run)
+    if made.tables and not dry_run:
+        say(f"Next:  {then}   (changes nothing there but the record)")
+        console.suggest(config.root, list(made.texts), console.feat([made.title]), commit)
+
+
+def _show(made: Move, files: Sequence[str], whose: str, dry_run: bool) -> None:
     for note in made.notes:
         console.warn(note)
+    names = ", ".join(made.names)
     if not made.tables:
         done(f"Nothing to do: it is {whose} already.")
         return
-    names = ", ".join(made.names)
     if dry_run:
         done(f"Dry run, nothing was written. To make {names} {whose}, it would write:")
     else:
         done(f"{names} {'is' if len(made.names) == 1 else 'are'} {whose} now. Wrote:")
     for name in files:
         say(f"  {name}")
-    if dry_run:
-        return
-    say(f"Next:  {then}   (changes nothing there but the record)")
-    console.suggest(config.root, list(made.texts), console.feat([made.title]), commit)
 
 
 def _as_json(made: Move, files: Sequence[str], written: bool) -> dict[str, Any]:
