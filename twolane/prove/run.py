@@ -13,16 +13,15 @@ from twolane.prove.attempts import (
     OWN,
     Actor,
     Attempt,
-    Material,
     Outcome,
     Try,
     attempt,
-    writes,
 )
 from twolane.prove.choice import Unmakeable
 from twolane.prove.rows import insert
 from twolane.prove.schema import Relation
 from twolane.prove.stage import Stage, selection
+from twolane.prove.writes import Material, writes
 from twolane.sql import literal
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from twolane.facts import identities
-from twolane.prove import attempts
+from twolane.prove import attempts, writes
 from twolane.prove.attempts import OTHER, Actor, Outcome, Try
 from twolane.prove.guises import Guises
 from twolane.prove.mining import Source
@@ -96,7 +96,7 @@ class Stage:
         """Runs the block without the rows of these users; skips triggers and foreign key checks."""
         removals = [self.removal(table, user) for table in self.schema.tables for user in users]
         with self.rolled_back():
-            self.connection.execute(attempts.out_of_the_way("; ".join(removals)).encode())
+            self.connection.execute(writes.out_of_the_way("; ".join(removals)).encode())
             yield
 
     def read(self, actor: Actor, query: str) -> Reading:
@@ -293,7 +293,7 @@ def _written(actor: Actor) -> str:
     """SQL that has the actor's own metadata in their row."""
     user = literal(actor.sub)
     change = f"update {USERS} set raw_user_meta_data = {literal(actor.metadata)} where id = {user}"
-    return attempts.out_of_the_way(change)
+    return writes.out_of_the_way(change)
 
 
 def _become(actor: Actor) -> str:
