@@ -206,6 +206,6 @@ def test_after_the_sql_of_a_user_its_transaction_still_has_time_limits(
         transactions.transaction(connection),
     ):
         connection.execute("set lock_timeout = 0; set statement_timeout = 0")
-        connection.execute(transactions.RESET)
+        transactions.reset(connection)
         for name, limit in (("lock_timeout", "5s"), ("statement_timeout", "15min")):
             assert connection.execute(f"show {name}").fetchone() == (limit,)

@@ -58,7 +58,7 @@ def _finish(work: Work, deployment: Deployment) -> None:
         before = catalog.read(connection)
         for statement in deployment.course.rest:
             connection.execute(supautils.raised(connection, statement.sql).encode())
-        connection.execute(transactions.RESET)
+        transactions.reset(connection)
         for name in done.applied.keys() - {f.name for f in work.repo.order.files}:
             ledger.record_not_run(connection, name)
         record.note(connection, done, before, catalog.read(connection))

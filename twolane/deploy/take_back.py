@@ -50,7 +50,7 @@ def run(
         with _from_the_record():
             for statement in recorded:
                 connection.execute(statement.encode())
-        connection.execute(transactions.RESET)
+        transactions.reset(connection)
 
     if route.is_by_files:
         ran = runner.downgrade(connection, config, route.to or "base", first, finish)

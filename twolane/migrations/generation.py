@@ -177,7 +177,7 @@ def undone(
         try:
             run(config, alchemy, lambda command, settings: command.upgrade(settings, revision.id))
             run(config, alchemy, lambda command, settings: command.downgrade(settings, base))
-            connection.execute(transactions.RESET)
+            transactions.reset(connection)
             facts = catalog.read(connection)
         except (Failure, Error):
             facts = before

@@ -62,7 +62,7 @@ def upgrade(
             on_step=step,
         )
         _expect_same(connection, begun)
-        connection.execute(transactions.RESET)
+        transactions.reset(connection)
         for table in exposure.close_tables(connection, there):
             closed(table)
         grants = any(_GRANT.match(statement) for statement in statements)  # G07 looks at it
@@ -92,7 +92,7 @@ def downgrade(
         statements.clear()
         run(config, alchemy, lambda command, settings: command.downgrade(settings, revision))
         _expect_same(connection, begun)
-        connection.execute(transactions.RESET)
+        transactions.reset(connection)
         list(exposure.close_tables(connection, there))
         ran = tuple(statements)
         finish(connection)

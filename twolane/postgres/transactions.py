@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 from twolane.errors import Failure
 
@@ -20,18 +21,11 @@ Result = TypeVar("Result")
 LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "15min"
 LOCK_ATTEMPTS = 3
-# Takes back what a user's SQL did to the session, so that a pooler's next client doesn't get it:
-# settings, temporary tables, listeners, prepared statements, locks. It stands in a transaction, as
-# `discard all` may not (manual, DISCARD), and sets that transaction's limits again: `reset all`
-# took those as well.
-RESET = (
-    "reset role; reset session authorization; reset all; discard temp; unlisten *; "
-    "deallocate all; select pg_catalog.pg_advisory_unlock_all(); "
-    f"set local lock_timeout = '{LOCK_TIMEOUT}'; "
-    f"set local statement_timeout = '{STATEMENT_TIMEOUT}'"
-).encode()
 # Any constant works, if every version of twolane uses the same.
 ADVISORY_LOCK = 0x7477_6F6C_616E_6531
+
+# Connections whose open transaction has set its limits anew since `reset`.
+_reset: WeakSet[Connection[Any]] = WeakSet()
 
 
 @contextmanager
@@ -54,11 +48,36 @@ def transaction(connection: Connection[Any]) -> Iterator[None]:
                 (LOCK_TIMEOUT, STATEMENT_TIMEOUT),
             )
             yield
+            if is_outermost and connection in _reset:
+                # A limit that is local again after `reset all` would leave its mark in the session
+                # (guc.c, AtEOXact_GUC). Deferred checks run while the limits hold.
+                connection.execute(
+                    "set constraints all immediate; reset lock_timeout; reset statement_timeout"
+                )
     except BaseException:
         if is_outermost and connection.info.transaction_status == TransactionStatus.IDLE:
             # A session's lock outlives the transaction that took it.
             connection.execute("select pg_catalog.pg_advisory_unlock_all()")
         raise
+    finally:
+        if is_outermost:
+            _reset.discard(connection)
+
+
+def reset(connection: Connection[Any]) -> None:
+    """Takes back what a user's SQL did to the session, so that a pooler's next client doesn't get
+    it: settings, temporary tables, listeners, prepared statements, locks.
+
+    It stands in a transaction, as `discard all` may not (manual, DISCARD), and sets that
+    transaction's limits again: `reset all` took those as well.
+    """
+    connection.execute(
+        "reset role; reset session authorization; reset all; discard temp; unlisten *; "
+        "deallocate all; select pg_catalog.pg_advisory_unlock_all(); "
+        f"set local lock_timeout = '{LOCK_TIMEOUT}'; "
+        f"set local statement_timeout = '{STATEMENT_TIMEOUT}'"
+    )
+    _reset.add(connection)
 
 
 def exclusive(connection: Connection[Any], waiting: Callable[[str], None]) -> None:

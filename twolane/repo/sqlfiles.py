@@ -80,7 +80,7 @@ def run(connection: Connection[Any], file: SqlFile) -> list[str]:
             raise  # the caller tries the whole transaction again
         except psycopg.Error as error:
             raise _failure(file, statement, error, connection.info.user) from error
-    connection.execute(transactions.RESET)
+    transactions.reset(connection)
     return list(exposure.take_back(connection, before, opened.find(found).is_meant))
 
 

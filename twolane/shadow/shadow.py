@@ -128,7 +128,7 @@ def recorded_step(revisions: Sequence[Recorded]) -> Step | None:
             with transactions.transaction(connection):
                 for statement in revision.statements:
                     connection.execute(supautils.raised(connection, statement).encode())
-                connection.execute(transactions.RESET)
+                transactions.reset(connection)
 
     return Step(_digest(*(text for r in revisions for text in (r.id, *r.statements))), run)
 
