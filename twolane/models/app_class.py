@@ -149,13 +149,15 @@ class _Writer:
             yield relationship_of(relationship)
             return
         name = self.mapped[table].class_name
+        options = relationship.options
         if f"table {table}" in self.app:
             if table not in self.known:
                 return
             annotation = relationship.annotation.replace(name, self.known[table], 1)
+            options = tuple(python.renamed(each, name, self.known[table]) for each in options)
         else:
             annotation = relationship.annotation.strip('"')
-        value = python.call("relationship", *relationship.options)
+        value = python.call("relationship", *options)
         yield Assignment(relationship.attribute, value, annotation, "relationship")
 
     def _table(self, relationship: Relationship) -> str:

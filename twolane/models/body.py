@@ -128,13 +128,15 @@ def column(relation: Relation, name: str, target: Target = target) -> Assignment
         arguments.append(_identity(parts))
     if name in relation.key:
         arguments.append("primary_key=True")
-    elif type_.annotation == "Any":  # does not say whether NULL is allowed
-        arguments.append(f"nullable={'not_null' not in parts}")
+    elif type_.annotation == "Any" or relation.is_never_null(name) != ("not_null" in parts):
+        arguments.append(f"nullable={'not_null' not in parts}")  # the annotation does not say it
     if "default" in parts:
         arguments.append(python.keyword_argument("server_default", expression(parts["default"])))
+    elif name in relation.filled:
+        arguments.append("server_default=sa.FetchedValue()")
     if name in relation.column_comments:
         arguments.append(f"comment={python.literal(relation.column_comments[name])}")
-    is_optional = "not_null" not in parts and type_.annotation != "Any"
+    is_optional = not relation.is_never_null(name) and type_.annotation != "Any"
     annotation = type_.annotation + (" | None" if is_optional else "")
     return Assignment(attribute, python.call("mapped_column", *arguments), annotation, "column")
 

@@ -66,6 +66,7 @@ def _lists(relation: Relation) -> Iterator[tuple[str, Iterable[str]]]:
     checks = relation.constraints("check", "exclude")
     yield "Checks", (f"{name}: {parts['definition']}" for name, parts in checks)
     yield "Foreign keys that SQLAlchemy can't express", relation.foreign_keys_left_out
+    yield "Relationships that share a column", relation.shared_keys
     yield "Indexes", (_index(relation, name, parts) for name, parts in facts["index"].items())
     yield "Triggers", map(_definition, facts["trigger"].values())
     yield "Rules", map(_definition, facts["rule"].values())

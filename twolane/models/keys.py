@@ -53,6 +53,8 @@ class Relation:
     taken: set[str] = field(default_factory=set)
     foreign_keys: list[ForeignKey] = field(default_factory=list)
     foreign_keys_left_out: list[str] = field(default_factory=list)
+    shared_keys: list[str] = field(default_factory=list)
+    filled: set[str] = field(default_factory=set)
     references: list[Relationship] = field(default_factory=list)
     referenced_by: list[Relationship] = field(default_factory=list)
 
@@ -77,6 +79,11 @@ class Relation:
 
     def all_not_null(self, columns: Iterable[str]) -> bool:
         return all("not_null" in self.columns[name] for name in columns)
+
+    def is_never_null(self, column: str) -> bool:
+        """Whether each row has a value: the column is not null, or in a table its type is."""
+        is_stored = self.kind not in ("view", "materialized view")
+        return self.all_not_null([column]) or (is_stored and self.types[column].not_null)
 
 
 def table_name(identity: str) -> str:

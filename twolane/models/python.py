@@ -59,6 +59,13 @@ def names_in(node: Node) -> Iterator[str]:
         yield from names_in(item)
 
 
+def renamed(node: Node, name: str, instead: str) -> Node:
+    """The expression with another name for a class whose attributes it mentions."""
+    if isinstance(node, str):
+        return re.sub(rf"(?<![\w.]){re.escape(name)}(?=\.)", instead, node)
+    return Group(node.opening, tuple(renamed(i, name, instead) for i in node.items), node.closing)
+
+
 def layout(node: Node, indent: int = 0, before: str = "") -> str:
     """`before` and the expression: on one line if it fits, else with a line for each item.
 

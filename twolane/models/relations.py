@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from twolane.facts.catalog import Snapshot
 from twolane.facts.identities import split_name
 from twolane.models import python
+from twolane.models.filled import fill
 from twolane.models.keys import (
     ForeignKey,
     Relation,
@@ -54,6 +55,7 @@ def read_relations(snapshot: Snapshot) -> tuple[list[Relation], Types, list[str]
         _read_foreign_keys(relation, mapped)
     for relation in mapped.values():
         _name_columns(relation)
+    fill(relations)
     relate(mapped)
     return list(mapped.values()), types, [i for i in relations if i not in mapped]
 

@@ -63,13 +63,16 @@ class Type:
     """A column's type.
 
     `native` types need only psycopg to be read and written. SQLAlchemy or pgvector convert the
-    values of the others, but not inside a DOMAIN or an ARRAY of them.
+    values of the others, but not inside a DOMAIN or an ARRAY of them. A type, as a domain, may have
+    a default and refuse null; both hold for each column of it that says nothing else.
     """
 
     expression: python.Node
     annotation: str
     hashable: bool = True
     native: bool = True
+    has_default: bool = False
+    not_null: bool = False
 
     @property
     def names(self) -> set[str]:
@@ -163,6 +166,9 @@ class Types:
     def __init__(self, snapshot: Snapshot, taken: set[str]) -> None:
         enums = dict(_facts(snapshot, "enum"))
         self._domains = dict(_facts(snapshot, "domain"))
+        self._with_default = {
+            name for name, parts in _facts(snapshot, "type") if "default" in parts
+        }
         self._names = python.distinct_names(
             sorted([*enums, *self._domains], key=lambda t: (not t.startswith("public."), t)),
             lambda name: python.constant_name(plain_name(name)),
@@ -207,7 +213,7 @@ class Types:
             return known
         extension = _OF_EXTENSIONS.get(split_name(found[1])[1])
         if extension is None:
-            return Type(_database_type(text), "Any")
+            return Type(_database_type(text), "Any", has_default=found[1] in self._with_default)
         return _with_modifiers(extension, found[2])
 
     def _resolve(self, name: str) -> Type | None:
@@ -235,7 +241,14 @@ class Types:
             )
         elif isinstance(expression, str) and expression not in self._names.values():
             expression = python.call(expression)
-        domain = Type(self._names[name], base.annotation, base.hashable, base.native)
+        domain = Type(
+            self._names[name],
+            base.annotation,
+            base.hashable,
+            base.native,
+            has_default="default" in parts,  # a copy of its base's, unless it says another
+            not_null="not_null" in parts or base.not_null,
+        )
         self._add(name, expression, domain, [*remarks, *self._checks[name]])
 
     def _add(self, name: str, expression: python.Node, use: Type, remarks: list[str]) -> None:
