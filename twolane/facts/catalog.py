@@ -95,6 +95,12 @@ def settings() -> bytes:
 
 
 @cache
+def schemas() -> bytes:
+    """The beginning of the query, for one that asks whose a schema is: `member` to `schemas`."""
+    return (_FOLDER / "common.sql").read_bytes().partition(b"relation as materialized")[0]
+
+
+@cache
 def query() -> bytes:
     """The settings and the one query, from the files in `sql`: shared parts, sections, result."""
     text = {path.stem: path.read_text(encoding="utf-8") for path in _FOLDER.glob("*.sql")}

@@ -1,0 +1,50 @@
+"""Looks at what a transaction leaves that facts don't show; `facts.traces` compares two of them.
+
+A table whose rows were written holds ROW EXCLUSIVE until the transaction ends, by whatever way, and
+where no row was met, too (manual, 13.3). Of the rest digests are read, with OIDs in them: they mean
+something within one database and transaction alone.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twolane.facts import catalog
+from twolane.facts.traces import Look, Relation
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+
+def look(connection: Connection[Any]) -> Look:
+    """Looks at the database from inside the open transaction, in one query."""
+    relations: dict[int, Relation] = {}
+    oids: dict[str, set[int]] = {"written": set(), "exclusive": set()}
+    held: set[str] = set()
+    things: dict[tuple[str, str], str] = {}
+    for kind, oid, name, more, file, digest in _rows(connection):
+        if kind == "thing":
+            things[name, more] = digest
+        elif kind == "relation":
+            relations[oid] = Relation(name, file, more)
+        elif kind == "held":
+            held.add(name)
+        else:
+            oids[kind].add(oid)
+    written, exclusive = (frozenset(oids[kind]) for kind in ("written", "exclusive"))
+    return Look(relations, written, exclusive, frozenset(held), things)
+
+
+def _rows(connection: Connection[Any]) -> list[tuple[Any, ...]]:
+    with connection.transaction(force_rollback=True), connection.cursor() as cursor:
+        cursor.execute(_query())
+        cursor.nextset()
+        return cursor.fetchall()
+
+
+@cache
+def _query() -> bytes:
+    own = Path(__file__).with_name("traces.sql").read_bytes()
+    return catalog.settings() + b"\n" + catalog.schemas() + own
