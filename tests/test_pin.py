@@ -283,7 +283,7 @@ def test_an_update_moves_the_pin_between_lines_that_the_owner_edits(
 def with_the_owners_lines(text: str) -> str:
     """Lines of the owner's at the ends of the lists above and below the pin."""
     for old, new in {
-        '    "sqlalchemy>=2.1,<2.2",\n]': '    "sqlalchemy>=2.1,<2.2",\n    "uvicorn",\n]',
+        'asyncio]>=2.1,<2.2",\n]': 'asyncio]>=2.1,<2.2",\n    "uvicorn",\n]',
         "[dev]'\n": '[dev]\'\n    "httpx",\n',
     }.items():
         assert text.count(old) == 1

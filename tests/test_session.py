@@ -1,42 +1,22 @@
 """`session.py` on a real server: what a session that acts as a user promises."""
 
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import psycopg
 import pytest
-from conftest import ROOT, NewDatabase
+from conftest import NewDatabase
 from pooler import transaction_pooler
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import InsufficientPrivilege
-from sample_rows import ALICE, BOB, add_users, fill
+from sample_rows import ALICE, BOB
 from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
+from user_sessions import WHO, load_session, with_two_users
 
 HOSTILE = """'; reset role; select set_config('role', 'postgres', false); -- \\' " $$ %s :x é"""
-
-WHO = text(
-    "select current_user::text as role, auth.uid()::text as uid, auth.role() as claimed,"
-    " current_setting('request.jwt.claims', true) as claims,"
-    " current_setting('request.jwt.claim.sub', true) as sub, pg_backend_pid() as server"
-)
-
-
-def load_session() -> ModuleType:
-    """The module as the template has it; nothing in it is rendered."""
-    path = ROOT / "template/src/{{package_name}}/db/session.py"
-    spec = spec_from_file_location("twolane_session", path)
-    assert spec and spec.loader
-    module = sys.modules[spec.name] = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 service = load_session()
 user_session = service.user_session
@@ -44,13 +24,7 @@ user_session = service.user_session
 
 @pytest.fixture(scope="module")
 def database(lasting_database: NewDatabase, bootstrapped: str) -> str:
-    """The nine files, with one contact of Alice and one of Bob."""
-    conninfo = lasting_database(bootstrapped)
-    with psycopg.connect(conninfo) as connection:
-        add_users(connection)
-        for user in (ALICE, BOB):
-            fill(connection, ["contacts"], user_id=user)
-    return conninfo
+    return with_two_users(lasting_database, bootstrapped)
 
 
 @pytest.fixture
