@@ -64,7 +64,7 @@ class Owners:
         """The column with a user's id: found by its name, else by its key to a user."""
         if table.name == USERS:
             return "id"
-        referring = self._referring(table)
+        referring = self.referring(table)
         parents = {name: key.parent for key in table.foreign_keys for name in key.columns}
         wanted = self.named.get(table.name, self.column)
         for column in table.columns:
@@ -102,11 +102,24 @@ class Owners:
             for key in self._single(table) if user and asking else ():
                 pair = {user, key.columns[0]}
                 if key.columns[0] != user and any(pair == set(unique) for unique in table.keys):
-                    if self.user_column(self.schema.relations[key.parent]) == self.column:
-                        continue  # it shares what a user has
+                    if self._is_shared(self.schema.relations[key.parent]):
+                        continue
                     found[table.name] = Membership(table.name, str(user), key)
                     break
         return found
+
+    def _is_shared(self, table: Relation) -> bool:
+        """Whether a row is a user's, who shares it with others, and not an organization.
+
+        It has the tenant column, and a policy or function asks it; an organization may only have
+        noted there who made it.
+        """
+        if self.user_column(table) != self.column:
+            return False
+        words = {identities.unquote(table.short), self.column}
+        asking = [s for s in self.schema.sources.all if words <= s.words or (
+            s.table == table.name and self.column in s.words)]  # fmt: skip
+        return bool(asking) or not table.policies
 
     @cached_property
     def organizations(self) -> frozenset[str]:
@@ -132,7 +145,7 @@ class Owners:
     def _single(self, table: Relation) -> list[ForeignKey]:
         return [k for k in table.foreign_keys if len(k.columns) == 1 and k.parent != USERS]
 
-    def _referring(self, table: Relation) -> list[str]:
+    def referring(self, table: Relation) -> list[str]:
         """The columns that refer to a user, in auth.users or by a table with the user's id."""
         return [
             key.columns[0]

@@ -1,37 +1,14 @@
-"""The text of the SQL file that gives tenants access to a table of the app. Pure.
-
-It follows the rules at the top of `02_rls_core_tables.sql`: revoke all grants first, one policy per
-operation, `to authenticated`, `(select auth.uid())`, parents of the same tenant.
-"""
+"""The SQL file that gives users access to their rows of a table of the app. Pure."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
-from hashlib import sha256
 
 from twolane.errors import Failure
-from twolane.facts import identities
-from twolane.prove.owners import Owners
-from twolane.prove.schema import ForeignKey, Relation, Schema
+from twolane.prove import policy_text
+from twolane.prove.policy_text import Surroundings, spellings
+from twolane.prove.schema import ForeignKey, Relation
 from twolane.sql import ident
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """The facts about the database at head that a new file needs.
-
-    app: the tables that migrations create. sequences: table → sequence → whether inserts need a
-    right on it. indexed: the (table, column) pairs where an index begins with the column.
-    """
-
-    schema: Schema
-    owners: Owners
-    app: frozenset[str]
-    sequences: Mapping[str, Mapping[str, bool]]
-    indexed: frozenset[tuple[str, str]]
 
 
 def find(name: str, around: Surroundings) -> Relation:
@@ -40,7 +17,7 @@ def find(name: str, around: Surroundings) -> Relation:
     Raises:
         Failure: no table, or several tables, have the name, or lane A owns the table.
     """
-    found = [t for t in around.schema.tables if t.exposed and name in _names(t.name)]
+    found = [t for t in around.schema.tables if t.exposed and name in spellings(t.name)]
     ours = [table for table in found if table.name in around.app]
     if len(ours) > 1:
         raise Failure(
@@ -53,7 +30,7 @@ def find(name: str, around: Surroundings) -> Relation:
             f"{found[0].name} is lane A's: an SQL file makes it, and its policies stand there.",
             "Edit its file in supabase/sql, then: invoke db.apply",
         )
-    known = {spelled: table for table in around.app for spelled in _names(table)}
+    known = {spelled: table for table in around.app for spelled in spellings(table)}
     near = list(dict.fromkeys(known[n] for n in get_close_matches(name, known, 3)))
     raise Failure(
         f"The revisions make no table {name}"
@@ -69,15 +46,8 @@ def tenant(table: Relation, around: Surroundings, column: str | None, via: str |
     Raises:
         Failure: the table has no such column, or `via` is not a key to a table with a tenant.
     """
-    named = column or via
-    if named and not table.has(named):
-        names = [c.name for c in table.columns]
-        near = get_close_matches(named, names, 1) or names[:1]
-        option = "--column" if column else "--via"
-        raise Failure(
-            f"{table.name} has no column {named}; it has {', '.join(names)}.",
-            f"invoke db.rls {table.name} {option} {near[0]}",
-        )
+    if named := column or via:
+        check_column(table, named, "--column" if column else "--via")
     if via:
         if not any(key.columns[0] == via for key in around.owners.links(table)):
             raise Failure(
@@ -97,13 +67,16 @@ def tenant(table: Relation, around: Surroundings, column: str | None, via: str |
     return own
 
 
-def file_name(table: Relation) -> str:
-    """`20_rls_notes.sql`; a table name that does not fit in a file name gets a hash suffix."""
-    name = identities.plain(table.name).removeprefix("public.")
-    simple = re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_")
-    if simple != name.replace(".", "_"):
-        simple += f"_{sha256(table.name.encode()).hexdigest()[:6]}"
-    return f"20_rls_{simple}.sql"
+def check_column(table: Relation, named: str, option: str) -> None:
+    """Raises a `Failure` if the table has no such column."""
+    if table.has(named):
+        return
+    names = [column.name for column in table.columns]
+    near = get_close_matches(named, names, 1) or names[:1]
+    raise Failure(
+        f"{table.name} has no column {named}; it has {', '.join(names)}.",
+        f"invoke db.rls {table.name} {option} {near[0]}",
+    )
 
 
 def render(table: Relation, around: Surroundings, column: str, read_only: bool) -> str:
@@ -112,31 +85,27 @@ def render(table: Relation, around: Surroundings, column: str, read_only: bool) 
     Raises:
         Failure: the policies read a parent table that users may not read.
     """
-    name = table.name
-    mine = _is_mine(ident(column), table, column, around, _alias(table), 1)
+    mine = is_mine(table, column, around)
     check = "\n  and ".join([mine, *_same_tenant(table, around, column)])
-    policies = [_policy(table, "select", f"using ({mine})")]
+    policies = {"select": f"using ({mine})"}
     if not read_only:
-        policies += [
-            _policy(table, "insert", f"with check (\n  {check}\n)"),
-            _policy(table, "update", f"using ({mine})\nwith check (\n  {check}\n)"),
-            _policy(table, "delete", f"using ({mine})"),
-        ]
-    may = "select" if read_only else "select, insert, update, delete"
+        policies |= {
+            "insert": f"with check (\n  {check}\n)",
+            "update": f"using ({mine})\nwith check (\n  {check}\n)",
+            "delete": f"using ({mine})",
+        }
     doing = "sees" if read_only else "sees and changes"
-    parts = [
-        f"-- Row level security for {name}: each user {doing} their own rows, nobody else's.\n"
-        "--\n-- Safe to run again.\n\n"
-        'set local client_min_messages = warning; -- "does not exist, skipping" is not news',
-        *_index(table, around, column),
-        f"alter table {name} enable row level security;",
-        f"revoke all on table {name} from public, anon, authenticated, service_role;\n"
-        f"grant {may} on table {name} to authenticated;\n"
-        f"grant select, insert, update, delete on table {name} to service_role;",
-        *_sequences(table, around, read_only),
-        *policies,
-    ]
-    return "\n\n".join(parts) + "\n"
+    about = [f"each user {doing} their own rows, nobody else's."]
+    return policy_text.of_table(table, around, about, [column], policies, "own")
+
+
+def is_mine(table: Relation, column: str, around: Surroundings) -> str:
+    """SQL: whether the current user owns a row; follows parents up to the tenant column.
+
+    Raises:
+        Failure: users may not read a parent.
+    """
+    return _is_mine(ident(column), table, column, around, table.short, 1)
 
 
 def _is_mine(
@@ -171,7 +140,7 @@ def _same_tenant(table: Relation, around: Surroundings, column: str) -> list[str
     """SQL conditions: the same user owns each parent of a row; for parents that users may read."""
     if around.owners.user_column(table) != column:
         return []
-    alias, found = _alias(table), []
+    alias, found = table.short, []
     for key in around.owners.links(table):
         parent = around.schema.relations[key.parent]
         own = around.owners.user_column(parent)
@@ -186,49 +155,3 @@ def _same_tenant(table: Relation, around: Surroundings, column: str) -> list[str
         optional = not table.column(key.columns[0]).required
         found.append(f"({refers} is null or {exists})" if optional else exists)
     return found
-
-
-def _policy(table: Relation, operation: str, conditions: str) -> str:
-    # Postgres cuts names at 63 bytes; the four policies would get the same name.
-    short = identities.unquote(_alias(table)).encode()[:50].decode(errors="ignore")
-    policy = ident(f"{short}_{operation}_own")
-    return (
-        f"drop policy if exists {policy} on {table.name};\n"
-        f"create policy {policy} on {table.name}\n"
-        f"for {operation} to authenticated\n{conditions};"
-    )
-
-
-def _index(table: Relation, around: Surroundings, column: str) -> Sequence[str]:
-    if (table.name, column) in around.indexed:
-        return []
-    name = identities.unquote(_alias(table))
-    index = ident(f"{name.encode()[:40].decode(errors='ignore')}_{column[:15]}_idx")
-    return [
-        "-- The policies filter by it in every query.\n"
-        f"create index if not exists {index} on {table.name} ({ident(column)});"
-    ]
-
-
-def _sequences(table: Relation, around: Surroundings, read_only: bool) -> list[str]:
-    """SQL for the rights on sequences: an insert needs one for a serial, none for an identity."""
-    parts = []
-    for sequence, is_serial in around.sequences[table.name].items():
-        lines = [
-            f"revoke all on sequence {sequence} from public, anon, authenticated, service_role;"
-        ]
-        if is_serial:
-            to = "service_role" if read_only else "authenticated, service_role"
-            lines.append(f"grant usage on sequence {sequence} to {to};")
-        parts.append("\n".join(lines))
-    return parts
-
-
-def _alias(table: Relation) -> str:
-    return identities.split_name(table.name)[-1]
-
-
-def _names(qualified: str) -> set[str]:
-    """The names that a user may type: `public."Mixed"`, `public.Mixed`, `"Mixed"`, `Mixed`."""
-    last = identities.split_name(qualified)[-1]
-    return {qualified, identities.plain(qualified), last, identities.unquote(last)}

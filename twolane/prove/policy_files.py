@@ -12,7 +12,7 @@ from twolane.errors import Failure
 from twolane.facts.catalog import Snapshot
 from twolane.prove import schema as prove_schema
 from twolane.prove.owners import Owners
-from twolane.prove.policies import Surroundings
+from twolane.prove.policy_text import Surroundings
 from twolane.repo import order
 
 if TYPE_CHECKING:
@@ -46,6 +46,11 @@ def read(
     """
     indexed = frozenset((t, c) for t, c in connection.execute(query, (names,)))
     return Surroundings(schema, owners, app, sequences, indexed)
+
+
+def there(config: Config, texts: Mapping[str, str]) -> list[str]:
+    """The names of those files that exist already."""
+    return [name for name in texts if (config.sql / name).exists()]
 
 
 def write(config: Config, texts: Mapping[str, str]) -> list[Path]:

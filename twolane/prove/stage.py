@@ -176,10 +176,11 @@ class Stage:
         if not prepare:
             before, seen = self.as_it_was(trial, tables, others)
         with self.rolled_back():
-            if prepare:
-                self.connection.execute(prepare.encode())
-                before, seen = self.belongings(tables, others), self._seen(trial, tables, others)
             try:
+                if prepare:
+                    self.connection.execute(prepare.encode())
+                    before = self.belongings(tables, others)
+                    seen = self._seen(trial, tables, others)
                 done = self.perform(actor, trial.statement)
             except psycopg.Error as error:
                 return self.told(actor, failed(error), trial.statement)

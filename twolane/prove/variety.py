@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from twolane.prove.mining import Sources
 from twolane.prove.owners import Owners
 from twolane.prove.schema import USERS, Check, Column, Relation
-from twolane.prove.values import literals, rotated
+from twolane.prove.values import literals, mined, rotated
 from twolane.sql import literal
 
 FEWEST, MOST = 3, 7
@@ -20,7 +20,38 @@ _TIMES = ("date", "timestamp", "timestamptz")
 _PAST, _FUTURE = "2001-01-01", "2999-01-01"
 HIGHEST = ("owner", "admin", "administrator")
 """What a role that may do everything is usually called, the highest first."""
+LOWEST = ("member", "user", "viewer", "reader", "guest")
 _STRUCTURED = ("json", "jsonb")
+
+
+def highest(table: Relation, column: Column) -> list[str]:
+    """The roles of this column that may do everything, as it spells them, the highest first.
+
+    Of free text, what they are usually called.
+    """
+    if column.type.category not in "SE" or column.type.kind not in "be":
+        return []
+    known = spelled(table, column)
+    if not known:
+        return list(HIGHEST[:2])
+    return [text for name in HIGHEST for text in known if text.lower() == name]
+
+
+def spelled(table: Relation, column: Column) -> list[str]:
+    """The texts that an enum or a check lets the column have; none for free text."""
+    checks = [c.expression for c in table.checks if column.name in c.columns]
+    found = mined([*checks, *column.type.checks])
+    return list(column.type.labels or [text for text in found if text.strip("0123456789")])
+
+
+def _from_highest(texts: Sequence[str]) -> list[str]:
+    """What may do everything first, what may do the least last."""
+
+    def rank(text: str) -> int:
+        name = text.lower()
+        return HIGHEST.index(name) if name in HIGHEST else 2 * len(HIGHEST) + (name in LOWEST)
+
+    return sorted(texts, key=rank)
 
 
 @dataclass(frozen=True)
@@ -55,10 +86,10 @@ class Variety:
         """The same for a member of an organization, who has accepted and may do everything."""
         values = dict(self.preferred(table, 0, given))
         for column in table.columns:
-            if column.name in values and column.type.category in "SE" and column.type.kind in "be":
-                highest = [literal(text) for text in HIGHEST]
-                if "role" in column.name:
-                    values[column.name] = [f"{h}::{column.type.name}" for h in highest]
+            is_text = column.type.category in "SE" and column.type.kind in "be"
+            if column.name in values and "role" in column.name and is_text:
+                roles = [*highest(table, column), *HIGHEST]
+                values[column.name] = [f"{literal(r)}::{column.type.name}" for r in roles]
         return values
 
     def wish(self, table: Relation, number: int) -> Check | None:
@@ -75,7 +106,7 @@ class Variety:
         referring = {name for key in table.foreign_keys for name in key.columns}
         found = {}
         for column in table.columns:
-            texts = self._rights(column)
+            texts = self._rights(table, column)
             if texts and column.name not in referring and not column.generated:
                 values = [f"{literal(text)}::{column.type.name}" for text in dict.fromkeys(texts)]
                 found[column.name] = values
@@ -87,18 +118,17 @@ class Variety:
             if not is_of_members or any(word in name for word in named)
         }
 
-    def _rights(self, column: Column) -> list[str]:
+    def _rights(self, table: Relation, column: Column) -> list[str]:
         known = list(self.sources.constants.get(column.name, ()))
         asked = column.name in self.sources.constants
         if column.type.base == "bool":
             return ["true", "false"] if asked else []
         if column.type.kind == "e" and (asked or "role" in column.name):
-            return list(column.type.labels)
+            return _from_highest(column.type.labels)
         if column.type.category != "S" or column.type.kind != "b":
             return []
         if "role" in column.name:
-            low = [text for text in known if text not in HIGHEST]
-            return [*HIGHEST[:2], *(text for text in known if text in HIGHEST), *low, "member"]
+            return _from_highest(spelled(table, column) or [*HIGHEST[:2], *known, "member"])
         return [text for text in known if not text.startswith("{")][:MOST]
 
     def _policies(self) -> list[int]:

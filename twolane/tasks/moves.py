@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from invoke.context import Context
-from invoke.parser.argument import Argument
-from invoke.tasks import Task
 
 from twolane.errors import Failure
 from twolane.guards.refusal import refuse
@@ -15,41 +13,11 @@ from twolane.tasks import console
 from twolane.tasks.command import command
 from twolane.tasks.console import done, say
 from twolane.tasks.options import COMMIT, JSON, TARGET
+from twolane.tasks.positionals import needless_with
 
 if TYPE_CHECKING:
     from twolane.moves.move import Move
     from twolane.state.state import State
-
-
-class _Unless(Argument):
-    """A positional argument that may be left out where a flag is given."""
-
-    flag: Argument
-
-    @property
-    def value(self) -> Any:
-        """What was given; empty, not missing, with the flag."""
-        return self._value if self._value is not None else "" if self.flag.value else None
-
-    @value.setter
-    def value(self, given: str) -> None:
-        self.set_value(given)
-
-
-def _one_or_all(task: Task[Any]) -> None:
-    """Makes the positional argument of a task needless where its `--all` is given."""
-
-    def arguments(ignore_unknown_help: bool | None = None) -> list[Argument]:
-        plain: Task[Any] = Task(task.body, positional=task.positional, help=dict(task.help))
-        found = plain.get_arguments(ignore_unknown_help)
-        named = {argument.name: argument for argument in found}
-        table = named["table"]
-        table.__class__ = _Unless
-        assert isinstance(table, _Unless)
-        table.flag = named["all"]
-        return found
-
-    vars(task)["get_arguments"] = arguments
 
 
 _TABLE = "The table, or several with commas; another schema's as schema.table."
@@ -90,7 +58,7 @@ def own(
     _move(plan, target, dry_run, json, commit, "the app's", "invoke db.push")
 
 
-_one_or_all(own)
+needless_with(own, "table", "all")
 
 
 @command(

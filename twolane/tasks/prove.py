@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from invoke.context import Context
 
+from twolane.errors import Failure
 from twolane.guards.refusal import refuse
 from twolane.tasks import console
 from twolane.tasks.command import command
 from twolane.tasks.console import done, say, warn
 from twolane.tasks.options import JSON
+from twolane.tasks.positionals import needless_with
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from twolane.config import Config
     from twolane.facts.catalog import Snapshot
     from twolane.guards.refusal import Refusal
+    from twolane.prove.policy_text import Surroundings
     from twolane.prove.report import Proof
     from twolane.shadow.stages import Replays
 
@@ -58,35 +61,85 @@ def prove(c: Context, target: str | None = None, json: bool = False) -> None:
 
 @command(
     "db.rls",
+    positional=["table"],
     help={
         "table": "A table of app.py that a revision makes; several with commas between them.",
         "column": "The column with the user's id, where it has another name.",
         "via": "The foreign key to the parent that says whose a row is.",
+        "org": "TABLE.COLUMN with the organization whose members may: memberships.org_id.",
         "read_only": "Let users read their rows and change none.",
     },
 )
 def rls(
     c: Context,
-    table: str,
+    table: str | None = None,
     column: str | None = None,
     via: str | None = None,
+    org: str | None = None,
     read_only: bool = False,
 ) -> None:
     """Write the SQL file that opens a table of the app to its tenant."""
     from twolane import config
-    from twolane.prove import policies, policy_files
+    from twolane.prove import policies, policy_files, policy_text
     from twolane.shadow import shadow
 
     settings = config.load()
+    names = [name.strip() for name in (table or "").split(",") if name.strip()]
+    if not names and not org:
+        raise Failure("Name a table.", "invoke db.rls notes")
     replays = _replays(settings)
     head, app = replays.whole(), _app_tables(replays)
     with shadow.connect(settings, head.database) as connection:
         around = policy_files.read(settings, connection, head.facts, app)
+    if org:
+        _open_to_members(settings, org, names, around, column or via, read_only, head.facts)
+        return
     texts = {}
-    for name in table.split(","):
-        found = policies.find(name.strip(), around)
+    for name in names:
+        found = policies.find(name, around)
         owner = policies.tenant(found, around, column, via)
-        texts[policies.file_name(found)] = policies.render(found, around, owner, read_only)
+        texts[policy_text.file_name(found)] = policies.render(found, around, owner, read_only)
+    _write(settings, texts)
+
+
+needless_with(rls, "table", "org")
+
+
+def _open_to_members(
+    settings: Config,
+    org: str,
+    names: list[str],
+    around: Surroundings,
+    column: str | None,
+    read_only: bool,
+    facts: Snapshot,
+) -> None:
+    """Writes the files of an organization; one that exists is left as it is, unless named."""
+    from twolane.prove import member_files, member_helpers, organizations, policy_files
+
+    helpers = member_helpers.file_name(organizations.find(org, around))
+    theirs = [] if policy_files.there(settings, {helpers: ""}) else facts
+    found = member_files.of(org, names, around, column, read_only, theirs)
+    kept = policy_files.there(settings, found.texts)
+    kept = [name for name in kept if name == found.helpers] if names else kept
+    new = {name: text for name, text in found.texts.items() if name not in kept}
+    if not new:
+        raise Failure(
+            f"All {len(kept)} files for the members of {found.organization.table.name} are there.",
+            "Edit one in supabase/sql, then: invoke db.apply",
+        )
+    for line in found.organization.understood:
+        say(line)
+    _write(settings, new)
+    for name in kept:
+        say(f"kept as it is: {settings.sql.relative_to(settings.root).as_posix()}/{name}")
+    for name in found.left_out:
+        warn(f"{name} may be each user's own; if not: invoke db.rls {name} --org {org}")
+
+
+def _write(settings: Config, texts: Mapping[str, str]) -> None:
+    from twolane.prove import policy_files
+
     for path in policy_files.write(settings, texts):
         done(f"Wrote {path.relative_to(settings.root).as_posix()}, listed in bootstrap.txt.")
     say("Read it. Next:  invoke db.apply, then invoke db.sync; invoke db.prove tries it out")
