@@ -164,3 +164,55 @@ def test_a_snapshot_does_not_change_when_its_reader_leaves_early(service: Servic
     )
     assert len(done.stdout.splitlines()) == 1
     assert Result(done.returncode, done.stdout, done.stderr).said == ""
+
+
+def test_the_sql_between_two_databases_turns_one_into_the_other(
+    service: Service, new_database: NewDatabase
+) -> None:
+    url = service.env["DATABASE_URL"]
+    copy = new_database(str(conninfo_to_dict(url)["dbname"]))
+    service.sql(
+        """
+        create type public.mood as enum ('calm');
+        alter table public.contacts add nickname text, drop notes, alter phone type varchar(20);
+        alter policy threads_select_own on public.threads using (false);
+        create view public.nicknames with (security_invoker = true) as
+            select nickname from public.contacts;
+        grant select on public.nicknames to authenticated;
+        drop table public.ai_usage
+        """
+    )
+    ends = ("--source", copy, "--target", url)
+    found = service.invoke("db.diff", *ends, "--sql", code=3)
+    assert "drop:contacts.notes: its data are lost for good" in found.out
+    assert "narrow:contacts.phone" in found.out and "drop:ai_usage" in found.out
+    assert "From source to target:" in found.out and "Not " not in found.out
+    listed = json.loads(service.invoke("db.diff", *ends, "--sql", "--json", code=3).out)
+    assert set(listed) == {"changes", "statements", "hazards", "left"} and not listed["left"]
+    assert facts_of(copy) != facts_of(url)
+    with psycopg.connect(copy, autocommit=True) as connection:
+        for _ in range(2):  # it is safe to run again
+            connection.execute(found.out.encode())
+    assert facts_of(copy) == facts_of(url)
+    assert "No schema changes." in service.invoke("db.diff", *ends, "--sql").out
+
+
+def test_the_sql_between_two_databases_knows_new_values_of_an_enum_and_names_what_it_leaves(
+    service: Service, new_database: NewDatabase
+) -> None:
+    service.sql("create type public.mood as enum ('calm')")
+    url = service.env["DATABASE_URL"]
+    copy = new_database(str(conninfo_to_dict(url)["dbname"]))
+    service.sql("alter type public.mood add value 'merry'; create role passing nologin")
+    service.sql("create table public.days (mood public.mood default 'merry')")
+    service.sql("alter table public.days owner to passing")
+    found = service.invoke("db.diff", "-s", copy, "-t", url, "--sql", code=3)
+    service.sql("drop owned by passing; drop role passing")
+    assert (
+        "-- Not written: + owner table public.days role: passing: an object belongs to" in found.out
+    )
+    with psycopg.connect(copy, autocommit=True) as connection:
+        connection.execute("create extension if not exists vector")
+        for part in found.out.split("commit;"):
+            connection.execute(f"{part}commit;".encode() if "begin;" in part else b"select 1")
+        assert connection.execute("insert into days default values returning mood").fetchone()

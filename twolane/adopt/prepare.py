@@ -16,6 +16,7 @@ from twolane.ddl.render import Left
 from twolane.errors import Failure
 from twolane.facts import catalog, identities, views
 from twolane.facts.catalog import Snapshot
+from twolane.facts.differences import without_owners
 from twolane.postgres import connections, dump, reach, session
 from twolane.postgres.dump import Entry
 from twolane.repo.order import Order
@@ -81,7 +82,7 @@ def prepare(work: Work, starter: Sequence[SqlFile]) -> Adoption:
     if proven.replayed is None:
         raise proven.replay_error or Failure("The files don't run on the shadow.")
     later = tuple(file for file in starter if file not in kept)
-    left = rest.left(adopt_rest.differences(proven.replayed, proven.live))
+    left = rest.left(without_owners(proven.replayed, proven.live))
     return Adoption(proven, later, left, tuple(platform.left_out(work.connection)))
 
 
@@ -127,7 +128,7 @@ def _kept(work: Work, starter: Sequence[SqlFile], facts: Snapshot) -> list[SqlFi
             after = _replay(work, [*kept, file]).facts
         except FileFailure:  # it builds on a schema of the platform, and the database has its own
             continue
-        changes = adopt_rest.differences(before, after)
+        changes = without_owners(before, after)
         if all(facts.get(change.identity) == change.after for change in changes):
             kept.append(file)
     return kept
@@ -162,7 +163,7 @@ def _rest(work: Work, base: Replay, survey: _Survey) -> Rest:
     """The SQL for what the dump's files don't make or make differently."""
     connect = partial(shadow.connect, work.config, base.database)
     live = views.settle(survey.facts, base.facts, connect)
-    if not adopt_rest.differences(base.facts, live):
+    if not without_owners(base.facts, live):
         return Rest()
     with work.tell.working("writing what the dump leaves out"):
         return adopt_rest.find(work.config, base.database, live, survey.live)

@@ -18,6 +18,7 @@ from twolane.config import Config
 from twolane.ddl.render import Left, Statement
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Change, Snapshot
+from twolane.facts.differences import without_owners
 from twolane.postgres import connections
 from twolane.shadow import shadow
 from twolane.sql import literal, without_returns
@@ -43,11 +44,6 @@ class Rest:
         return tuple(Left(c, self.reasons.get(c.identity, NO_REASON)) for c in changes)
 
 
-def differences(made: Snapshot, live: Snapshot) -> list[Change]:
-    """Changes from the files' facts to the live ones. No owners: they depend on who connects."""
-    return [c for c in catalog.diff(made, live) if identities.kind(c.identity) != "owner"]
-
-
 def find(config: Config, database: str, facts: Snapshot, live: Live) -> Rest:
     """The SQL that makes a copy of one of the shadow's databases equal to the live one.
 
@@ -58,7 +54,7 @@ def find(config: Config, database: str, facts: Snapshot, live: Live) -> Rest:
         connections.open_connection(parameters, "Connecting to the shadow") as connection,
     ):
         before = catalog.read(connection)
-        trial = bring_about(connection, lambda f: differences(f, facts), facts, live.owner)
+        trial = bring_about(connection, lambda f: without_owners(f, facts), facts, live.owner)
     found = (block for each in trial.ran for block in _blocks(each, before, live.roles))
     return Rest(tuple(found), trial.reasons)
 

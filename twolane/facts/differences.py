@@ -10,13 +10,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from twolane.facts.catalog import Change, as_text, definition
+from twolane.facts import catalog
+from twolane.facts.catalog import Change, Snapshot, as_text, definition
 from twolane.facts.identities import RELATION_KINDS, about, kind, relation
 
 # Of a longer value, only the part that changed is shown.
 SHORT = 90
 _WORDS = {"+": "added", "-": "removed", "~": "changed"}
 _CONTEXT = 24
+
+
+def without_owners(before: Snapshot, after: Snapshot) -> list[Change]:
+    """The changes but those of owners, which depend on who connects."""
+    return [c for c in catalog.diff(before, after) if kind(c.identity) != "owner"]
 
 
 def count(changes: Sequence[Change]) -> str:

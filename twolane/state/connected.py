@@ -13,7 +13,7 @@ from psycopg import Connection
 from twolane import config
 from twolane.config import Config, Target
 from twolane.facts import catalog, views
-from twolane.facts.catalog import Change
+from twolane.facts.catalog import Change, Snapshot
 from twolane.postgres import connections, reach, urls
 from twolane.repo import contents, ledger
 from twolane.repo.contents import Repo
@@ -91,7 +91,14 @@ def open_database(name: str | None) -> Iterator[Connection[Any]]:
 def compare(source: str, target: str) -> list[Change]:
     """The differences between two databases; views are equal if one server prints both alike."""
     with open_database(source) as one, open_database(target) as other:
-        before, after = catalog.read(one), catalog.read(other)
-        after = views.settle(after, before, lambda: nullcontext(other))
-        after = views.settle(after, before, lambda: nullcontext(one))
-    return catalog.diff(before, after)
+        return difference(one, other)[2]
+
+
+def difference(
+    source: Connection[Any], target: Connection[Any]
+) -> tuple[Snapshot, Snapshot, list[Change]]:
+    """The facts of both databases, and the changes from the one to the other."""
+    before, after = catalog.read(source), catalog.read(target)
+    after = views.settle(after, before, lambda: nullcontext(target))
+    after = views.settle(after, before, lambda: nullcontext(source))
+    return before, after, catalog.diff(before, after)

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from twolane.state.connected import Work
 
 
+# `db.diff --sql --json` of two databases that are the same.
+NOTHING: dict[str, list[Any]] = {"changes": [], "statements": [], "hazards": [], "left": []}
+
+
 @command("db.status", help={"target": TARGETS, "json": JSON, "jobs": JOBS})
 def status(c: Context, target: str | None = None, json: bool = False, jobs: str = "4") -> None:
     """Where things stand: the target, what each lane has pending, what to run next."""
@@ -67,13 +71,22 @@ def targets(c: Context, target: str | None = None, json: bool = False) -> None:
 
 
 @command(
-    "db.diff", help={"source": "URL or target name.", "target": "URL or target name.", "json": JSON}
+    "db.diff",
+    help={
+        "source": "URL or target name.",
+        "target": "URL or target name.",
+        "json": JSON,
+        "sql": "Print the SQL that turns the source into the target, tried on the shadow.",
+    },
 )
-def diff(c: Context, source: str, target: str, json: bool = False) -> None:
+def diff(c: Context, source: str, target: str, json: bool = False, sql: bool = False) -> None:
     """Compare two databases fact by fact; exit with 3 if they differ."""
     from twolane.facts import differences
     from twolane.state.connected import compare
 
+    if sql:
+        _diff_as_sql(source, target, json)
+        return
     changes = compare(source, target)
     if json:
         console.print_json(differences.as_json(changes))
@@ -84,6 +97,38 @@ def diff(c: Context, source: str, target: str, json: bool = False) -> None:
         done(NO_CHANGES)
     if changes:
         raise Different
+
+
+def _diff_as_sql(source: str, target: str, json: bool) -> None:
+    from twolane import config
+    from twolane.capture import difference
+    from twolane.facts import differences
+    from twolane.state import connected
+
+    settings = config.load()
+    with connected.open_database(source) as one, connected.open_database(target) as other:
+        before, after, changes = connected.difference(one, other)
+        sides = difference.side(one, before), difference.side(other, after)
+    if not changes:
+        console.print_json(NOTHING) if json else done(NO_CHANGES)
+        return
+    found = difference.find(settings, *sides, changes, console.working)
+    if json:
+        console.print_json(
+            {
+                "changes": differences.as_json(changes),
+                "statements": [each.sql for each in found.statements],
+                "hazards": [{"key": h.key, "text": h.text} for h in found.hazards],
+                "left": [
+                    {**differences.as_json([left.change])[0], "reason": left.reason}
+                    for left in found.left
+                ],
+            }
+        )
+    else:
+        title = f"From source to target: {differences.tally(changes)}; tried on the shadow."
+        say(difference.text(found, title).rstrip())
+    raise Different
 
 
 @command(
