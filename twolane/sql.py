@@ -8,6 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+# The words that may begin the end of a transaction (manual: COMMIT, ROLLBACK, PREPARE TRANSACTION).
+_ENDING = re.compile(r"\b(commit|rollback|end|abort|prepare)\b", re.IGNORECASE)
+_ENDS = {f"TRANS_STMT_{kind}" for kind in ("COMMIT", "ROLLBACK", "PREPARE")}
+_ENDS |= {f"{kind}_PREPARED" for kind in ("TRANS_STMT_COMMIT", "TRANS_STMT_ROLLBACK")}
 _LEADING = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
 
 
@@ -63,6 +67,37 @@ def readable_statements(sql: str) -> list[Statement]:
         return statements(sql)
     except ParseError:
         return []
+
+
+def ends_transaction(sql: str) -> bool:
+    """Whether a statement of the text would end the transaction that it runs in.
+
+    Of a text that the parser refuses, the first words of its statements tell: a newer server may
+    understand it.
+    """
+    if not _ENDING.search(sql):
+        return False
+    from pglast.parser import ParseError, scan
+
+    try:
+        kinds = (getattr(statement.node, "kind", None) for statement in statements(sql))
+        return any(getattr(kind, "name", "") in _ENDS for kind in kinds)
+    except ParseError:
+        pass
+    try:
+        words = [sql[token.start : token.end + 1].lower() for token in scan(sql)]
+    except ParseError:
+        return True
+    firsts = [*zip([";", *words], words, [*words[1:], ""], strict=False)]
+    return any(
+        before == ";" and (word in ("commit", "end", "abort") or (word, after) in _PAIRS)
+        for before, word, after in firsts
+    )
+
+
+_PAIRS = {("prepare", "transaction")} | {
+    ("rollback", after) for after in ("", ";", "work", "transaction", "and", "prepared")
+}
 
 
 def quote(name: str) -> str:

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from twolane.config import Config
 from twolane.errors import Failure
 from twolane.facts import catalog, differences, identities, ownership
 from twolane.facts.catalog import Snapshot
+from twolane.facts.traces import NOTHING, Traces
 from twolane.guards import guards
 from twolane.guards.findings import Finding
 from twolane.guards.refusal import Refusal
@@ -79,11 +80,20 @@ def trips(
             connections.open_connection(parameters, "Connecting to the shadow") as connection,
         ):
             for revision in revisions[done:]:
-                layout = effects.layout(connection)
+                layout, left = effects.layout(connection), [NOTHING]
+
+                def judge(
+                    connection: Connection[Any], seen: Traces, left: list[Traces] = left
+                ) -> None:
+                    runner.only_the_database(connection, seen)
+                    left[:] = [seen]
+
                 with _statements_of(revision.path) as statements:
-                    runner.upgrade(connection, config, revision.id)
+                    runner.upgrade(connection, config, revision.id, judge=judge)
                 before, facts = facts, catalog.read(connection)
-                done_to = effects.compare(layout, effects.layout(connection), {})
+                done_to = replace(
+                    effects.compare(layout, effects.layout(connection), {}), traces=left[0]
+                )
                 finding, is_spoilt = None, False
                 if _has_one_way_back(revision, revisions):
                     finding, is_spoilt = _back_and_forth(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -17,8 +18,10 @@ from twolane.state.connected import Work
 from twolane.text import shortened
 
 
-def run(work: Work, deployment: Deployment) -> None:
+def run(work: Work, deployment: Deployment, allowed: Sequence[str] = ()) -> None:
     """Runs what the database lacks. Cut short, the same command goes on where it stopped.
+
+    allowed: the consents given, as `--allow` takes them.
 
     Raises:
         Failure: a step fails, and is rolled back; or the end differs from the shadow.
@@ -31,7 +34,7 @@ def run(work: Work, deployment: Deployment) -> None:
             printed=catalog.read(work.connection),
             ledger=ledger.read(work.connection),
         )
-        push.push(work.connection, now, deployment.plan, work.tell)
+        push.push(work.connection, now, deployment.plan, work.tell, allowed)
     apply.apply(work.connection, work.target, deployment.late, work.tell)
     if deployment.course.rest:
         with work.tell.working("taking away what is left over"):

@@ -36,12 +36,14 @@ _UNSEEN = {
 class Relation(NamedTuple):
     """A table or a sequence. name: as in facts. file: holds its rows.
 
-    counts: for a sequence, the table whose column it numbers, else ""; None for a table.
+    counts: for a sequence, the table whose column it numbers, else ""; None for a table. columns:
+    a line each, its number and its name as in facts.
     """
 
     name: str
     file: int
     counts: str | None
+    columns: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,17 +67,22 @@ class Traces:
     """What changed between two looks of one transaction, of what was there before.
 
     written: tables of which rows were written, as `schema.name`, also where no row was met.
-    rewritten: those whose rows were written anew or thrown away as a whole. moved: sequences whose
-    position was set → the table whose column each numbers, or "". records, server, platform: what
-    else changed, each with its sign, as `+ role evil`.
+    rewritten: those whose rows were written anew or thrown away as a whole. replaced: tables and
+    columns, as facts name them, whose names others have now: made again, or swapped by renames.
+    moved: sequences whose position was set → the table whose column each numbers, or "". records,
+    server, platform: what else changed, each with its sign, as `+ role evil`.
     """
 
     written: frozenset[str] = frozenset()
     rewritten: frozenset[str] = frozenset()
+    replaced: frozenset[str] = frozenset()
     moved: Mapping[str, str] = field(default_factory=dict)
     records: tuple[str, ...] = ()
     server: tuple[str, ...] = ()
     platform: tuple[str, ...] = ()
+
+
+NOTHING = Traces()
 
 
 def compare(before: Look, after: Look, own: Collection[str] = ()) -> Traces:
@@ -93,6 +100,7 @@ def compare(before: Look, after: Look, own: Collection[str] = ()) -> Traces:
     return Traces(
         written=frozenset(tables - records),
         rewritten=frozenset(anew - emptied),
+        replaced=frozenset(_replaced(there, after.relations)),
         moved={r.name: r.counts for r in written if r.counts is not None},
         records=(
             *(f"~ rows of {name}" for name in sorted((records | emptied) - set(own))),
@@ -101,6 +109,26 @@ def compare(before: Look, after: Look, own: Collection[str] = ()) -> Traces:
         server=tuple(_of_server(before, after)),
         platform=tuple(_changes(before, after, PLATFORM)),
     )
+
+
+def _replaced(before: Mapping[int, Relation], after: Mapping[int, Relation]) -> Iterator[str]:
+    names = {each.name: oid for oid, each in after.items() if each.counts is None}
+    for oid, old in before.items():
+        if old.counts is not None or old.name.startswith(RECORD_SCHEMA):
+            continue
+        if names.get(old.name, oid) != oid:
+            yield f"table {old.name}"
+        new = after.get(oid)
+        if new and new.columns != old.columns:
+            numbers, now = _numbers(old.columns), _numbers(new.columns)
+            for column in numbers.keys() & now.keys():
+                if numbers[column] != now[column]:
+                    yield f"column {old.name}.{column}"
+
+
+def _numbers(columns: str) -> dict[str, str]:
+    parted = (line.partition(" ") for line in columns.splitlines())
+    return {name: number for number, _, name in parted}
 
 
 def _of_server(before: Look, after: Look) -> Iterator[str]:

@@ -1,13 +1,18 @@
 """G05 baseline: protects what lane A owns from migrations, however they are written.
 
-It looks at the facts before and after the migration ran on the shadow, not at its text.
+It looks at the facts before and after the migration ran on the shadow, and at what it left beside
+them there and in the database, not at its text.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
 from twolane.errors import Failure
-from twolane.facts import identities, partitions
+from twolane.facts import identities
 from twolane.facts.catalog import Change
+from twolane.facts.traces import Traces
 from twolane.guards.refusal import Refusal
 from twolane.state.plan import Plan
 
@@ -16,7 +21,8 @@ def baseline(plan: Plan) -> Refusal | None:
     """G05: a migration changes only what lane B owns, however it is written."""
     made = {c.identity for c in plan.changes if c.before is None}
     touched = [c for c in plan.changes if not _is_lane_b(c, plan, made)]
-    lost = _lost_unseen(plan)
+    lost = [f"{identity}   its data are lost or written anew" for identity in _lost_unseen(plan)]
+    lost += _beside(plan, plan.effects.traces)
     if not touched and not lost:
         return None
     return Refusal(
@@ -25,8 +31,74 @@ def baseline(plan: Plan) -> Refusal | None:
         "Run on the shadow, the waiting migrations change what they do not own:",
         f"take it out of {plan.revisions[-1].path.name}; such changes go into supabase/sql/",
         touched,
-        [f"{identity}   its data are lost or written anew" for identity in lost],
+        lost,
     )
+
+
+def unplanned(plan: Plan, seen: Traces, parts: Collection[str]) -> Refusal | None:
+    """G05 once more, in the database itself: it holds rows, and may hold what the shadow doesn't.
+
+    seen: what the migrations left there, before the commit. parts: the partitions of lane B's
+    tables there.
+    """
+    planned = plan.effects.traces
+    rest = replace(
+        seen,
+        written=seen.written - planned.written - _passing(plan, seen) - set(parts),
+        replaced=seen.replaced - planned.replaced,
+    )
+    anew = seen.rewritten - plan.effects.rewritten - set(parts)
+    details = [f"table {table}   its data are lost or written anew" for table in sorted(anew)]
+    details += _beside(plan, rest)
+    if not details:
+        return None
+    return Refusal(
+        "G05",
+        "baseline",
+        "In the database, other than on the shadow, the migrations change what they do not own (by "
+        "a cascade or a trigger, perhaps); nothing was applied:",
+        f"take it out of {plan.revisions[-1].path.name}; such changes go into supabase/sql/",
+        details=details,
+    )
+
+
+# What the platform keeps of messages on their way: triggers on the app's tables write there.
+_QUEUES = ("realtime.messages", "net.http_request_queue", "supabase_functions.hooks")
+
+
+def _passing(plan: Plan, seen: Traces) -> set[str]:
+    """The queues that were written while rows of lane B's tables were."""
+    if not any(plan.owns(table) for table in seen.written):
+        return set()
+    return {table for table in seen.written if table.startswith(_QUEUES)}
+
+
+def _beside(plan: Plan, seen: Traces) -> list[str]:
+    """What of it lane B does not own, a line each."""
+    lines = [f"rows of {table}   are written" for table in seen.written if not plan.owns(table)]
+    lines += [
+        f"sequence {sequence}   is set to another number"
+        for sequence, table in seen.moved.items()
+        if plan.before.keys() & {f"table {table}", f"sequence {sequence}"}
+        and not (plan.owns(table) or f"sequence {sequence}" in plan.owned)
+    ]
+    lines += [
+        f"{identity}   is another one by that name"
+        for identity in seen.replaced - plan.effects.gone
+        if not plan.owns(str(identities.relation(identity)))
+    ]
+    parts = [("twolane's record", seen.records), ("the whole server", seen.server)]
+    if not any(identities.kind(change.identity) == "extension" for change in plan.changes):
+        parts.append(("the platform", seen.platform))  # an extension is G07's, with what it brings
+    return sorted(lines) + [f"{line}   of {of}" for of, found in parts for line in _chief(found)]
+
+
+def _chief(lines: Sequence[str]) -> list[str]:
+    """Without what comes and goes with a table or view that is listed itself."""
+    whole = {line.partition(" relation ")[2] for line in lines if line[0] in "+-"} - {""}
+    return [
+        line for line in lines if " relation " in line or not any(name in line for name in whole)
+    ]
 
 
 def broken(plan: Plan, problem: Failure | None) -> Refusal | None:
@@ -55,9 +127,10 @@ def _lost_unseen(plan: Plan) -> list[str]:
     A migration may drop such an object and make it again, or rewrite it.
     """
     lost = {*plan.effects.gone, *(f"table {table}" for table in plan.effects.rewritten)}
-    parts = _parts(plan)
     return sorted(
-        i for i in lost - plan.owned if i in plan.after and identities.relation(i) not in parts
+        i
+        for i in lost - plan.owned
+        if i in plan.after and identities.relation(i) not in plan.partitions
     )
 
 
@@ -67,19 +140,13 @@ def _follows(change: Change) -> bool:
     return kind in ("column", "constraint", "index") or (kind == "table" and change.sign == "~")
 
 
-def _parts(plan: Plan) -> frozenset[str]:
-    """The partitions of lane B's tables, whoever made them: they follow their parents."""
-    tables = {i.removeprefix("table ") for i in plan.owned if identities.kind(i) == "table"}
-    return partitions.of(tables, (plan.before, plan.after))
-
-
 def _is_lane_b(change: Change, plan: Plan, made: set[str]) -> bool:
     if change.identity in plan.follows:
         return True
     table = identities.relation(change.identity)
     if change.after is None and table in plan.dropped:
         return True
-    if table in _parts(plan) and _follows(change):
+    if table in plan.partitions and _follows(change):
         return True
     if change.before is not None:
         return change.identity in plan.owned

@@ -8,7 +8,9 @@ command needs at its start (a refusal) comes from `guards.refusal` alone.
 from twolane.guards.app_drift import app_drift as app_drift
 from twolane.guards.baseline import baseline as baseline
 from twolane.guards.baseline import broken as broken
+from twolane.guards.baseline import unplanned as unplanned
 from twolane.guards.destructive import destructive as destructive
+from twolane.guards.destructive import unplanned_writes as unplanned_writes
 from twolane.guards.history import applied_history as applied_history
 from twolane.guards.history import edited_revision as edited_revision
 from twolane.guards.history import foreign_revision as foreign_revision

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,10 @@ from twolane import git
 from twolane.errors import Failure
 from twolane.facts import catalog, differences, identities, partitions, views
 from twolane.facts.catalog import Change, Snapshot, structure
+from twolane.facts.traces import Traces
+from twolane.guards import guards
+from twolane.guards.refusal import refuse
+from twolane.lanes import rights
 from twolane.migrations import runner
 from twolane.postgres import supautils, transactions
 from twolane.repo import ledger, record, sqlfiles
@@ -27,16 +32,24 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 
-def push(connection: Connection[Any], state: State, plan: Plan, tell: Tell) -> bool:
+def push(
+    connection: Connection[Any],
+    state: State,
+    plan: Plan,
+    tell: Tell,
+    allowed: Sequence[str] = (),
+) -> bool:
     """Applies the plan in one transaction, verified; False if another push has done it meanwhile.
 
     Where the database has no event trigger that enables RLS on a new table, the push enables it.
+    allowed: the consents given, as `--allow` takes them.
 
     Raises:
-        Failure: the database changed meanwhile, or the result differs from the shadow.
+        Refused: it does what it did not do on the shadow, to what lane B doesn't own, or to rows.
+        Failure: the database or the files changed meanwhile, or the result differs from the shadow.
     """
     lacking = completion.find(connection, state, tell.working)
-    attempt = _Attempt(state, plan, git.commit_id(state.repo.config.root), tell, lacking)
+    attempt = _Attempt(state, plan, git.commit_id(state.repo.config.root), tell, lacking, allowed)
 
     def work() -> None:
         runner.upgrade(
@@ -46,6 +59,8 @@ def push(connection: Connection[Any], state: State, plan: Plan, tell: Tell) -> b
             attempt.prepare,
             attempt.finish,
             attempt.closed,
+            attempt.judge,
+            is_live=True,
         )
 
     with tell.working("applying"):
@@ -62,6 +77,7 @@ class _Attempt:
     commit: str | None
     tell: Tell
     lacking: Completion
+    allowed: Sequence[str] = ()
     begun: float = field(default_factory=time.monotonic)
     is_mine: bool = True
     done: ledger.Ledger = field(default_factory=ledger.Ledger)
@@ -82,6 +98,13 @@ class _Attempt:
         for statement in self.plan.drops:
             connection.execute(supautils.raised(connection, statement).encode())
 
+    def judge(self, connection: Connection[Any], seen: Traces) -> None:
+        """Refuses what the migrations did here beside facts, and not on the shadow."""
+        refuse(
+            guards.unplanned(self.plan, seen, self.state.partitions),
+            guards.unplanned_writes(self.plan, seen, self.allowed),
+        )
+
     def finish(self, connection: Connection[Any]) -> None:
         """Verifies the outcome against the shadow, and records it."""
         for file in self.plan.again:
@@ -91,7 +114,9 @@ class _Attempt:
             after = catalog.read(connection)
         made = {**self.plan.app, **self.plan.carried}
         printed, after = after, views.settle(after, made, lambda: nullcontext(connection))
-        if wrong := unexpected(self.state, self.plan, after):
+        wrong = unexpected(self.state, self.plan, after)
+        wrong += rights.unexpected(connection, self.plan, self.state.printed, after)
+        if wrong:
             lines = "\n".join(f"    {line}" for line in shortened(differences.flat(wrong)))
             raise Failure(
                 f"The database's end differs from the shadow's; nothing applied:\n{lines}",

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from twolane.facts.traces import NOTHING, Traces
+
 if TYPE_CHECKING:
     from psycopg import Connection
 
@@ -39,7 +41,8 @@ class Effects:
     rewritten: tables whose rows were written anew, as `schema.name` before. locked: table before →
     what its strongest lock blocks until the transaction ends. closed: new tables, as `schema.name`,
     that had no row level security until the end of the migration, where twolane enabled it. kept:
-    the constraints and indexes after that were there before, under whatever name.
+    the constraints and indexes after that were there before, under whatever name. traces: what the
+    migrations left beside facts.
     """
 
     renamed: Mapping[str, str]
@@ -48,6 +51,7 @@ class Effects:
     locked: Mapping[str, str]
     closed: frozenset[str] = frozenset()
     kept: frozenset[str] = frozenset()
+    traces: Traces = NOTHING
 
 
 NONE = Effects({}, frozenset(), frozenset(), {})

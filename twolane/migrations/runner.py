@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from twolane.config import Config
-from twolane.errors import Failure
+from twolane.errors import Failure, from_postgres
 from twolane.facts import catalog
 from twolane.facts.catalog import Snapshot
+from twolane.facts.traces import NOTHING, Look, Traces, compare
 from twolane.migrations import dependents, effects
 from twolane.migrations.effects import Effects
 from twolane.migrations.session import run, session
-from twolane.postgres import exposure, transactions
+from twolane.migrations.unbroken import TransactionEnded, unbroken
+from twolane.postgres import exposure, traces, transactions
 from twolane.repo import ledger, sqlfiles
 from twolane.repo.sqlfiles import SqlFile
 
@@ -22,8 +25,22 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 
-class TransactionEnded(Failure):
-    """A migration ended the transaction; what it did before stays in the database."""
+Judge = Callable[["Connection[Any]", Traces], None]
+
+
+class ServerChanged(Failure):
+    """A migration changes what belongs to the whole server; nothing of it was applied."""
+
+
+def only_the_database(connection: Connection[Any], seen: Traces) -> None:
+    """Raises `ServerChanged` for what reaches beyond the database: a shadow shares its server."""
+    if seen.server:
+        lines = "\n".join(f"    {line}" for line in seen.server)
+        raise ServerChanged(
+            f"A migration changes the server, not only the database:\n{lines}",
+            "Take it out of the migration; what the service needs of roles, write into an SQL file "
+            "under supabase/sql/.",
+        )
 
 
 def upgrade(
@@ -33,40 +50,45 @@ def upgrade(
     prepare: Callable[[Connection[Any]], None] = ledger.prepare,
     finish: Callable[[Connection[Any]], None] = lambda connection: None,
     closed: Callable[[str], None] = lambda table: None,
+    judge: Judge = only_the_database,
+    is_live: bool = False,
 ) -> Mapping[str, Sequence[str]]:
     """Brings the database to `revision` in one transaction: revision → the statements it ran.
 
     Enables RLS on new tables that the data API's roles might reach; `closed` is called with each.
     `prepare` and `finish` are called with the connection at the transaction's two ends; either may
-    raise `psycopg.Rollback` to leave everything as it was.
+    raise `psycopg.Rollback` to leave everything as it was. `judge` is called with what the
+    migrations alone left beside facts. is_live: whether G07 has passed; else it is to see what the
+    migrations grant.
 
     Raises:
         Failure: a migration fails; it names the migration's line or what Postgres said.
     """
     ran: dict[str, Sequence[str]] = {}
+    stands: list[str] = []
     with session(connection) as (alchemy, statements), transactions.transaction(connection):
 
-        def step(step: Any, **_: Any) -> None:
+        def step(step: Any, heads: Collection[str], **_: Any) -> None:
             done = sum(map(len, ran.values()))
             ran[step.up_revision_id] = statements[done:]
+            stands[:] = heads
 
         prepare(connection)
-        begun = _transaction_id(connection)
         there = exposure.tables(connection)
-        opened = exposure.open_relations(connection)
-        statements.clear()
-        run(
-            config,
-            alchemy,
-            lambda command, settings: command.upgrade(settings, revision),
-            on_step=step,
-        )
-        _expect_same(connection, begun)
-        transactions.reset(connection)
+        opened = exposure.open_relations(connection), exposure.open_functions(connection)
+        with _watched(connection, stands, judge):
+            statements.clear()
+            run(
+                config,
+                alchemy,
+                lambda command, settings: command.upgrade(settings, revision),
+                on_step=step,
+            )
         for table in exposure.close_tables(connection, there):
             closed(table)
-        grants = any(_GRANT.match(statement) for statement in statements)  # G07 looks at it
-        list(exposure.take_back(connection, opened, lambda name: grants))
+        if is_live or not any(_GRANT.match(statement) for statement in statements):
+            list(exposure.take_back(connection, opened[0]))
+            list(exposure.take_back_functions(connection, opened[1]))
         finish(connection)
     return ran
 
@@ -77,35 +99,80 @@ def downgrade(
     revision: str,
     prepare: Callable[[Connection[Any]], None] = lambda connection: None,
     finish: Callable[[Connection[Any]], None] = lambda connection: None,
+    judge: Judge = only_the_database,
 ) -> Sequence[str]:
     """Takes the database back to `revision`, or with "base" to before the first, in one
-    transaction; the statements run. `prepare` and `finish` are as in `upgrade`.
+    transaction; the statements run. `prepare`, `finish` and `judge` are as in `upgrade`.
 
     Raises:
         Failure: a migration fails, as in `upgrade`; its cause is what the migration itself raised.
     """
     ran: Sequence[str] = ()
+    stands: list[str] = []
+
+    def step(heads: Collection[str], **_: Any) -> None:
+        stands[:] = heads
+
     with session(connection) as (alchemy, statements), transactions.transaction(connection):
         prepare(connection)
-        begun = _transaction_id(connection)
         there = exposure.tables(connection)
-        statements.clear()
-        run(config, alchemy, lambda command, settings: command.downgrade(settings, revision))
-        _expect_same(connection, begun)
-        transactions.reset(connection)
+        with _watched(connection, stands, judge):
+            statements.clear()
+            run(
+                config,
+                alchemy,
+                lambda command, settings: command.downgrade(settings, revision),
+                on_step=step,
+            )
         list(exposure.close_tables(connection, there))
         ran = tuple(statements)
         finish(connection)
     return ran
 
 
+@contextmanager
+def _watched(connection: Connection[Any], stands: Collection[str], judge: Judge) -> Iterator[None]:
+    """Runs migrations in the open transaction; then lets `judge` see what they left beside facts.
+
+    stands: the revisions that Alembic says the database has afterwards.
+
+    Raises:
+        TransactionEnded: they end the transaction.
+    """
+    ledger.prepare_versions(connection)
+    begun, before = _transaction_id(connection), traces.look(connection)
+    with unbroken(connection):
+        yield
+    _expect_same(connection, begun)
+    with _at_the_end():
+        transactions.reset(connection)
+    judge(connection, _seen(connection, before, stands))
+
+
 def _expect_same(connection: Connection[Any], begun: object) -> None:
     """Raises `TransactionEnded` if this is another transaction than the one that has begun."""
     if _transaction_id(connection) != begun:
-        raise TransactionEnded(
-            "A migration ends the transaction that it runs in (commit, rollback).",
-            "Take that out of the migration: a push is one transaction, all or nothing.",
-        )
+        raise TransactionEnded
+
+
+@contextmanager
+def _at_the_end() -> Iterator[None]:
+    import psycopg
+
+    try:
+        yield
+    except psycopg.errors.LockNotAvailable:
+        raise  # the whole transaction is tried again
+    except psycopg.Error as error:
+        raise from_postgres(error, "The migration failed at its end") from error
+
+
+def _seen(connection: Connection[Any], before: Look, stands: Collection[str]) -> Traces:
+    """What is left beside facts; Alembic's table is, if it says something else than Alembic."""
+    seen = compare(before, traces.look(connection), [ledger.VERSIONS])
+    if stands and ledger.revisions(connection) != sorted(stands):
+        seen = replace(seen, records=(*seen.records, f"~ rows of {ledger.VERSIONS}"))
+    return seen
 
 
 def _transaction_id(connection: Connection[Any]) -> object:
@@ -152,7 +219,8 @@ def rehearse(
 ) -> Rehearsal:
     """Upgrades and records what that did; rolls everything back, unless it is to `keep` it.
 
-    carried: what to drop before, and to make again after, in the same transaction.
+    carried: what to drop before, and to make again after, in the same transaction. What changes
+    the server is never kept: other databases share it.
 
     Raises:
         InTheWay: a statement is refused for the sake of objects that could be `carried`.
@@ -164,8 +232,13 @@ def rehearse(
     facts: Snapshot = {}
     end: Snapshot = {}
     seen = effects.NONE
+    left = NOTHING
     closed: list[str] = []
     drops: Sequence[str] = ()
+
+    def judge(connection: Connection[Any], seen: Traces) -> None:
+        nonlocal left
+        left = seen
 
     def prepare(connection: Connection[Any]) -> None:
         nonlocal before, drops
@@ -177,16 +250,16 @@ def rehearse(
     def look(connection: Connection[Any]) -> None:
         nonlocal facts, end, seen
         after, locked = effects.layout(connection), effects.locks(connection)
-        seen = effects.compare(before, after, locked, closed)
+        seen = replace(effects.compare(before, after, locked, closed), traces=left)
         facts = end = catalog.read(connection)
-        if carried:
+        if carried and not left.server:
             for file in carried.files:
                 sqlfiles.run(connection, file)
             end = catalog.read(connection)
-        if not keep:
+        if left.server or not keep:
             raise Rollback
 
-    ran = upgrade(connection, config, revision, prepare, look, closed.append)
+    ran = upgrade(connection, config, revision, prepare, look, closed.append, judge)
     return Rehearsal(ran, facts, end, seen, drops)
 
 

@@ -100,6 +100,10 @@ def run(config: Config, alchemy: Any, work: Any, **attributes: Any) -> Any:
             raise Failure(
                 str(error), "Run `invoke db.status` to see where things stand."
             ) from error
+        except Failure as own:
+            place = place_in_user_code(own, config.root)
+            own.message = f"{place}: {own.message}" if place else own.message
+            raise
         except (Exception, SystemExit) as error:
             failure = from_user_code(error, config.root)
             if any(frame.name == "autocommit_block" for frame in extract_tb(error.__traceback__)):

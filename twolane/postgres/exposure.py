@@ -53,6 +53,24 @@ where not (is_table and relrowsecurity) and not (relkind = 'v' and is_invoker)
                 or has_any_column_privilege(r.oid, c.oid, 'select, insert, update')))
 order by name
 """
+# Functions that run with their owner's rights, which a role of the API can call: past all policies.
+_OPEN_FUNCTIONS = """
+select case p.prokind when 'p' then 'procedure ' else 'function ' end
+    || n.name || '.' || quote_ident(p.proname)
+    || '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')' as name
+from pg_catalog.pg_proc p
+join exposed n on n.oid = p.pronamespace
+where p.prosecdef and p.prorettype <> all (
+        array['pg_catalog.trigger', 'pg_catalog.event_trigger']::pg_catalog.regtype[])
+    and not exists (
+        select from pg_catalog.pg_depend d
+        where d.classid = 'pg_catalog.pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
+    and exists (
+        select from pg_catalog.pg_roles r
+        where r.rolname in ('anon', 'authenticated')
+            and has_function_privilege(r.oid, p.oid, 'execute'))
+order by name
+"""
 
 
 def tables(connection: Connection[Any]) -> frozenset[int]:
@@ -63,6 +81,12 @@ def tables(connection: Connection[Any]) -> frozenset[int]:
 def open_relations(connection: Connection[Any]) -> list[str]:
     """The relations whose rows a role of the API can reach and no policy limits."""
     return [name for (name,) in connection.execute(_RELATIONS + _OPEN)]
+
+
+def open_functions(connection: Connection[Any]) -> list[str]:
+    """The functions that a role of the API can call and that run with their owner's rights, as
+    `function schema.name(arguments)`."""
+    return [name for (name,) in connection.execute(_RELATIONS + _OPEN_FUNCTIONS)]
 
 
 def close_tables(connection: Connection[Any], before: Collection[int]) -> Iterator[str]:
@@ -88,6 +112,18 @@ def take_back(
     for name in open_relations(connection):
         if name not in before and not is_meant(name):
             revoke = f"revoke all on table {name} from public, {_present(connection)}"
+            connection.execute(revoke.encode())
+            yield name
+
+
+def take_back_functions(connection: Connection[Any], before: Collection[str]) -> Iterator[str]:
+    """Revokes what the API's roles have on such functions that were not open `before`.
+
+    Yields what it closes.
+    """
+    for name in open_functions(connection):
+        if name not in before:
+            revoke = f"revoke all on {name} from public, {_present(connection)}"
             connection.execute(revoke.encode())
             yield name
 

@@ -24,11 +24,11 @@ def look(connection: Connection[Any]) -> Look:
     oids: dict[str, set[int]] = {"written": set(), "exclusive": set()}
     held: set[str] = set()
     things: dict[tuple[str, str], str] = {}
-    for kind, oid, name, more, file, digest in _rows(connection):
+    for kind, oid, name, more, file, text in _rows(connection):
         if kind == "thing":
-            things[name, more] = digest
+            things[name, more] = text
         elif kind == "relation":
-            relations[oid] = Relation(name, file, more)
+            relations[oid] = Relation(name, file, more, text or "")
         elif kind == "held":
             held.add(name)
         else:

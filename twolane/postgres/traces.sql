@@ -197,7 +197,7 @@ thing (area, name, content) as (
     left join pg_catalog.pg_roles r
         on r.oid = d.objoid and d.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
 )
-select 'thing', 0, area, name, 0, pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(content, 'UTF8')), 'base64')
+select 'thing', 0::pg_catalog.int8, area, name, 0::pg_catalog.int8, pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(content, 'UTF8')), 'base64')
 from thing
 union all
 select
@@ -210,9 +210,15 @@ select
         where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid and d.refobjsubid > 0
             and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.deptype in ('a', 'i')
         limit 1), '') end,
-    c.relfilenode::pg_catalog.int8, null
+    c.relfilenode::pg_catalog.int8, a.columns
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+left join (
+    select attrelid, pg_catalog.string_agg(attnum || ' ' || pg_catalog.quote_ident(attname), E'\n' order by attnum) as columns
+    from pg_catalog.pg_attribute
+    where attnum > 0 and not attisdropped
+    group by attrelid
+) a on a.attrelid = c.oid
 where c.relkind in ('r', 'p', 'f', 'S') and n.nspname !~ '^pg_(toast|temp_|catalog$)' and n.nspname <> 'information_schema'
 union all
 select case mode when 'RowExclusiveLock' then 'written' else 'exclusive' end, relation::pg_catalog.int8, null, null, 0, null

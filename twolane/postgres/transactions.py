@@ -35,9 +35,11 @@ def transaction(connection: Connection[Any]) -> Iterator[None]:
     It drops the temporary tables of a pooler's former client first: Postgres looks for a table's
     name among them before all schemas.
     """
+    from psycopg.errors import ReadOnlySqlTransaction
     from psycopg.pq import TransactionStatus
 
     is_outermost = connection.info.transaction_status == TransactionStatus.IDLE
+    is_sealed = False
     try:
         with connection.transaction():
             if is_outermost:
@@ -51,31 +53,54 @@ def transaction(connection: Connection[Any]) -> Iterator[None]:
             if is_outermost and connection in _reset:
                 # A limit that is local again after `reset all` would leave its mark in the session
                 # (guc.c, AtEOXact_GUC). Deferred checks run while the limits hold.
+                is_sealed = True
                 connection.execute(
-                    "set constraints all immediate; reset lock_timeout; reset statement_timeout"
+                    "set transaction read only; set constraints all immediate; "
+                    "reset lock_timeout; reset statement_timeout"
                 )
-    except BaseException:
+    except BaseException as error:
         if is_outermost and connection.info.transaction_status == TransactionStatus.IDLE:
             # A session's lock outlives the transaction that took it.
             connection.execute("select pg_catalog.pg_advisory_unlock_all()")
+        if is_sealed and isinstance(error, ReadOnlySqlTransaction):
+            raise _too_late(error) from error
         raise
     finally:
         if is_outermost:
             _reset.discard(connection)
 
 
+def _too_late(error: Any) -> Failure:
+    """The transaction is read only by then: what a trigger put off, and put off once more, fails.
+
+    Else it would change the database at the commit, after twolane's last look at it.
+    """
+    where = "".join(f"\n  {line}" for line in (error.diag.context or "").splitlines()[:2])
+    return Failure(
+        "A trigger puts off to the commit what changes the database: "
+        f"{error.diag.message_primary}{where}",
+        "Let it do its work when it is called. Nothing was applied.",
+    )
+
+
+_BARE = "reset role; reset session authorization; reset all; "
+_LIMITED = (
+    f"set local lock_timeout = '{LOCK_TIMEOUT}'; "
+    f"set local statement_timeout = '{STATEMENT_TIMEOUT}'"
+)
+
+
 def reset(connection: Connection[Any]) -> None:
     """Takes back what a user's SQL did to the session, so that a pooler's next client doesn't get
     it: settings, temporary tables, listeners, prepared statements, locks.
 
+    What triggers and constraints put off to the commit runs now, while its outcome can be seen.
     It stands in a transaction, as `discard all` may not (manual, DISCARD), and sets that
     transaction's limits again: `reset all` took those as well.
     """
     connection.execute(
-        "reset role; reset session authorization; reset all; discard temp; unlisten *; "
-        "deallocate all; select pg_catalog.pg_advisory_unlock_all(); "
-        f"set local lock_timeout = '{LOCK_TIMEOUT}'; "
-        f"set local statement_timeout = '{STATEMENT_TIMEOUT}'"
+        f"{_BARE}{_LIMITED}; set constraints all immediate; {_BARE}discard temp; unlisten *; "
+        f"deallocate all; select pg_catalog.pg_advisory_unlock_all(); {_LIMITED}".encode()
     )
     _reset.add(connection)
 

@@ -59,6 +59,15 @@ create table if not exists twolane.facts (
 );
 """
 
+VERSIONS = "twolane.alembic_version"
+# As Alembic makes it (`MigrationContext._version`).
+_VERSIONS = f"""
+create table {VERSIONS} (
+    version_num varchar(32) not null,
+    constraint alembic_version_pkc primary key (version_num)
+)
+"""
+
 NOT_RUN = ""
 """The digest of an SQL file whose objects a later step took away: it has to run again."""
 
@@ -174,6 +183,19 @@ def prepare(connection: Connection[Any]) -> None:
     """Makes the ledger's tables if they are not there. Call it while holding twolane's lock."""
     if connection.execute("select pg_catalog.to_regclass('twolane.facts')").fetchone() == (None,):
         connection.execute(TABLES)
+
+
+def prepare_versions(connection: Connection[Any]) -> None:
+    """Makes Alembic's table if it is not there, so that it is none that a migration makes."""
+    found = connection.execute("select pg_catalog.to_regclass(%s)", (VERSIONS,))
+    if found.fetchone() == (None,):
+        connection.execute(_VERSIONS.encode())
+
+
+def revisions(connection: Connection[Any]) -> list[str]:
+    """Where Alembic's table says that the database stands: one revision, or several heads."""
+    found = connection.execute(f"select version_num from {VERSIONS}".encode())
+    return sorted(version for (version,) in found)
 
 
 def record_file(connection: Connection[Any], file: SqlFile, milliseconds: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from twolane.errors import Failure
@@ -10,7 +10,7 @@ from twolane.facts import catalog, identities
 from twolane.facts.catalog import Change
 from twolane.state.plan import Plan
 
-CONSENT = ("drop", "narrow", "rewrite", "undo")
+CONSENT = ("drop", "narrow", "rewrite", "undo", "write")
 
 # Type changes, from → to, that keep every value (Postgres manual, chapter 8).
 _WIDER = {
@@ -128,8 +128,17 @@ def _of_effects(plan: Plan) -> Iterator[Hazard]:
     for table in plan.effects.rewritten:
         text = "every row is written anew, or lost (truncate), and nobody reads meanwhile"
         yield Hazard("rewrite", plain(table), text)
+    yield from writes(plan, plan.effects.traces.written)
     for table, what in plan.effects.locked.items():
         yield Hazard("lock", plain(table), f"blocks {what} until the push has finished")
+
+
+def writes(plan: Plan, tables: Collection[str]) -> list[Hazard]:
+    """The hazards of lane B's tables whose rows are written; a partition goes with its parent."""
+    own = [table for table in sorted(tables) if plan.owns(table)]
+    whole = [table for table in own if table not in plan.partitions]
+    text = "its rows are written; how many, shows only where there are any"
+    return [Hazard("write", plain(table), text) for table in whole or own]
 
 
 def widens(before: str, after: str) -> bool:
@@ -177,16 +186,25 @@ def unmet(found: Sequence[Hazard], allowed: Sequence[str]) -> list[Hazard]:
     return [hazard for hazard in found if hazard.needs_consent and hazard.key not in given]
 
 
-def expect_known(found: Sequence[Hazard], allowed: Sequence[str]) -> None:
-    """Raises a `Failure` for a consent that no hazard of the plan asks for: it may be a slip."""
+def expect_known(found: Sequence[Hazard], allowed: Sequence[str], plan: Plan | None = None) -> None:
+    """Raises a `Failure` for a consent that no hazard of the plan asks for: it may be a slip.
+
+    Whether rows of the app's tables are written may depend on the rows that the database has.
+    """
     keys = [hazard.key for hazard in found if hazard.needs_consent]
     for consent in allowed:
-        if _normal(consent) not in keys:
+        if _normal(consent) not in [*keys, *_may_write(plan)]:
             known = ", ".join(keys) or "no hazard that needs consent"
             raise Failure(
                 f"--allow {consent} fits nothing in this plan; it has: {known}.",
                 "invoke db.push --dry-run",
             )
+
+
+def _may_write(plan: Plan | None) -> Iterator[str]:
+    for identity in plan.owned if plan else ():
+        if identities.kind(identity) == "table":
+            yield f"write:{short(identity)}"
 
 
 def _normal(consent: str) -> str:

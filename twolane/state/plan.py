@@ -68,6 +68,17 @@ class Plan:
         return found | partitions.of(found, [self.before])
 
     @cached_property
+    def partitions(self) -> frozenset[str]:
+        """The partitions of lane B's tables, whoever made them: they follow their parents."""
+        tables = {i.removeprefix("table ") for i in self.owned if identities.kind(i) == "table"}
+        return partitions.of(tables, (self.before, self.after))
+
+    def owns(self, table: str) -> bool:
+        """Whether a table, as `schema.name` before, is lane B's."""
+        kinds = ("table", "foreign table")
+        return table in self.partitions or any(f"{kind} {table}" in self.owned for kind in kinds)
+
+    @cached_property
     def app(self) -> Snapshot:
         """The facts that lane B owns afterwards."""
         return {

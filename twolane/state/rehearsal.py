@@ -129,7 +129,7 @@ def _course(ground: _Ground, start: Snapshot, steps: Steps, finish: Finish) -> C
     plan = Plan((), before, before, ground.owned)
     if steps.revisions:
         plan = _plan(ground, before, steps, unfit)
-    if plan.needs_session:
+    if plan.needs_session or plan.effects.traces.server:
         return Course(start, plan, plan.after)
     rest = [file for file in steps.late if file not in plan.again]
     _run(connection, rest)
@@ -186,6 +186,8 @@ def _plan(ground: _Ground, before: Snapshot, steps: Steps, unfit: Mapping[str, s
                 done = runner.rehearse(ground.connection, config, last, carried, keep=True)
     except session.NeedsSession as failure:
         return Plan(steps.revisions, before, before, ground.owned, needs_session=failure.message)
+    if done.effects.traces.server:  # it was rolled back
+        return Plan(steps.revisions, before, before, ground.owned, done.effects, ran=done.ran)
     end = done.end
     if steps.late and not again and _new_faults(ground.connection, unfit):
         again = steps.late

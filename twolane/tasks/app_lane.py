@@ -177,7 +177,7 @@ def push(
     with work_on(target, console) as work:
         state, todo, found = _plan(work, confirm, to)
         if todo.revisions:
-            hazards.expect_known(found, allow or ())
+            hazards.expect_known(found, allow or (), todo)
         told = screens.plan_json(todo, found)
         if not json:
             screens.show_push(told, dry_run, to)
@@ -185,10 +185,12 @@ def push(
             refuse(guards.destructive(found, allow or ()))
         if json:
             applied = bool(todo.revisions) and not dry_run
-            applied = applied and lane_b_push.push(work.connection, state, todo, console)
+            applied = applied and lane_b_push.push(
+                work.connection, state, todo, console, allow or ()
+            )
             console.print_json({**told, "applied": applied})
         elif todo.revisions and not dry_run:
-            carry_out(work, state, todo)
+            carry_out(work, state, todo, allow or ())
         if not (dry_run or work.config.in_ci):
             consents.keep(work.config, todo.revisions, [h.key for h in found if h.needs_consent])
         if json or dry_run or not todo.revisions:
@@ -224,11 +226,11 @@ def _plan(work: Work, confirm: str | None, to: str | None) -> tuple[State, Plan,
     return state, todo, [*hazards.find(todo), *locks.hazards(work.config.root, todo.statements)]
 
 
-def carry_out(work: Work, state: State, todo: Plan) -> None:
+def carry_out(work: Work, state: State, todo: Plan, allow: Sequence[str] = ()) -> None:
     """Pushes the plan, and says so; another push may have been faster."""
     from twolane.lanes import push as lane_b_push
 
-    if lane_b_push.push(work.connection, state, todo, console):
+    if lane_b_push.push(work.connection, state, todo, console, allow):
         done(f"Pushed {', '.join(r.id for r in todo.revisions)} to target {work.target.name}.")
     else:
         done("Another push was faster; nothing left to do.")

@@ -65,7 +65,7 @@ def deploy(
             if not found.is_empty:
                 refuse(guards.unapproved(work.config, work.contact, found.digest, plan))
             _consent(found, plan, allow or ())
-            _carry_out(work, found)
+            _carry_out(work, found, allow or ())
         if json:
             console.print_json({**told, "applied": not (dry_run or found.is_empty)})
 
@@ -91,7 +91,7 @@ def bootstrap(
         if not work.ledger.is_empty and not found.is_empty:
             screens.show_deploy(as_json(found), dry_run=False)
         _consent(found, None, allow or ())
-        _carry_out(work, found)
+        _carry_out(work, found, allow or ())
         _sow(work)
         done("The database is ready.")
         write_mirror(work, work.state(), commit)
@@ -140,7 +140,7 @@ def _consent(found: Deployment, plan: str | None, allow: Sequence[str]) -> None:
         refuse(guards.destructive(found.hazards, allow))
 
 
-def _carry_out(work: Work, found: Deployment) -> None:
+def _carry_out(work: Work, found: Deployment, allow: Sequence[str]) -> None:
     from twolane.deploy import run
     from twolane.repo import consents
 
@@ -148,7 +148,7 @@ def _carry_out(work: Work, found: Deployment) -> None:
         if work.contact.protected_as is None:
             run.complete(work, found)
         return
-    run.run(work, found)
+    run.run(work, found, allow)
     done(f"Target {work.target.name} is what the repo says.")
     if not work.config.in_ci:
         consents.keep(
