@@ -72,21 +72,9 @@ def find(
         shadow.clone(config, ground.database) as parameters,
         connections.open_connection(parameters, "Connecting to the shadow") as connection,
     ):
-        bring_about(
-            connection,
-            lambda facts: without_owners(facts, source.facts),
-            source.facts,
-            source.owner,
-            source.columns,
-        )
+        _make(connection, source)
         before, old = catalog.read(connection), effects.layout(connection)
-        trial = bring_about(
-            connection,
-            lambda facts: without_owners(facts, target.facts),
-            target.facts,
-            target.owner,
-            target.columns,
-        )
+        trial = _make(connection, target)
         after, new = catalog.read(connection), effects.layout(connection)
     remaining = {change.identity for change in without_owners(after, target.facts)}
     plan = Plan((), before, after, frozenset(before), effects.compare(old, new, {}))
