@@ -194,6 +194,7 @@ def test_every_command_notices_a_stale_engine(folder: Service, tmp_path: Path) -
         "db.psql": ["-c", "select 1"],
         "db.rls": ["notes"],
         "db.own": ["contacts"],
+        "db.why": ["contacts"],
         "db.disown": ["notes"],
         "db.downgrade": ["--to=base"],
     }

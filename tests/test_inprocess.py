@@ -50,6 +50,7 @@ COMMANDS = """
     db.status
     db.capture notes
     db.rls public.notes
+    db.why contacts.email
     db.apply --file no_such.sql
     db.doctor --json
     db.prove

@@ -17,7 +17,7 @@ ON_A_TARGET = frozenset(
     f"db.{name}"
     for name in (
         *("adopt", "apply", "bootstrap", "capture", "deploy", "disown", "doctor", "downgrade"),
-        *("gen", "introspect", "own", "psql", "push", "reset", "snapshot", "status", "sync"),
+        *("gen", "introspect", "own", "psql", "push", "reset", "snapshot", "status", "sync", "why"),
     )
 )
 # A command, unless its own words name a target.

@@ -23,7 +23,7 @@ These are no facts:
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -82,10 +82,14 @@ def _read(connection: Connection[Any]) -> Snapshot:
     with connection.cursor() as cursor:
         cursor.execute(query())
         cursor.nextset()
-        found = cursor.fetchall()
-    if connection.info.user == STAND_IN:
-        found = [tuple(text.replace(STAND_IN, "postgres") for text in row) for row in found]
-    return dict(sorted(found))
+        return of_rows(cursor.fetchall(), connection.info.user)
+
+
+def of_rows(rows: Sequence[tuple[str, str]], user: str) -> Snapshot:
+    """The facts that the query found for this role."""
+    if user == STAND_IN:
+        rows = [(i.replace(STAND_IN, "postgres"), t.replace(STAND_IN, "postgres")) for i, t in rows]
+    return dict(sorted(rows))
 
 
 @cache
@@ -101,13 +105,17 @@ def schemas() -> bytes:
 
 
 @cache
-def query() -> bytes:
-    """The settings and the one query, from the files in `sql`: shared parts, sections, result."""
+def query(result: str = "") -> bytes:
+    """The settings and the one query, from the files in `sql`: shared parts, sections, result.
+
+    result: what to select instead, from the table expression `fact`.
+    """
     text = {path.stem: path.read_text(encoding="utf-8") for path in _FOLDER.glob("*.sql")}
     facts = "union all\n".join(text[section] for section in _SECTIONS)
     return (
         f"{text['settings']}\n{text['common']}{text['other']}"
-        f"-- One row a fact.\nfact ({_FACT}) as (\n{facts}),\n{text['result']}"
+        f"-- One row a fact.\nfact ({_FACT}) as (\n{facts})"
+        f"{f' {result}' if result else ',' + chr(10) + text['result']}"
     ).encode()
 
 

@@ -24,3 +24,4 @@ from twolane.tasks.server import reset as reset
 from twolane.tasks.server import up as up
 from twolane.tasks.sql_lane import apply as apply
 from twolane.tasks.sql_lane import sync as sync
+from twolane.tasks.why import why as why

@@ -1,0 +1,115 @@
+"""`db.why`: what makes an object and what changed it, out of the replay."""
+
+import json
+from typing import Any
+
+from service import Service
+from steps import add_sql
+
+from twolane.why import depends, names
+
+RLS = "supabase/sql/02_rls_core_tables.sql"
+DROP = """-- A column that nobody fills goes.
+alter table public.contacts
+    drop column if exists job_title;
+do $$ begin
+    execute 'create or replace view public.people with (security_invoker = on) as
+        select id, ' || 'email from public.contacts';
+end $$;
+"""
+
+
+def why(service: Service, name: str) -> Any:
+    return json.loads(service.invoke("db.why", name, "--json").out)
+
+
+def test_why_names_the_line_the_commit_and_what_depends_on_it(pushed: Service) -> None:
+    add_sql(pushed, "10_people.sql", DROP)
+    pushed.sql("alter table public.contacts add column fax text")
+
+    email = why(pushed, "public.contacts.email")
+    (made,) = email["steps"]
+    lines = (pushed.folder / made["file"]).read_text(encoding="utf-8").splitlines()
+    assert "create table if not exists public.contacts" in lines[made["line"] - 1]
+    assert (made["does"], made["file"]) == ("makes", "supabase/sql/00_core_tables.sql")
+    assert made["commit"]["id"] in pushed.git("log", "--format=%h", "--", made["file"])
+    assert email["lane"] == "sql" and email["standing"]["how"] == "same"
+    assert "view public.people" in email["dependents"]
+    assert "constraint public.contacts.contacts_user_id_email_key" in email["dependents"]
+
+    shown = pushed.invoke("db.why", "contacts_select_own").out
+    text = (pushed.folder / RLS).read_text(encoding="utf-8")
+    line = text[: text.index("create policy contacts_select_own")].count("\n") + 1
+    assert f"Made by  {RLS}:{line}\n" in shown
+    assert shown.endswith("✓ On target default it is as the repo makes it.\n")
+
+    dropped = why(pushed, "contacts.job_title")
+    assert dropped["lane"] is None
+    assert [(s["does"], s["line"], s["commit"] is None) for s in dropped["steps"]] == [
+        ("makes", made["line"], False),
+        ("drops", 2, True),
+    ]
+    view = why(pushed, "people")
+    assert [(s["does"], s["file"], s["line"], s["last"]) for s in view["steps"]] == [
+        ("makes", "supabase/sql/10_people.sql", 4, 7)
+    ], "a DO block's text does not say what it makes"
+    assert view["standing"]["how"] == "pending"
+
+    label = why(pushed, "dev_markers.label")
+    assert (label["lane"], label["steps"][0]["title"]) == ("app", "add dev markers")
+
+    fax = pushed.invoke("db.why", "public.contacts.fax").out
+    assert "Made by  nothing in the repo\n" in fax
+    assert "changed by hand (drift, a hotfix), and no file makes it so" in fax
+    assert fax.endswith("Next     invoke db.capture\n")
+
+    near = pushed.invoke("db.why", "contact.emial", code=1).err
+    assert "The nearest: public.contacts.email" in near
+    several = pushed.invoke("db.why", "user_id", code=1).err
+    assert "column public.contacts.user_id" in several
+
+
+def test_an_object_is_found_by_each_way_to_write_it() -> None:
+    known = [
+        "table public.a",
+        'column public.a."E mail"',
+        "rls public.a",
+        "comment table public.a",
+        'policy public.a."own, rows"',
+        "function public.f(integer, text)",
+        "function public.f(integer)",
+        "schema public",
+    ]
+    for words in ("public.a", "a", "A", "table a", "table public.a"):
+        assert names.find(words, known) == ["table public.a"], words
+    for words in ('public.a."E mail"', "a.E mail", "E mail", "column public.a.E mail"):
+        assert names.find(words, known) == ['column public.a."E mail"'], words
+    assert names.find("own, rows", known) == ['policy public.a."own, rows"']
+    assert len(names.find("f", known)) == 2
+    assert names.find("f(integer)", known) == ["function public.f(integer)"]
+    columns = ["column public.contacts.email", "table public.threads"]
+    assert names.near("contact.emial", columns) == ["public.contacts.email"]
+    assert names.belongs("rls public.a", "table public.a")
+    assert not names.belongs("table public.a", 'column public.a."E mail"')
+
+
+def test_what_is_no_fact_itself_stands_for_what_it_is_a_part_of() -> None:
+    table, rule, view = (1, 10, 0), (2, 20, 0), (1, 30, 0)
+    column, default, function = (1, 10, 3), (3, 40, 0), (4, 50, 0)
+    addresses = {
+        table: "table public.t",
+        column: "column public.t.c",
+        view: "view public.v",
+        function: "function public.f()",
+    }
+    found = depends.edges(
+        addresses,
+        [
+            *((rule, view, "i"), (rule, column, "n"), (rule, table, "n")),
+            *((default, column, "a"), (default, function, "n")),
+        ],
+    )
+    assert found["column public.t.c"] == {"view public.v"}
+    assert found["function public.f()"] == {"column public.t.c"}
+    assert depends.on("table public.t", found) == ["view public.v"]
+    assert depends.on("function public.f()", found) == ["column public.t.c", "view public.v"]

@@ -1,0 +1,135 @@
+"""The command that says where an object comes from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from invoke.context import Context
+
+from twolane.tasks import console
+from twolane.tasks.command import command
+from twolane.tasks.console import done, paint, say, warn
+from twolane.tasks.options import JSON, TARGET
+from twolane.text import shortened
+
+if TYPE_CHECKING:
+    from twolane.config import Config
+    from twolane.state.state import State
+    from twolane.why.report import Standing, Step, Why
+
+_LANES = {"sql": "A, SQL", "app": "B, app"}
+_SHOWN = 6
+
+
+@command(
+    "db.why",
+    help={
+        "object": "public.contacts.email, contacts, a policy, an index: the name or the fact.",
+        "target": TARGET,
+        "json": JSON,
+    },
+)
+def why(c: Context, object: str, target: str | None = None, json: bool = False) -> None:
+    """Say what makes an object and what changed it: file and line or revision, commit and day."""
+    from twolane import config
+    from twolane.repo import contents
+    from twolane.why import report
+
+    settings = config.load()
+    state = _state(settings, target)
+    repo = state.repo if state else contents.read_repo(settings)
+    found = report.read(repo, object, state, console.working)
+    if json:
+        console.print_json(report.as_json(found))
+    else:
+        _show(found)
+
+
+def _state(settings: Config, target: str | None) -> State | None:
+    """The target's state; None, with a note, if it can't be reached and was not named."""
+    from twolane.errors import Unreachable
+    from twolane.state.connected import work_on
+
+    try:
+        with work_on(target, console) as work:
+            return work.state()
+    except Unreachable as error:
+        if target:
+            raise
+        console.note(f"{error.message}: said by the repo's files alone")
+        return None
+
+
+def _show(found: Why) -> None:
+    from twolane.facts import differences
+    from twolane.facts.catalog import Change, as_text
+
+    now = as_text(found.definition) if found.definition is not None else None
+    words = differences.flat([Change(found.identity, None, now)])[0][2:] if now else found.identity
+    say(paint(words, "bold"))
+    if found.lane:
+        say(f"Lane     {_LANES[found.lane]}")
+    for step in found.steps:
+        _show_step(step, found.identity)
+    if not found.steps:
+        say("Made by  nothing in the repo")
+    elif found.lane is None:
+        say("Now      the repo's files don't make it any more")
+    _show_list("Used by", found.dependents)
+    _show_list("Named in", found.mentions)
+    if found.standing:
+        _show_standing(found.standing)
+
+
+def _show_step(step: Step, identity: str) -> None:
+    head = {"makes": "Made by", "drops": "Dropped"}.get(step.does, "Changed")
+    place = f"{step.place.file}{f':{step.place.line}' if step.place.line else ''}"
+    what = f"revision {step.revision}  {step.title}" if step.revision else place
+    say(f"{head:<9}{what}")
+    if step.revision:
+        say(f"         {place}")
+    commit = step.commit
+    told = f"{commit.day}  {commit.id}  {commit.author}: {commit.title}" if commit else None
+    say(f"         {paint(told or 'not committed yet', 'dim')}")
+    for line in _changes(step, identity):
+        say(f"         {line}")
+
+
+def _changes(step: Step, identity: str) -> list[str]:
+    """The parts that a step makes, counted where there are many; what it changes, in full."""
+    from twolane.facts import differences
+    from twolane.facts.identities import kind
+
+    parts = [change for change in step.changes if change.identity != identity]
+    if step.does == "makes" and len(parts) > _SHOWN:
+        counts = Counter(kind(change.identity) for change in parts)
+        return [", ".join(f"+ {n} {word}{'' if n == 1 else 's'}" for word, n in counts.items())]
+    itself = [c for c in step.changes if c.identity == identity and c.sign == "~"]
+    return shortened(differences.flat([*itself, *parts]), _SHOWN)
+
+
+def _show_list(head: str, found: object) -> None:
+    names = shortened(list(found) if isinstance(found, (list, tuple)) else [])
+    for title, name in zip([head, *[""] * len(names)], names, strict=False):
+        say(f"{title:<9}{name}")
+
+
+def _show_standing(standing: Standing) -> None:
+    from twolane.facts import differences
+    from twolane.why import report
+
+    name = f"Target   {standing.target}: "
+    if standing.how == report.SAME:
+        done(f"On target {standing.target} it is as the repo makes it.")
+        return
+    words = {
+        report.DRIFT: "changed by hand (drift, a hotfix), and no file makes it so",
+        report.BY_HAND: "made by hand; the mirror knows it, no file makes it so",
+        report.OLDER: "as an older file made it, and the repo makes it no more",
+        report.PENDING: "not there yet as the repo makes it",
+    }[standing.how]
+    warn(f"{name.strip()} {words}:")
+    for line in shortened(differences.flat(standing.changes), _SHOWN):
+        say(f"         {line}")
+    say(f"Next     {standing.first}")

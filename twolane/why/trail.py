@@ -1,0 +1,320 @@
+"""The steps by which the repo's files make their facts: which file or revision changed which.
+
+Each step runs on a copy of the empty platform, and the facts are read after it. Of an SQL file the
+statement is found by running it in parts. What was found is kept beside the shadow.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twolane.facts import catalog
+from twolane.facts.catalog import Change, Snapshot
+from twolane.postgres import connections, supautils, transactions
+from twolane.repo.contents import Repo
+from twolane.repo.locations import FOLDER, Place, in_folder
+from twolane.repo.revisions import Revision
+from twolane.repo.sqlfiles import SqlFile
+from twolane.shadow import shadow
+from twolane.shadow.stages import Replays
+from twolane.sql import statements
+from twolane.telling import Working
+from twolane.why.reader import Reader
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+KEEP = 8
+FORMAT = "1"
+# Facts times statements up to which the statement of every fact is looked for.
+AFFORDABLE = 400_000
+
+
+@dataclass(frozen=True)
+class Event:
+    """A change of one fact, and the place that makes it.
+
+    place: without a line where it is the end of a file, or a revision. last: the statement's last
+    line. revision: its id, None for a file.
+    """
+
+    change: Change
+    place: Place
+    last: int | None = None
+    revision: str | None = None
+
+
+@dataclass(frozen=True)
+class Trail:
+    """The changes in the order of the replay, and the facts at its end."""
+
+    events: Sequence[Event]
+    facts: Snapshot
+
+    def of(self, identities: Collection[str]) -> list[Event]:
+        """The changes of these facts."""
+        return [event for event in self.events if event.change.identity in identities]
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Every fact that there is or was on the way."""
+        return frozenset(event.change.identity for event in self.events)
+
+
+def read(
+    repo: Repo, working: Working, wanted: Callable[[frozenset[str]], Collection[str]] | None = None
+) -> Trail:
+    """The whole trail, to the file; to the statement for the facts that `wanted` picks of all.
+
+    Without it to the statement for every fact, unless there are too many.
+
+    Raises:
+        Failure: a file or a revision doesn't run.
+    """
+    whole = Replays(repo, working).whole()
+    kept = repo.config.home / "why" / f"{whole.database}.{FORMAT}.json"
+    trail = _load(kept, whole.facts)
+    if trail is None:
+        with working("replaying the repo's files step by step"):
+            trail = Trail(list(_steps(repo, working)), whole.facts)
+    chosen = frozenset(wanted(trail.known)) if wanted else None
+    if chosen is None and not _is_affordable(repo, whole.facts):
+        chosen = frozenset()
+    open_ = {
+        event.place.file
+        for event in trail.events
+        if event.revision is None
+        and event.place.line is None
+        and event.last != 0
+        and (chosen is None or event.change.identity in chosen)
+    }
+    if open_:
+        with working("looking for the statements"):
+            found = _in_statements(repo, working, open_, chosen)
+        trail = Trail(_exact(trail.events, found, chosen), trail.facts)
+    elif kept.exists():
+        return trail
+    _save(kept, trail)
+    return trail
+
+
+def _is_affordable(repo: Repo, facts: Snapshot) -> bool:
+    return len(facts) * sum(file.text.count(";") for file in repo.order.files) <= AFFORDABLE
+
+
+def known(repo: Repo, working: Working) -> Trail | None:
+    """The trail as far as it was found before; None if it was not, or the files changed."""
+    whole = Replays(repo, working).whole()
+    return _load(repo.config.home / "why" / f"{whole.database}.{FORMAT}.json", whole.facts)
+
+
+def _exact(
+    events: Sequence[Event], found: Mapping[str, Sequence[Event]], chosen: frozenset[str] | None
+) -> list[Event]:
+    """The trail with what was found in the files in place of what was known of the same facts."""
+    done: list[Event] = []
+    entered: set[str] = set()
+    for event in events:
+        name = event.place.file
+        if name not in found or (chosen is not None and event.change.identity not in chosen):
+            done.append(event)
+        elif name not in entered:
+            entered.add(name)
+            done += found[name]
+    return done
+
+
+@contextmanager
+def _empty(repo: Repo, working: Working) -> Iterator[tuple[Connection[Any], Snapshot]]:
+    """A connection to a copy of the platform without anything of the repo, and its facts."""
+    root = shadow.replay(repo.config, [], working)
+    with (
+        shadow.clone(repo.config, root.database) as parameters,
+        connections.open_connection(parameters, "Connecting to the copy") as connection,
+    ):
+        yield connection, root.facts
+
+
+def _replayed(repo: Repo) -> list[SqlFile | Revision]:
+    return [*repo.order.before, *repo.revisions, *repo.order.after]
+
+
+def _run(repo: Repo, connection: Connection[Any], step: SqlFile | Revision) -> None:
+    one = (
+        shadow.files_step([step])
+        if isinstance(step, SqlFile)
+        else shadow.migrations_step(repo.config, [step])
+    )
+    assert one is not None
+    one.run(connection)
+
+
+def _steps(repo: Repo, working: Working) -> Iterator[Event]:
+    with _empty(repo, working) as (connection, before):
+        read = Reader(connection)
+        for step in _replayed(repo):
+            _run(repo, connection, step)
+            after = read()
+            is_file = isinstance(step, SqlFile)
+            place = Place(f"{FOLDER}{step.name}" if isinstance(step, SqlFile) else in_folder(step))
+            revision = None if isinstance(step, SqlFile) else step.id
+            for change in catalog.diff(before, after):
+                yield Event(change, place, None if is_file else 0, revision)
+            before = after
+
+
+def _in_statements(
+    repo: Repo, working: Working, names: Collection[str], chosen: frozenset[str] | None
+) -> Mapping[str, list[Event]]:
+    """File → the changes of the chosen facts, each with the statement that makes it."""
+    found: dict[str, list[Event]] = {}
+    with _empty(repo, working) as (connection, _):
+        for step in _replayed(repo):
+            if len(found) == len(names):
+                break
+            if isinstance(step, SqlFile) and f"{FOLDER}{step.name}" in names:
+                found[f"{FOLDER}{step.name}"] = _of_file(connection, step, chosen)
+            else:
+                _run(repo, connection, step)
+    return found
+
+
+def _of_file(
+    connection: Connection[Any], file: SqlFile, chosen: frozenset[str] | None
+) -> list[Event]:
+    from twolane.repo import sqlfiles
+
+    parts, path = statements(file.text), f"{FOLDER}{file.name}"
+    read = Reader(connection)
+    events: list[Event] = []
+    with transactions.transaction(connection):
+        with connection.transaction(force_rollback=True):
+
+            def run(number: int) -> None:
+                text = supautils.raised(connection, parts[number].text)
+                connection.execute(text.encode())
+
+            last = before = _look(read, chosen)
+            look = partial(_look, read, chosen)
+            way = _each if chosen is None else _split
+            for number, then, now in way(connection, run, look, (0, len(parts)), before):
+                place = Place(path, parts[number].line)
+                events += [
+                    Event(change, place, parts[number].last_line)
+                    for change in catalog.diff(then, now)
+                ]
+                last = now
+        sqlfiles.run(connection, file)
+    end = catalog.diff(last, _look(read, chosen))
+    return [*events, *(Event(change, Place(path), 0) for change in end)]
+
+
+def _look(read: Reader, chosen: frozenset[str] | None) -> Snapshot:
+    facts = read()
+    return facts if chosen is None else {i: t for i, t in facts.items() if i in chosen}
+
+
+def _each(
+    connection: Connection[Any],
+    run: Callable[[int], None],
+    read: Callable[[], Snapshot],
+    span: tuple[int, int],
+    before: Snapshot,
+) -> Iterator[tuple[int, Snapshot, Snapshot]]:
+    """Runs the statements; yields those that change a fact, with the facts before and after.
+
+    Reads the facts only where a statement wrote to the catalog at all.
+    """
+    written = _written(connection)
+    for number in range(*span):
+        run(number)
+        now = _written(connection)
+        if now != written:
+            written, after = now, read()
+            if after != before:
+                yield number, before, after
+            before = after
+
+
+def _written(connection: Connection[Any]) -> object:
+    """How many rows of the catalog the open transaction has written (manual, monitoring-stats)."""
+    return connection.execute(
+        "select pg_catalog.sum(n_tup_ins + n_tup_upd + n_tup_del) "
+        "from pg_catalog.pg_stat_xact_sys_tables"
+    ).fetchone()
+
+
+def _split(
+    connection: Connection[Any],
+    run: Callable[[int], None],
+    read: Callable[[], Snapshot],
+    span: tuple[int, int],
+    before: Snapshot,
+) -> Iterator[tuple[int, Snapshot, Snapshot]]:
+    """Runs the statements; yields those that change what is read, with it before and after.
+
+    Where a span changes nothing as a whole, it is not looked into.
+    """
+    import psycopg
+
+    start, end = span
+    if end - start <= 1:
+        for number in range(start, end):
+            run(number)
+            after = read()
+            if after != before:
+                yield number, before, after
+        return
+    middle = (start + end) // 2
+    for half in ((start, middle), (middle, end)):
+        if half[1] - half[0] == 1:
+            step = list(_split(connection, run, read, half, before))
+        else:
+            after = before
+            with connection.transaction():
+                for number in range(*half):
+                    run(number)
+                after = read()
+                if after != before:
+                    raise psycopg.Rollback
+            if after == before:
+                continue
+            step = list(_split(connection, run, read, half, before))
+        yield from step
+        before = step[-1][2] if step else before
+
+
+def _load(path: Path, facts: Snapshot) -> Trail | None:
+    try:
+        rows = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    events = [
+        Event(Change(identity, before, after), Place(file, line), last, revision)
+        for identity, before, after, file, line, last, revision in rows
+    ]
+    return Trail(events, facts)
+
+
+def _save(path: Path, trail: Trail) -> None:
+    """Keeps the trail, and the newest others."""
+    rows = [
+        (
+            *(e.change.identity, e.change.before, e.change.after),
+            *(e.place.file, e.place.line, e.last, e.revision),
+        )
+        for e in trail.events
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+    draft.replace(path)
+    others = sorted(path.parent.glob("*.json"), key=lambda each: -each.stat().st_mtime)
+    for old in others[KEEP:]:
+        old.unlink(missing_ok=True)
