@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from twolane.prove.attempts import Attempt
 from twolane.prove.owners import Owners
 from twolane.prove.schema import Relation
@@ -10,8 +12,15 @@ from twolane.sql import ident
 _COMMANDS = {"select": "select", "delete": "delete", "insert": "insert"}
 
 
-def closing(attempt: Attempt, owners: Owners) -> str:
-    """A policy, or a right to take away, that refuses the attempt; '' if none is known."""
+def closing(attempt: Attempt, owners: Owners, platform: Mapping[str, Callable[[bool], str]]) -> str:
+    """A policy, or a right to take away, that refuses the attempt; '' if none is known.
+
+    platform: table of the platform → SQL: whether a user may read a row, or write it.
+    """
+    if attempt.object in platform:
+        condition = platform[attempt.object](attempt.operation == "select")
+        command = _COMMANDS.get(attempt.operation, "update")
+        return _restrictive(command, attempt.object, condition)
     relation = owners.schema.relations.get(attempt.object)
     roles = "anon, authenticated"
     if relation is None:
@@ -35,11 +44,15 @@ def _policy(attempt: Attempt, table: Relation, owners: Owners) -> str:
     if not condition:
         return enable
     command = _COMMANDS.get(attempt.operation, "all")
+    return enable + _restrictive(command, table.name, condition)
+
+
+def _restrictive(command: str, table: str, condition: str) -> str:
     words = {"select": ["using"], "delete": ["using"], "insert": ["with check"]}
     clauses = " ".join(f"{word} ({condition})" for word in words.get(command, ["using"]))
     name = ident(f"only_own_{command}")
     return (
-        f"{enable}create policy {name} on {table.name} as restrictive for {command}\n"
+        f"create policy {name} on {table} as restrictive for {command}\n"
         f"to anon, authenticated {clauses};"
     )
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from twolane.facts import identities
-from twolane.prove.schema import USERS, ForeignKey, Relation, Schema
+from twolane.prove.schema import OBJECTS, USERS, ForeignKey, Relation, Schema
+
+_NAMED = {USERS: "id", OBJECTS: "owner"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Owners:
         """The column that identifies a row's owner, directly or through a parent; or None.
 
         Of several keys to parents, prefers the named one, then one that leads to an organization,
-        then a required, then a cascading one.
+        then one to a user's profile, then a required, then a cascading one.
         """
         if own := self.own(table):
             return own
@@ -47,6 +49,7 @@ class Owners:
             key=lambda key: (
                 key.columns[0] != self.named.get(table.name),
                 not self._leads_to_organization(key),
+                not self._stands_for_user(key),
                 not table.column(key.columns[0]).required,
                 not key.cascades,
             ),
@@ -62,8 +65,8 @@ class Owners:
 
     def user_column(self, table: Relation) -> str | None:
         """The column with a user's id: found by its name, else by its key to a user."""
-        if table.name == USERS:
-            return "id"
+        if table.name in _NAMED:
+            return _NAMED[table.name]
         referring = self.referring(table)
         parents = {name: key.parent for key in table.foreign_keys for name in key.columns}
         wanted = self.named.get(table.name, self.column)
@@ -154,9 +157,22 @@ class Owners:
             and (key.parent == USERS or self._is_user(key.parent, key.parent_columns[0]))
         ]
 
-    def _is_user(self, name: str, column: str) -> bool:
-        keys = self.schema.relations[name].foreign_keys
-        return any(key.parent == USERS and list(key.columns) == [column] for key in keys)
+    def _is_user(self, name: str, column: str, seen: frozenset[str] = frozenset()) -> bool:
+        """Whether a column has a user's id: it refers to auth.users, or to a column that does."""
+        return any(
+            key.parent == USERS
+            or (
+                key.parent not in seen
+                and self._is_user(key.parent, key.parent_columns[0], seen | {name})
+            )
+            for key in self.schema.relations[name].foreign_keys
+            if list(key.columns) == [column]
+        )
+
+    def _stands_for_user(self, key: ForeignKey) -> bool:
+        """Whether it refers to a table with one row for each user, a profile."""
+        parent = self.schema.relations[key.parent]
+        return [self.user_column(parent)] in [list(unique) for unique in parent.keys]
 
     def _asked_for(self, table: Relation) -> frozenset[str]:
         """The words in the policies of a table."""

@@ -16,10 +16,12 @@ from twolane.prove.calls import Caller
 from twolane.prove.closing import closing
 from twolane.prove.guises import at_signup
 from twolane.prove.owners import Owners
+from twolane.prove.realtime import Realtime
 from twolane.prove.rows import Rows
 from twolane.prove.run import Run
-from twolane.prove.schema import Schema
+from twolane.prove.schema import MESSAGES, OBJECTS, Schema
 from twolane.prove.stage import LIMITS, Stage
+from twolane.prove.storage import Storage
 from twolane.prove.variety import Variety
 
 if TYPE_CHECKING:
@@ -63,20 +65,37 @@ def prove(
     attempts = Run(stage).attempts(working)
     with working("calling functions"):
         attempts += Caller(stage).run()
+    storage, realtime = Storage(stage), Realtime(stage)
+    with working("trying files and channels"):
+        attempts += [*storage.run(), *realtime.run()]
     own = [table for table in schema.tables if table.exposed]
+    understood = {table.name: owners.understood(table) for table in own}
+    tenants = {table.name: owners.tenant(table) for table in own}
+    for name, column, words in (storage.understood, realtime.understood):
+        if name in schema.platform:
+            tenants[name], understood[name] = column, words
     return report.Proof(
         database=database,
         attempts=attempts,
         shared=hints.shared,
-        understood={table.name: owners.understood(table) for table in own},
-        tenants={table.name: owners.tenant(table) for table in own},
+        understood=understood,
+        tenants=tenants,
+        without_policy=[name for name in (OBJECTS, MESSAGES) if name not in schema.platform],
         closed=[table.name for table in own if not table.reachable],
         gaps=_gaps(schema, rows, attempts),
         insertable={
             table.name for table in own if any(p.command in ("a", "*") for p in table.policies)
         },
         published=[table.name for table in own if table.published and not table.has_rls],
-        closes=partial(closing, owners=owners),
+        closes=partial(
+            closing,
+            owners=owners,
+            platform={
+                name: tried.condition
+                for name, tried in ((OBJECTS, storage), (MESSAGES, realtime))
+                if name in schema.platform
+            },
+        ),
         uncalled=dict(report.uncalled(attempts, [f.signature for f in schema.functions])),
     )
 

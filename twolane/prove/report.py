@@ -28,7 +28,8 @@ class Proof:
     understood: the same in words.
     gaps: tables without an attempt → why. uncalled: functions without a successful call → why.
     insertable: tables with a policy for inserts. closes: the SQL that closes what was found.
-    published: tables that Realtime broadcasts without row level security.
+    published: tables that Realtime broadcasts without row level security. without_policy: tables of
+    the platform that no policy opens.
     """
 
     database: str
@@ -42,6 +43,7 @@ class Proof:
     insertable: Collection[str]
     closes: Callable[[Attempt], str] = lambda _: ""
     published: Sequence[str] = ()
+    without_policy: Sequence[str] = ()
 
     @cached_property
     def cells(self) -> Mapping[tuple[str, str, str, str], Attempt]:
@@ -114,7 +116,8 @@ def first_proof(proof: Proof) -> list[str]:
 def not_tried(proof: Proof) -> list[str]:
     """What no attempt covers, so that nobody takes it for proven."""
     return [
-        "storage.objects, storage.buckets, realtime.messages: policies on the platform's tables",
+        *(f"{name}: no policy opens it" for name in proof.without_policy),
+        "storage.buckets: who may list, make and change buckets",
         "what errors of unique keys, foreign keys and sequences tell about rows of others",
         *(f"{name}: Realtime broadcasts it, row level security is off" for name in proof.published),
     ]

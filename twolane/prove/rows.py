@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from twolane.errors import Failure
 from twolane.prove.choice import Choice, Row, Unmakeable, Wish, first_line
 from twolane.prove.owners import Owners
-from twolane.prove.schema import USERS, ForeignKey, Relation, Schema, as_row
+from twolane.prove.schema import OBJECTS, USERS, ForeignKey, Relation, Schema, as_row
 from twolane.prove.variety import Variety
 from twolane.sql import literal, quote
 
@@ -80,8 +80,9 @@ class Rows:
     def _make_for(self, user: str) -> None:
         for table in in_order(self.schema.tables):
             reason = "no row is left of those that were made"
-            if table.name != USERS:  # nobody is signed in while the platform makes a user
-                self.connection.execute(signed_in(self.claims(user)).encode())
+            # Nobody is signed in while the platform makes a user.
+            claims = self.claims(user) if table.name != USERS else {}
+            self.connection.execute(signed_in(claims).encode())
             try:
                 self._insert(table, user)
             except Unmakeable as problem:
@@ -234,6 +235,8 @@ class Rows:
         given = self._parents(table, parents) | self._owner(table, owner)
         if table.name == USERS:
             given = _new_user(self.users[owner], self.metadata.get(owner, {}))
+        elif table.name == OBJECTS:
+            given |= _new_file(self.users[owner])
         given |= self.hints.get(table.name, {})
         needed = self._needed.get(table.name, set())
         preferred: dict[str, Sequence[str]] = dict(self._addresses(table, owner, given))
@@ -343,9 +346,19 @@ def _parents_of(table: Relation, only_required: bool) -> set[str]:
 def signed_in(claims: Mapping[str, Any]) -> str:
     """SQL that sets these claims until the transaction ends, without a change of role."""
     return (
-        f"select set_config('request.jwt.claims', {literal(json.dumps(claims))}, true), "
+        f"select set_config('request.jwt.claims', {literal(json.dumps(claims) if claims else '')}, "
+        "true), "
         f"set_config('request.jwt.claim.sub', {literal(str(claims.get('sub', '')))}, true)"
     )
+
+
+def _new_file(user: str) -> Row:
+    """As the Storage service keeps a file, in whatever bucket there is."""
+    return {
+        "name": f"{literal(f'{user}/')} || gen_random_uuid()",
+        "owner": f"{literal(user)}::uuid",
+        "owner_id": literal(user),
+    }
 
 
 def _new_user(user: str, metadata: Mapping[str, Any]) -> Row:

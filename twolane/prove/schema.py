@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 USERS = "auth.users"
+OBJECTS, MESSAGES = "storage.objects", "realtime.messages"
 
 
 @dataclass(frozen=True)
@@ -175,11 +176,15 @@ class Function:
 
 @dataclass(frozen=True)
 class Schema:
-    """All objects to try; tables include platform tables that foreign keys refer to."""
+    """All objects to try; tables include platform tables that foreign keys refer to.
+
+    platform: table of the platform → the policies that the project wrote for it, if any.
+    """
 
     relations: Mapping[str, Relation]
     functions: Sequence[Function]
     texts: Sequence[tuple[str, str]] = ()
+    platform: Mapping[str, Sequence[Policy]] = field(default_factory=dict)
 
     @cached_property
     def sources(self) -> Sources:
@@ -225,13 +230,19 @@ def read(connection: Connection[Any], facts: Snapshot) -> Schema:
     }
     query = Path(__file__).with_name("schema.sql").read_bytes()
     parameters = {"names": [*names, USERS], "schemas": sorted(schemas), "own": names}
+    parameters["platform"] = [OBJECTS, MESSAGES]
     with connection.cursor() as cursor:
         cursor.execute(query, parameters)
         row = cursor.fetchone()
     found = row[0] if row else {}
     relations = {r["name"]: _relation(r) for r in found["relations"] or []}
     functions = [_function(f) for f in found["functions"] or []]
-    return Schema(relations, functions, [(name, text) for name, text in found["texts"] or []])
+    texts = [(name, text) for name, text in found["texts"] or []]
+    platform = {
+        name: [Policy(**policy) for policy in policies]
+        for name, policies in (found["platform"] or {}).items()
+    }
+    return Schema(relations, functions, texts, platform)
 
 
 def check_hints(hints: Prove, schema: Schema) -> None:

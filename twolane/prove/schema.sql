@@ -184,6 +184,21 @@ select json_build_object(
         left join attribute a on a.attrelid = c.oid
         where c.oid in (select oid from wanted)
     ),
+    -- The tables of the platform that a project writes policies for, if it has.
+    'platform', (
+        select json_object_agg(t.name, t.policies)
+        from (
+            select
+                n.name,
+                json_agg(json_build_object(
+                    'name', p.polname, 'command', p.polcmd,
+                    'using', pg_get_expr(p.polqual, p.polrelid), 'check', pg_get_expr(p.polwithcheck, p.polrelid)
+                ) order by p.polname) as policies
+            from unnest(%(platform)s::text[]) n (name)
+            join pg_catalog.pg_policy p on p.polrelid = to_regclass(n.name)
+            group by n.name
+        ) t
+    ),
     -- The texts that decide who may do what: views, and functions, also those that nobody may call.
     'texts', (
         select json_agg(json_build_array(t.name, t.text) order by t.name)

@@ -261,6 +261,19 @@ class Stage:
         return f"delete from {table.name} t where {self.rows.belongs(table, user)}"
 
 
+def prepared(stage: Stage, actor: Actor, trial: Try, told: str) -> Outcome:
+    """Tries a statement after what comes first. told: the effect if it reaches another's row."""
+    import psycopg
+
+    try:
+        with stage.rolled_back():
+            stage.connection.execute(trial.first.encode())
+            count = stage.perform(actor, trial.statement).count
+    except psycopg.Error as error:
+        return failed(error)
+    return Outcome(count=count, effect=told if count > 0 and trial.whose == OTHER else "")
+
+
 def selection(relation: Relation, role: str) -> str:
     """SQL that reads each row of a relation as one text: the columns that the role may read."""
     columns = relation.allowed(role, "r") or relation.columns
