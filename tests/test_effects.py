@@ -7,10 +7,14 @@ from typing import Any
 
 import psycopg
 import pytest
-from conftest import NewDatabase, database_name
+from conftest import NewDatabase, copy, database_name
+from service import Service
+from steps import has_rls, pushes
 
 from twolane.facts.traces import Traces, compare
+from twolane.postgres import transactions
 from twolane.postgres.traces import look
+from twolane.sql import ends_transaction
 
 Connection = psycopg.Connection[Any]
 
@@ -171,3 +175,287 @@ def test_what_somebody_else_does_to_roles_meanwhile_is_not_this_transactions(
         ground.execute(f"drop role {role}".encode())
     ground.execute(f"drop role {role}".encode())
     assert found == Traces()
+
+
+@pytest.fixture(scope="module")
+def attacked(
+    pushed_service: Service, lasting_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory
+) -> Service:
+    """A service with a revision that waits, for each test to write anew; none is ever pushed."""
+    service = copy(pushed_service, tmp_path_factory.mktemp("attacked") / "crm", lasting_database)
+    service.invoke("db.gen", "--empty", "-m", "attack")
+    return service
+
+
+def run_by(service: Service, *statements: str) -> None:
+    service.edit_revision("\n".join(f"op.execute({statement!r})" for statement in statements))
+
+
+def only_there(*statements: str) -> str:
+    """SQL that does something in the target alone: the shadow's role is no superuser."""
+    body = "".join(f"execute {_quoted(statement)};" for statement in statements)
+    return f"do $do$ begin if current_setting('is_superuser') = 'on' then {body} end if; end $do$"
+
+
+def _quoted(statement: str) -> str:
+    return "$text$" + statement + "$text$"
+
+
+SWAP = (
+    "alter table contacts rename email to aside;"
+    "alter table contacts rename phone to email;"
+    "alter table contacts rename aside to phone"
+)
+
+
+def test_rows_of_what_lane_b_does_not_own_are_refused_by_whatever_way(attacked: Service) -> None:
+    run_by(
+        attacked,
+        "with gone as (delete from jobs returning 1) select 1",
+        "update threads set title = title where exists (select from twolane.alembic_version)",
+        "insert into auth.users (id) select id from auth.users",
+        "do 'begin execute ''delete from storage.buckets''; end'",
+        f"{SWAP}",
+    )
+    raw = "op.get_bind().connection.driver_connection"
+    path = attacked.revisions()[-1]
+    path.write_text(
+        path.read_text().replace(
+            "\n\n\ndef downgrade",
+            f'\n    {raw}.execute("delete from documents")\n\n\ndef downgrade',
+        )
+    )
+    for command in ("db.push", "db.deploy"):
+        refused = attacked.invoke(command, "--dry-run", code=2).err
+        assert "G05 baseline" in refused
+        for table in ("public.jobs", "public.threads", "auth.users", "storage.buckets"):
+            assert f"rows of {table}   are written" in refused
+        assert "rows of public.documents   are written" in refused
+        assert "column public.contacts.email   is another one by that name" in refused
+
+
+def test_records_server_and_platform_are_refused_and_the_shadow_keeps_nothing(
+    attacked: Service,
+) -> None:
+    role = f"evil_{database_name(attacked.env['DATABASE_URL'])[-8:]}"
+    run_by(
+        attacked,
+        f"create role {role}; grant service_role to anon",
+        "delete from twolane.label; insert into twolane.alembic_version values ('second')",
+        "grant usage on schema twolane to anon; create table twolane.mine ()",
+        "create schema supabase_functions; create function extensions.f() returns int return 1",
+    )
+    refused = attacked.invoke("db.push", code=2).err
+    assert "G05 baseline" in refused
+    for line in (
+        f"+ role {role}   of the whole server",
+        "+ membership in service_role of anon   of the whole server",
+        "~ rows of twolane.label   of twolane's record",
+        "~ rows of twolane.alembic_version   of twolane's record",
+        "~ schema twolane   of twolane's record",
+        "+ relation twolane.mine   of twolane's record",
+        "+ schema supabase_functions   of the platform",
+        "+ function extensions.f()   of the platform",
+    ):
+        assert line in refused
+    assert "changes the server, not only the database" in attacked.invoke("db.check", code=1).out
+    assert attacked.sql("select to_regrole(%s)", role) == [(None,)]  # the shadow's server, too
+    assert attacked.sql("select pg_has_role('anon', 'service_role', 'member')") == [(False,)]
+
+
+def test_what_is_done_in_the_database_alone_is_refused_before_the_commit(attacked: Service) -> None:
+    run_by(
+        attacked,
+        only_there(
+            "delete from jobs",
+            "truncate tool_invocations",
+            SWAP,
+            "alter role anon bypassrls",
+            "insert into twolane.label values (true, 'x', true)",
+            "alter table storage.objects disable row level security",
+            "create or replace function auth.uid() returns uuid stable return null::uuid",
+        ),
+    )
+    refused = attacked.invoke("db.push", code=2).err
+    assert "G05 baseline" in refused and "nothing was applied" in refused
+    for line in (
+        "rows of public.jobs   are written",
+        "table public.tool_invocations   its data are lost or written anew",
+        "column public.contacts.phone   is another one by that name",
+        "~ role anon   of the whole server",
+        "~ rows of twolane.label   of twolane's record",
+        "~ relation storage.objects   of the platform",
+        "~ function auth.uid()   of the platform",
+    ):
+        assert line in refused
+    assert has_rls(attacked, "storage.objects")
+    assert len(pushes(attacked)) == 1
+
+    run_by(attacked, only_there("grant select on dev_markers to anon"))
+    refused = attacked.invoke("db.push", code=1).err
+    assert "+ grant table public.dev_markers to anon" in refused
+
+
+def test_what_works_beyond_the_apps_tables_is_lane_as(attacked: Service) -> None:
+    run_by(
+        attacked,
+        "create function watch() returns event_trigger language plpgsql as 'begin end'",
+        "create event trigger watch on ddl_command_end execute function watch()",
+        "create operator === (leftarg = text, rightarg = text, function = texteq)",
+        "create type pair as (a int, b int)",
+        "create function to_text(pair) returns text immutable return ''",
+        "create cast (pair as text) with function to_text(pair) as implicit",
+        "create schema theirs authorization authenticated",
+        "create schema api; grant usage on schema api to public",
+    )
+    refused = attacked.invoke("db.push", code=2).err
+    assert "G07 sql-only" in refused
+    for line in (
+        "+ event trigger watch",
+        "+ operator public.===(",
+        "+ cast (public.pair AS ",
+        "+ owner schema theirs   role: authenticated",
+        "+ grant schema api to public",
+    ):
+        assert line in refused
+
+
+PUT_OFF = """
+create function later() returns trigger language plpgsql as $f$ begin {} return null; end $f$;
+create constraint trigger later after insert on dev_markers deferrable initially deferred
+for each row execute function later();
+insert into dev_markers (label) values ('a')
+"""
+ONCE_MORE = """
+set constraints all deferred;
+if new.label < 'aaaa' then insert into dev_markers (label) values (new.label || 'a');
+else delete from jobs; end if;
+"""
+
+
+def test_what_is_put_off_to_the_commit_is_seen_or_fails(attacked: Service) -> None:
+    run_by(attacked, PUT_OFF.format("drop policy jobs_select_own on jobs; delete from jobs;"))
+    refused = attacked.invoke("db.push", code=2).err
+    assert "- policy public.jobs.jobs_select_own" in refused
+    assert "rows of public.jobs   are written" in refused
+
+    run_by(attacked, PUT_OFF.format(ONCE_MORE))
+    for command in ("db.push", "db.check"):
+        failed = attacked.invoke(command, code=None)
+        assert failed.code in (1, 2)
+        assert "A trigger puts off to the commit what changes the database" in failed.text
+
+
+ENDS = ["op.execute('commit')", "driver.execute('/* so */ end')", "driver.cursor('c').execute(B)"]
+
+
+def test_a_migration_that_ends_its_transaction_in_the_database_alone_is_stopped_before(
+    attacked: Service,
+) -> None:
+    for way in ENDS:
+        attacked.edit_revision(
+            "driver = op.get_bind().connection.driver_connection\n"
+            "B = 'select 1; commit'\n"
+            "op.execute('alter table jobs disable row level security')\n"
+            "if driver.info.parameter_status('is_superuser') == 'on':\n"
+            f"    {way}\n"
+            "op.execute('alter table jobs enable row level security')"
+        )
+        failed = attacked.invoke("db.push", code=1).err
+        assert "attack.py:" in failed and "ends the transaction that it runs in" in failed
+        assert has_rls(attacked, "jobs")
+    run_by(attacked, "set standard_conforming_strings = off", r"select '\'' ; commit; select ''")
+    assert "standard_conforming_strings off" in attacked.invoke("db.push", code=1).err
+
+
+def test_a_file_edited_while_the_push_waits_does_not_run(attacked: Service) -> None:
+    run_by(attacked, "select 1")
+    path = attacked.revisions()[-1]
+    with psycopg.connect(attacked.env["DATABASE_URL"]) as other:
+        other.execute("select pg_advisory_xact_lock(%s)", [transactions.ADVISORY_LOCK])
+        waiting = attacked.start("db.push")
+        assert waiting.stdout
+        while "waiting for another twolane command" not in (line := waiting.stdout.readline()):
+            assert line
+        path.write_text(path.read_text().replace("select 1", "select 2"))
+        other.commit()
+        said = waiting.communicate(timeout=120)[0]
+    assert waiting.returncode == 1, said
+    assert f"{path.name}: edited while the command was at work" in said
+    assert len(pushes(attacked)) == 1
+
+
+def test_rows_of_the_apps_own_tables_are_written_with_consent(pushed: Service) -> None:
+    pushed.sql("insert into dev_markers (label) values ('a')")
+    pushed.invoke("db.gen", "--empty", "-m", "fill")
+    run_by(
+        pushed,
+        "alter table dev_markers add column size bigint generated always as identity",
+        "update dev_markers set label = upper(label)",
+        "select setval(pg_get_serial_sequence('dev_markers', 'size'), 7)",
+        "create table heaps (id int primary key); insert into heaps values (1)",
+        "comment on table dev_markers is 'ours'",
+    )
+    key = "write:dev_markers"
+    rewrite = ("--allow", "rewrite:dev_markers")
+    assert f"! {key}   its rows are written" in pushed.invoke("db.push", "--dry-run").out
+    refused = pushed.invoke("db.push", *rewrite, code=2).err
+    assert "G06 destructive" in refused and f"--allow {key}" in refused
+    pushed.invoke("db.push", *rewrite, "--allow", key)
+    assert pushed.sql("select label from dev_markers") == [("A",)]
+
+    pushed.invoke("db.gen", "--empty", "-m", "fill again")
+    body = "if exists (select from dev_markers) then update dev_markers set label = 'b'; end if;"
+    run_by(pushed, f"do $$ begin {body} end $$")
+    refused = pushed.invoke("db.push", code=2).err
+    assert "In the database, other than on the shadow" in refused
+    pushed.invoke("db.push", "--allow", key)
+    assert pushed.sql("select label from dev_markers") == [("b",)]
+
+    pushed.sql("create table kept (marker uuid references dev_markers on delete cascade)")
+    pushed.sql("insert into kept select id from dev_markers")
+    pushed.invoke("db.sync")
+    pushed.invoke("db.gen", "--empty", "-m", "delete")
+    run_by(pushed, "delete from dev_markers")
+    refused = pushed.invoke("db.push", "--allow", key, code=2).err
+    assert "G05 baseline" in refused and "rows of public.kept   are written" in refused
+    assert len(pushed.sql("select 1 from kept")) == 1
+
+
+def test_what_a_revision_builds_on_lane_a_is_closed_where_defaults_open_it(
+    service: Service,
+) -> None:
+    service.sql("alter default privileges in schema public grant all on tables to anon")
+    service.invoke("db.sync")
+    service.invoke("db.gen", "--empty", "-m", "look")
+    run_by(
+        service,
+        "create view everyone as select * from contacts",
+        "create materialized view stale as select * from contacts",
+        "create function leak() returns setof contacts security definer"
+        " language sql as 'select * from contacts'",
+        "grant execute on function leak() to public",  # as it is by default: G07 sees no change
+    )
+    service.invoke("db.push")
+    for thing in ("everyone", "stale"):
+        ask = "select has_table_privilege('anon', %s, 'select')"
+        assert service.sql(ask, thing) == [(False,)]
+    assert service.sql("select has_function_privilege('anon', 'leak()', 'execute')") == [(False,)]
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("commit", True),
+        ("select 1; -- so\nEND", True),
+        ("rollback and chain", True),
+        ("prepare transaction 'x'", True),
+        ("create table t (a int) newer syntax; rollback", True),
+        ("rollback to savepoint s; release savepoint s", False),
+        ("do $$ begin perform 1; end $$", False),
+        ("select 'commit; rollback'", False),
+        ("create table t (a int) newer syntax; select case when true then 1 end", False),
+    ],
+)
+def test_the_parser_knows_what_ends_a_transaction(text: str, ends: bool) -> None:
+    assert ends_transaction(text) is ends

@@ -20,7 +20,7 @@ from twolane.guards.refusal import refuse
 from twolane.lanes import rights
 from twolane.migrations import runner
 from twolane.postgres import supautils, transactions
-from twolane.repo import ledger, record, sqlfiles
+from twolane.repo import ledger, record, revisions, sqlfiles
 from twolane.state import completion
 from twolane.state.completion import Completion
 from twolane.state.plan import Plan
@@ -95,15 +95,23 @@ class _Attempt:
             raise Failure(
                 "Another command changed the database meanwhile.", "Run the same command again."
             )
+        self._expect_unedited()
         for statement in self.plan.drops:
             connection.execute(supautils.raised(connection, statement).encode())
 
     def judge(self, connection: Connection[Any], seen: Traces) -> None:
         """Refuses what the migrations did here beside facts, and not on the shadow."""
+        self._expect_unedited()
         refuse(
             guards.unplanned(self.plan, seen, self.state.partitions),
             guards.unplanned_writes(self.plan, seen, self.allowed),
         )
+
+    def _expect_unedited(self) -> None:
+        """Alembic reads the files once more, so what has run is what was planned if they are as
+        they were before and after."""
+        plan, folder = self.plan, self.state.repo.config.migrations
+        revisions.expect_unedited(folder, plan.revisions, plan.code)
 
     def finish(self, connection: Connection[Any]) -> None:
         """Verifies the outcome against the shadow, and records it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -55,6 +55,40 @@ def read(folder: Path) -> tuple[Revision, ...]:
         ordered |= {r.id: r for r in ready}
         waiting = [r for r in waiting if r.id not in ordered]
     return tuple(ordered.values())
+
+
+def code(folder: Path, planned: Sequence[Revision]) -> dict[str, str]:
+    """What runs with these revisions, as the files say now, by name; without comments.
+
+    Raises:
+        Failure: a file can't be read.
+    """
+    paths = [*sorted(folder.glob("*.py")), *(revision.path for revision in planned)]
+    try:
+        return {path.name: ast.unparse(ast.parse(path.read_bytes())) for path in paths}
+    except (OSError, SyntaxError, ValueError) as error:
+        raise Failure(f"A migration can't be read: {error}", "Restore it.") from error
+
+
+def expect_unedited(
+    folder: Path, planned: Sequence[Revision], before: Mapping[str, str] | None = None
+) -> None:
+    """Expects that the files say what was planned: the digests of the revisions, the code before.
+
+    Raises:
+        Failure: somebody edited one of them meanwhile.
+    """
+    now = {revision.id: revision.digest for revision in read(folder)}
+    edited = {r.path.name for r in planned if now.get(r.id) != r.digest}
+    if before is not None:
+        current = code(folder, planned)
+        names = before.keys() | current.keys()
+        edited |= {name for name in names if before.get(name) != current.get(name)}
+    if edited:
+        raise Failure(
+            f"{', '.join(sorted(edited))}: edited while the command was at work.",
+            "Run the same command again: it plans anew. Nothing was applied.",
+        )
 
 
 def heads(revisions: Sequence[Revision]) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ from twolane.postgres import (
 )
 from twolane.postgres.databases import Fill, Server
 from twolane.repo import ledger, sqlfiles
-from twolane.repo.revisions import Revision
+from twolane.repo.revisions import Revision, expect_unedited
 from twolane.repo.sqlfiles import FileFailure, SqlFile
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ def migrations_step(config: Config, revisions: Sequence[Revision]) -> Step | Non
         # One transaction each: a new enum value can be used only after its transaction.
         for revision in revisions:
             runner.upgrade(connection, config, revision.id)
+        expect_unedited(config.migrations, revisions)
 
     environment = sorted(config.migrations.glob("*.py"))
     texts = (path.read_text(encoding="utf-8") for path in environment)

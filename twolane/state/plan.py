@@ -29,7 +29,8 @@ class Plan:
     again: the files that then make it anew. follows: identities of what files after the mark make
     and what comes out as they make it. broken: function → why its body no longer fits. mentions:
     function → the table or column in its body that is gone. ran, undo: revision → the SQL that
-    brings it about, and that takes it back, None if nothing does.
+    brings it about, and that takes it back, None if nothing does. code: of the files that were run
+    for it, by name.
     """
 
     revisions: tuple[Revision, ...]
@@ -45,6 +46,7 @@ class Plan:
     mentions: Mapping[str, str] = field(default_factory=dict)
     ran: Mapping[str, Sequence[str]] = field(default_factory=dict)
     undo: Mapping[str, Sequence[str] | None] = field(default_factory=dict)
+    code: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def statements(self) -> Sequence[str]:

@@ -15,7 +15,7 @@ from twolane.migrations import functions
 from twolane.postgres import connections, transactions
 from twolane.repo import sqlfiles
 from twolane.repo.contents import Repo
-from twolane.repo.revisions import Revision, moves, up_to
+from twolane.repo.revisions import Revision, code, moves, up_to
 from twolane.repo.sqlfiles import FileFailure, SqlFile
 from twolane.shadow import shadow
 from twolane.shadow.stages import Replays
@@ -173,6 +173,7 @@ def _plan(ground: _Ground, before: Snapshot, steps: Steps, unfit: Mapping[str, s
     from twolane.migrations import dependents, runner, session
 
     config, last = ground.repo.config, steps.revisions[-1].id
+    said = code(config.migrations, steps.revisions)
     again: tuple[SqlFile, ...] = ()
     try:
         try:
@@ -203,6 +204,7 @@ def _plan(ground: _Ground, before: Snapshot, steps: Steps, unfit: Mapping[str, s
         again=again,
         follows=_follows(ground, before, end, steps),
         ran=done.ran,
+        code=said,
     )
 
 
