@@ -121,8 +121,9 @@ def by_hand(repo: Repo, drift: Sequence[Change], working: Working) -> frozenset[
     if not added:
         return frozenset()
     replays = Replays(repo, working)
-    with shadow.connect(repo.config, replays.at(repo.revisions).database) as connection:
-        declared = app_models.declared(connection, repo.config, replays.base().facts)
+    base, head = replays.base(), replays.at(repo.revisions)
+    with shadow.connect(repo.config, head.database) as connection:
+        declared = app_models.declared(connection, repo.config, base.facts, head.facts)
     return frozenset(c.identity for c in added if declared.get(c.identity) == c.after)
 
 
@@ -224,13 +225,14 @@ def _compare(
     replays = Replays(repo, working)
     base, head = _lane_a(replays), replays.at(repo.revisions)
     _check_scope(repo, head.facts)
-    with working("comparing app.py with the shadow"):
-        with shadow.connect(repo.config, head.database) as connection:
-            declared = app_models.declared(connection, repo.config, base)
-        with shadow.connect(repo.config, head.database) as connection:
-            shared = replays.base().facts.keys() - base.keys()
-            goal = generation.Goal(base, declared, renamed, more, there, shared)
-            found = generation.generate(connection, repo.config, title, goal)
+    with (
+        working("comparing app.py with the shadow"),
+        shadow.connect(repo.config, head.database) as connection,
+    ):
+        declared = app_models.declared(connection, repo.config, base, head.facts)
+        shared = replays.base().facts.keys() - base.keys()
+        goal = generation.Goal(base, head.facts, declared, renamed, more, there, shared)
+        found = generation.generate(connection, repo.config, title, goal)
     refuse(guards.metadata(found.is_app_metadata))
     if found.path:
         format_revision(found.path)

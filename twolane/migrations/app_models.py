@@ -26,11 +26,14 @@ class AppSchema:
     referenced: frozenset[str]
 
 
-def declared(connection: Connection[Any], config: Config, base: Snapshot) -> Snapshot:
+def declared(
+    connection: Connection[Any], config: Config, base: Snapshot, head: Snapshot
+) -> Snapshot:
     """The facts after SQLAlchemy made every table of `app.py` anew; it is rolled back.
 
     The database stands at the last revision, so that functions and types that revisions make are
-    there. base: the facts of the files before; the tables and enums that they lack are the app's.
+    there: `head`. base: the facts of the files before; the tables and enums that they lack are the
+    app's.
 
     Raises:
         Failure: Postgres refuses what `app.py` declares; it names the line.
@@ -39,9 +42,8 @@ def declared(connection: Connection[Any], config: Config, base: Snapshot) -> Sna
 
     facts: Snapshot = {}
     with session(connection) as (alchemy, _), transactions.transaction(connection):
-        before = catalog.read(connection)
         _keep_sequences(connection)
-        for identity in before.keys() - base.keys():
+        for identity in head.keys() - base.keys():
             kind, _, name = identity.partition(" ")
             if kind in ("table", "enum"):
                 what = "type" if kind == "enum" else "table"
@@ -52,7 +54,7 @@ def declared(connection: Connection[Any], config: Config, base: Snapshot) -> Sna
         facts = catalog.read(connection)
         raise Rollback
     # A sequence that is there already may be one that a revision makes by hand.
-    kept = {i for i in facts if identities.kind(i) == "sequence" and i in before}
+    kept = {i for i in facts if identities.kind(i) == "sequence" and i in head}
     return {i: text for i, text in facts.items() if i not in kept or i in base}
 
 

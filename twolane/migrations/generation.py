@@ -30,12 +30,14 @@ if TYPE_CHECKING:
 class Goal:
     """What a revision is to reach: the facts that `app.py` declares, beside those of `base`.
 
+    head: what all revisions so far make, which the database has before the new one is written.
     renames: as `db.gen --rename` takes them. more: what a trial of the revision found lacking.
     there: facts that somebody made by hand in the target already, just as `app.py` declares them.
     shared: see `Comparison`.
     """
 
     base: Snapshot
+    head: Snapshot
     declared: Snapshot
     renames: Sequence[str] = ()
     more: tuple[Sequence[str], Sequence[str]] = ((), ())
@@ -101,11 +103,10 @@ def _renamed(connection: Connection[Any], goal: Goal) -> tuple[Renaming, Compari
     from twolane.migrations import renames
     from twolane.migrations.compare import Renaming
 
-    facts = catalog.read(connection)
-    asked = renames.read(goal.renames, facts, goal.declared)
+    asked = renames.read(goal.renames, goal.head, goal.declared)
     for statement in (sql for rename in asked for sql in rename.statements):
         connection.execute(statement.encode())
-    comparison = goal.comparison(catalog.read(connection) if asked else facts)
+    comparison = goal.comparison(catalog.read(connection) if asked else goal.head)
     following = renames.followers(comparison)
     for statement, _ in following:
         connection.execute(statement.encode())

@@ -228,23 +228,32 @@ def _build(config: Config, chain: Sequence[tuple[str, Step]]) -> None:
     template = "template0"
     with maintenance(ours) as connection:
         for name, step in chain:
+            made: list[Snapshot] = []
             fills = [stub] if template == "template0" else []
-            databases.ensure_database(
-                connection, name, [*fills, Fill(ours.role, step.run)], template, role
-            )
-            _write_facts(config, ours.role, name)
+            fills.append(Fill(ours.role, partial(_run, step, made)))
+            databases.ensure_database(connection, name, fills, template, role)
+            if not _facts_file(config, name).exists():
+                _write_facts(config, name, made[0] if made else _facts(ours.role, name))
             template = name
         _prune(config, connection, {name for name, _ in chain})
 
 
-def _write_facts(config: Config, role: dict[str, Any], name: str) -> None:
-    path = _facts_file(config, name)
-    if path.exists():
-        return
+def _run(step: Step, made: list[Snapshot], connection: Connection[Any]) -> None:
+    """Runs the step, and reads what it made while the connection is there."""
+    step.run(connection)
+    made.append(catalog.read(connection))
+
+
+def _facts(role: dict[str, Any], name: str) -> Snapshot:
     with connections.open_connection(
         role | {"dbname": name}, "Connecting to the shadow"
     ) as connection:
-        text = json.dumps(dict(catalog.read(connection)), ensure_ascii=False)
+        return catalog.read(connection)
+
+
+def _write_facts(config: Config, name: str, facts: Snapshot) -> None:
+    path = _facts_file(config, name)
+    text = json.dumps(dict(facts), ensure_ascii=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(f".{time.monotonic_ns()}")
     draft.write_text(text, encoding="utf-8")

@@ -1,4 +1,10 @@
 -- Facts with a definition, and the facts about them: owners, grants, comments, labels.
+-- Comments; of those that initdb makes, only a schema's may be on what has a fact. No user's object
+-- has an OID below 16384 (FirstNormalObjectId, src/include/access/transam.h).
+said as materialized (
+    select classoid, objoid, objsubid, description from pg_catalog.pg_description
+    where objoid >= 16384 or classoid = 'pg_catalog.pg_namespace'::regclass
+),
 -- What may bear a comment though it may have no fact of its own.
 part (classid, objid, kind, name) as (
     select 'pg_catalog.pg_class'::regclass, oid, 'sequence', name from sequence where deptype = 'i'
@@ -22,7 +28,7 @@ commentable (classid, objid, objsubid, kind, name) as (
     select classid, objid, objsubid, kind, name from fact
     union all
     select classid, objid, 0, kind, name
-    from part where (classid, objid) in (select classoid, objoid from pg_catalog.pg_description)
+    from part where (classid, objid) in (select classoid, objoid from said)
 ),
 -- Every privilege that exists for a kind of object, as its owner holds them by default.
 full_acl as materialized (
@@ -63,9 +69,10 @@ brought (classid, objid, kind, name, nsp, owner, acl_kind, acl, is_platform) as 
         case p.prokind when 'a' then 'aggregate' when 'p' then 'procedure' else 'function' end,
         s.name || '.' || quote_ident(p.proname) || '(' || oidvectortypes(p.proargtypes) || ')',
         s.oid, p.proowner, 'f'::"char", p.proacl, s.is_platform
-    from pg_catalog.pg_proc p
+    from member m
+    join pg_catalog.pg_proc p on p.oid = m.objid and p.proacl is not null
     join schemas s on s.oid = p.pronamespace
-    where p.proacl is not null
+    where m.classid = 'pg_catalog.pg_proc'::regclass
     union all
     select 'pg_catalog.pg_class'::regclass, r.oid,
         case r.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence'
@@ -146,7 +153,7 @@ join full_acl f on f.kind = b.acl_kind
 union all
 select distinct 'comment ' || f.kind || ' ' || f.name, json_strip_nulls(json_build_object('text', d.description))::text
 from commentable f
-join pg_catalog.pg_description d on (d.classoid, d.objoid, d.objsubid) = (f.classid, f.objid, f.objsubid)
+join said d on (d.classoid, d.objoid, d.objsubid) = (f.classid, f.objid, f.objsubid)
 where (f.kind, f.name, d.description) <> ('schema', 'public', 'standard public schema')
     and f.kind <> 'extension'  -- it brings one along, which differs with its version
 union all
