@@ -51,6 +51,7 @@ COMMANDS = """
     db.capture notes
     db.rls public.notes
     db.why contacts.email
+    db.diagram --around contacts
     db.apply --file no_such.sql
     db.doctor --json
     db.prove

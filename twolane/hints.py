@@ -16,7 +16,17 @@ from typing import Any
 ON_A_TARGET = frozenset(
     f"db.{name}"
     for name in (
-        *("adopt", "apply", "bootstrap", "capture", "deploy", "disown", "doctor", "downgrade"),
+        *(
+            "adopt",
+            "apply",
+            "bootstrap",
+            "capture",
+            "deploy",
+            "diagram",
+            "disown",
+            "doctor",
+            "downgrade",
+        ),
         *("gen", "introspect", "own", "psql", "push", "reset", "snapshot", "status", "sync", "why"),
     )
 )
