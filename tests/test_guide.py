@@ -96,7 +96,9 @@ def test_each_link_leads_somewhere(page: Path) -> None:
 
 def test_the_index_has_every_page() -> None:
     index = (DOCS / "README.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"\((\w+\.md)\)", index)) == {page.name for page in PAGES} - {"README.md"}
+    assert set(re.findall(r"\(([\w-]+\.md)\)", index)) == {page.name for page in PAGES} - {
+        "README.md"
+    }
 
 
 HOSTS = [
