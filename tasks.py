@@ -24,6 +24,7 @@ os.environ.setdefault("TWOLANE_SERVICE", str(DEMO))
 import releasing  # noqa: E402
 from twolane.tasks import db  # noqa: E402  (it finds its service by the variable above)
 
+GUIDE = [sys.executable, "-m", "zensical", "build", "--strict"]
 LAYERS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 # For the demo's commits: a fresh machine's git knows nobody.
@@ -115,8 +116,14 @@ def test(c: Context, k: str = "") -> None:
 
 
 @task
+def guide(c: Context) -> None:
+    """Build the guide as a site into site/; a dead link is an error."""
+    _check(GUIDE)
+
+
+@task
 def lint(c: Context) -> None:
-    """Format, lint and types: this repo, and a rendered service."""
+    """Format, lint, types, layers and the guide's links: this repo, and a rendered service."""
     with tempfile.TemporaryDirectory() as folder:
         service = _render(Path(folder) / "service", STARTERS[0])
         places = {"this repo": ROOT, "a rendered service": service}
@@ -129,6 +136,7 @@ def lint(c: Context) -> None:
             ("this repo", [sys.executable, "-m", "mypy", "tasks.py", "twolane", "tests"], ROOT),
             ("a rendered service", [sys.executable, "-m", "mypy"], service),
             ("the engine's layers", [sys.executable, "-c", LAYERS], ROOT),
+            ("the guide", GUIDE, ROOT),
         ]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             codes = list(pool.map(lambda check: _checked(*check), checks))
@@ -230,4 +238,4 @@ def _check(command: list[str], folder: Path = ROOT) -> None:
         raise Exit(code=code)
 
 
-namespace = Collection(demo, test, lint, bench, render, release, Collection.from_module(db))
+namespace = Collection(demo, test, lint, guide, bench, render, release, Collection.from_module(db))

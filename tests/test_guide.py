@@ -101,6 +101,12 @@ def test_the_index_has_every_page() -> None:
     }
 
 
+def test_the_site_has_every_page() -> None:
+    settings = (ROOT / "zensical.toml").read_text(encoding="utf-8")
+    named = re.findall(r'"([\w-]+\.md)"', settings)
+    assert sorted(named) == [page.name for page in PAGES]
+
+
 HOSTS = [
     "https://github.com/acme/twolane",
     "git@github.com:acme/twolane",
