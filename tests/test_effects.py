@@ -14,6 +14,7 @@ from steps import has_rls, pushes
 from twolane.facts.traces import Traces, compare
 from twolane.postgres import transactions
 from twolane.postgres.traces import look
+from twolane.repo import revisions
 from twolane.sql import ends_transaction
 
 Connection = psycopg.Connection[Any]
@@ -328,7 +329,7 @@ insert into dev_markers (label) values ('a')
 """
 ONCE_MORE = """
 set constraints all deferred;
-if new.label < 'aaaa' then insert into dev_markers (label) values (new.label || 'a');
+if new.label < {} then insert into dev_markers (label) values (new.label || 'a');
 else delete from jobs; end if;
 """
 
@@ -339,11 +340,11 @@ def test_what_is_put_off_to_the_commit_is_seen_or_fails(attacked: Service) -> No
     assert "- policy public.jobs.jobs_select_own" in refused
     assert "rows of public.jobs   are written" in refused
 
-    run_by(attacked, PUT_OFF.format(ONCE_MORE))
-    for command in ("db.push", "db.check"):
-        failed = attacked.invoke(command, code=None)
-        assert failed.code in (1, 2)
-        assert "A trigger puts off to the commit what changes the database" in failed.text
+    run_by(attacked, PUT_OFF.format(ONCE_MORE.format("'aaaa'")))
+    assert "rows of public.jobs   are written" in attacked.invoke("db.push", code=2).err
+
+    run_by(attacked, PUT_OFF.format(ONCE_MORE.format("'b'")))
+    assert "puts off its work to the commit, again" in attacked.invoke("db.push", code=1).err
 
 
 ENDS = ["op.execute('commit')", "driver.execute('/* so */ end')", "driver.cursor('c').execute(B)"]
@@ -420,6 +421,29 @@ def test_rows_of_the_apps_own_tables_are_written_with_consent(pushed: Service) -
     refused = pushed.invoke("db.push", "--allow", key, code=2).err
     assert "G05 baseline" in refused and "rows of public.kept   are written" in refused
     assert len(pushed.sql("select 1 from kept")) == 1
+
+
+def test_a_way_back_writes_rows_with_consent_and_nothing_elsewhere(pushed: Service) -> None:
+    path = pushed.revisions()[-1]
+    head, back, rest = path.read_text().partition("def downgrade() -> None:\n")
+    way_back = ("db.downgrade", "--to", "base", "--allow=drop:dev_markers")
+
+    def takes_back(statement: str) -> None:
+        path.write_text(f"{head}{back}    op.execute({statement!r})\n{rest}")
+        (revision,) = revisions.read(pushed.folder / "migrations")
+        pushed.sql("update twolane.pushes set digest = %s", revision.digest)
+
+    for statement, line in (
+        ("grant service_role to anon", "+ membership in service_role of anon"),
+        ("delete from auth.users", "rows of auth.users   are written"),
+        (only_there("delete from auth.users"), "rows of auth.users   are written"),
+    ):
+        takes_back(statement)
+        refused = pushed.invoke(*way_back, code=2).err
+        assert "G05 baseline" in refused and line in refused
+    takes_back("delete from jobs")
+    assert "--allow write:jobs" in pushed.invoke(*way_back, code=2).err
+    pushed.invoke(*way_back, "--allow=write:jobs")
 
 
 def test_what_a_revision_builds_on_lane_a_is_closed_where_defaults_open_it(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from twolane.capture import trial
@@ -14,7 +14,9 @@ from twolane.deploy.route import Route
 from twolane.errors import Failure
 from twolane.facts import catalog, differences, identities
 from twolane.facts.catalog import Change, Snapshot, structure
-from twolane.guards.refusal import Refusal
+from twolane.facts.traces import Traces
+from twolane.guards import guards
+from twolane.guards.refusal import Refusal, refuse
 from twolane.migrations import dependents, effects
 from twolane.migrations.dependents import InTheWay
 from twolane.postgres import connections, transactions
@@ -137,11 +139,18 @@ class _Rehearsal:
         ):
             layout = effects.layout(connection)
             first = ahead(connection)
-            ran = take_back.run(connection, config, self.route, self.recorded)
+            left: list[Traces] = []
+
+            def judge(connection: Connection[Any], seen: Traces) -> None:
+                refuse(guards.elsewhere(start.facts, seen))
+                left.append(seen)
+
+            ran = take_back.run(connection, config, self.route, self.recorded, judge=judge)
             last = self._bring_about(connection, self.ending.changes)
             facts = catalog.read(connection)
             self._expect_the_end(facts)
             seen = effects.compare(layout, effects.layout(connection), {})
+            seen = replace(seen, traces=left[-1])
         return _Done(first, ran, last, facts, seen)
 
     def _bring_about(

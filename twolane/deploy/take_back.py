@@ -12,6 +12,9 @@ from twolane.deploy.route import Route
 from twolane.errors import Failure, from_postgres
 from twolane.facts import catalog, differences, identities, views
 from twolane.facts.catalog import Change, Snapshot
+from twolane.facts.traces import Traces
+from twolane.guards import guards
+from twolane.guards.refusal import refuse
 from twolane.migrations import dependents, runner
 from twolane.postgres import exposure, transactions
 from twolane.repo import ledger, record
@@ -34,30 +37,33 @@ def run(
     recorded: Sequence[str],
     prepare: Hook = lambda connection: None,
     finish: Hook = lambda connection: None,
+    judge: runner.Judge = runner.only_the_database,
 ) -> Sequence[str]:
     """Takes the revisions back in one transaction; the statements that did it.
 
     recorded: those of the record, for what the repo does not have; the repo's own `downgrade()` for
-    the rest. `prepare` and `finish` are called at the transaction's two ends.
+    the rest. `prepare` and `finish` are called at the transaction's two ends, `judge` with what was
+    left beside facts.
 
     Raises:
         InTheWay: a statement is refused for the sake of other objects.
         Failure: a statement or a migration fails.
     """
 
-    def first(connection: Connection[Any]) -> None:
-        prepare(connection)
+    def by_record(connection: Connection[Any]) -> None:
         with _from_the_record():
             for statement in recorded:
                 connection.execute(statement.encode())
-        transactions.reset(connection)
 
     if route.is_by_files:
-        ran = runner.downgrade(connection, config, route.to or "base", first, finish)
+        to = route.to or "base"
+        ran = runner.downgrade(connection, config, to, prepare, finish, judge, by_record)
         return [*recorded, *ran]
     with transactions.transaction(connection):
         there = exposure.tables(connection)
-        first(connection)
+        prepare(connection)
+        with runner.watched(connection, judge=judge):
+            by_record(connection)
         list(exposure.close_tables(connection, there))
         finish(connection)
     return recorded
@@ -87,13 +93,16 @@ _NO_VALUE = (
 _DEPENDS = "Drop what depends on it (invoke db.psql), then run the same command again."
 
 
-def carry_out(work: Work, found: Downgrade) -> bool:
+def carry_out(work: Work, found: Downgrade, allowed: Sequence[str] = ()) -> bool:
     """Takes the database back; False if another command has done so meanwhile.
 
+    allowed: the consents given, as `--allow` takes them.
+
     Raises:
+        Refused: it writes what it did not write on the shadow.
         Failure: the database changed meanwhile, or the end differs from the shadow.
     """
-    attempt = _Attempt(work, found)
+    attempt = _Attempt(work, found, allowed)
     with work.tell.working("taking back"):
         transactions.retry_locks(attempt.run, work.connection, work.tell.note)
     return attempt.is_mine
@@ -105,6 +114,7 @@ class _Attempt:
 
     work: Work
     found: Downgrade
+    allowed: Sequence[str] = ()
     is_mine: bool = True
     done: ledger.Ledger = field(default_factory=ledger.Ledger)
     before: Snapshot = field(default_factory=dict)
@@ -121,6 +131,7 @@ class _Attempt:
                 found.recorded,
                 self.prepare,
                 self.finish,
+                self.judge,
             )
         except dependents.InTheWay as failure:
             failure.first = _DEPENDS
@@ -149,6 +160,11 @@ class _Attempt:
         for statement in self.found.first:
             connection.execute(statement.encode())
         ledger.set_revision(connection, self.found.route.below_foreign)
+
+    def judge(self, connection: Connection[Any], seen: Traces) -> None:
+        """Refuses what was done here beside facts, and not on the shadow."""
+        plan = self.found.plan
+        refuse(guards.unplanned(plan, seen), guards.unplanned_writes(plan, seen, self.allowed))
 
     def finish(self, connection: Connection[Any]) -> None:
         """Verifies the outcome against the shadow, and records it."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from twolane.errors import Failure
 from twolane.facts import identities
-from twolane.facts.catalog import Change
+from twolane.facts.catalog import Change, Snapshot
 from twolane.facts.traces import Traces
 from twolane.guards.refusal import Refusal
 from twolane.state.plan import Plan
@@ -35,7 +35,24 @@ def baseline(plan: Plan) -> Refusal | None:
     )
 
 
-def unplanned(plan: Plan, seen: Traces, parts: Collection[str]) -> Refusal | None:
+def elsewhere(facts: Snapshot, seen: Traces) -> Refusal | None:
+    """G05 for a way back: it keeps to what facts show, whichever lane owns that."""
+    details = [
+        f"rows of {t}   are written" for t in sorted(seen.written) if f"table {t}" not in facts
+    ]
+    details += _of_others(seen)
+    if not details:
+        return None
+    return Refusal(
+        "G05",
+        "baseline",
+        "Run on the shadow, the way back changes what no lane owns:",
+        "take it out of downgrade()",
+        details=details,
+    )
+
+
+def unplanned(plan: Plan, seen: Traces, parts: Collection[str] = ()) -> Refusal | None:
     """G05 once more, in the database itself: it holds rows, and may hold what the shadow doesn't.
 
     seen: what the migrations left there, before the commit. parts: the partitions of lane B's
@@ -57,7 +74,9 @@ def unplanned(plan: Plan, seen: Traces, parts: Collection[str]) -> Refusal | Non
         "baseline",
         "In the database, other than on the shadow, the migrations change what they do not own (by "
         "a cascade or a trigger, perhaps); nothing was applied:",
-        f"take it out of {plan.revisions[-1].path.name}; such changes go into supabase/sql/",
+        f"take it out of {plan.revisions[-1].path.name}; such changes go into supabase/sql/"
+        if plan.revisions
+        else "take it out of downgrade()",
         details=details,
     )
 
@@ -87,10 +106,18 @@ def _beside(plan: Plan, seen: Traces) -> list[str]:
         for identity in seen.replaced - plan.effects.gone
         if not plan.owns(str(identities.relation(identity)))
     ]
-    parts = [("twolane's record", seen.records), ("the whole server", seen.server)]
-    if not any(identities.kind(change.identity) == "extension" for change in plan.changes):
-        parts.append(("the platform", seen.platform))  # an extension is G07's, with what it brings
-    return sorted(lines) + [f"{line}   of {of}" for of, found in parts for line in _chief(found)]
+    if any(identities.kind(change.identity) == "extension" for change in plan.changes):
+        seen = replace(seen, platform=())  # an extension is G07's, with what it brings
+    return sorted(lines) + _of_others(seen)
+
+
+def _of_others(seen: Traces) -> list[str]:
+    areas = (
+        ("twolane's record", seen.records),
+        ("the whole server", seen.server),
+        ("the platform", seen.platform),
+    )
+    return [f"{line}   of {area}" for area, found in areas for line in _chief(found)]
 
 
 def _chief(lines: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ command needs at its start (a refusal) comes from `guards.refusal` alone.
 from twolane.guards.app_drift import app_drift as app_drift
 from twolane.guards.baseline import baseline as baseline
 from twolane.guards.baseline import broken as broken
+from twolane.guards.baseline import elsewhere as elsewhere
 from twolane.guards.baseline import unplanned as unplanned
 from twolane.guards.destructive import destructive as destructive
 from twolane.guards.destructive import unplanned_writes as unplanned_writes

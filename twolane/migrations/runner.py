@@ -76,7 +76,7 @@ def upgrade(
         prepare(connection)
         there = exposure.tables(connection)
         opened = exposure.open_relations(connection), exposure.open_functions(connection)
-        with _watched(connection, stands, judge):
+        with watched(connection, stands, judge):
             statements.clear()
             run(
                 config,
@@ -100,9 +100,11 @@ def downgrade(
     prepare: Callable[[Connection[Any]], None] = lambda connection: None,
     finish: Callable[[Connection[Any]], None] = lambda connection: None,
     judge: Judge = only_the_database,
+    ahead: Callable[[Connection[Any]], None] = lambda connection: None,
 ) -> Sequence[str]:
     """Takes the database back to `revision`, or with "base" to before the first, in one
-    transaction; the statements run. `prepare`, `finish` and `judge` are as in `upgrade`.
+    transaction; the statements run. `prepare`, `finish` and `judge` are as in `upgrade`; `ahead` is
+    called before the migrations, and judged with them.
 
     Raises:
         Failure: a migration fails, as in `upgrade`; its cause is what the migration itself raised.
@@ -116,7 +118,8 @@ def downgrade(
     with session(connection) as (alchemy, statements), transactions.transaction(connection):
         prepare(connection)
         there = exposure.tables(connection)
-        with _watched(connection, stands, judge):
+        with watched(connection, stands, judge):
+            ahead(connection)
             statements.clear()
             run(
                 config,
@@ -131,7 +134,9 @@ def downgrade(
 
 
 @contextmanager
-def _watched(connection: Connection[Any], stands: Collection[str], judge: Judge) -> Iterator[None]:
+def watched(
+    connection: Connection[Any], stands: Collection[str] = (), judge: Judge = only_the_database
+) -> Iterator[None]:
     """Runs migrations in the open transaction; then lets `judge` see what they left beside facts.
 
     stands: the revisions that Alembic says the database has afterwards.

@@ -21,6 +21,8 @@ Result = TypeVar("Result")
 LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "15min"
 LOCK_ATTEMPTS = 3
+DEFERRALS = 20
+"""So many times a trigger may put off what it was to do at the commit."""
 # Any constant works, if every version of twolane uses the same.
 ADVISORY_LOCK = 0x7477_6F6C_616E_6531
 
@@ -35,11 +37,9 @@ def transaction(connection: Connection[Any]) -> Iterator[None]:
     It drops the temporary tables of a pooler's former client first: Postgres looks for a table's
     name among them before all schemas.
     """
-    from psycopg.errors import ReadOnlySqlTransaction
     from psycopg.pq import TransactionStatus
 
     is_outermost = connection.info.transaction_status == TransactionStatus.IDLE
-    is_sealed = False
     try:
         with connection.transaction():
             if is_outermost:
@@ -53,34 +53,17 @@ def transaction(connection: Connection[Any]) -> Iterator[None]:
             if is_outermost and connection in _reset:
                 # A limit that is local again after `reset all` would leave its mark in the session
                 # (guc.c, AtEOXact_GUC). Deferred checks run while the limits hold.
-                is_sealed = True
                 connection.execute(
-                    "set transaction read only; set constraints all immediate; "
-                    "reset lock_timeout; reset statement_timeout"
+                    "set constraints all immediate; reset lock_timeout; reset statement_timeout"
                 )
-    except BaseException as error:
+    except BaseException:
         if is_outermost and connection.info.transaction_status == TransactionStatus.IDLE:
             # A session's lock outlives the transaction that took it.
             connection.execute("select pg_catalog.pg_advisory_unlock_all()")
-        if is_sealed and isinstance(error, ReadOnlySqlTransaction):
-            raise _too_late(error) from error
         raise
     finally:
         if is_outermost:
             _reset.discard(connection)
-
-
-def _too_late(error: Any) -> Failure:
-    """The transaction is read only by then: what a trigger put off, and put off once more, fails.
-
-    Else it would change the database at the commit, after twolane's last look at it.
-    """
-    where = "".join(f"\n  {line}" for line in (error.diag.context or "").splitlines()[:2])
-    return Failure(
-        "A trigger puts off to the commit what changes the database: "
-        f"{error.diag.message_primary}{where}",
-        "Let it do its work when it is called. Nothing was applied.",
-    )
 
 
 _BARE = "reset role; reset session authorization; reset all; "
@@ -98,11 +81,52 @@ def reset(connection: Connection[Any]) -> None:
     It stands in a transaction, as `discard all` may not (manual, DISCARD), and sets that
     transaction's limits again: `reset all` took those as well.
     """
+    _settle(connection)
     connection.execute(
-        f"{_BARE}{_LIMITED}; set constraints all immediate; {_BARE}discard temp; unlisten *; "
-        f"deallocate all; select pg_catalog.pg_advisory_unlock_all(); {_LIMITED}".encode()
+        f"{_BARE}discard temp; unlisten *; deallocate all; "
+        f"select pg_catalog.pg_advisory_unlock_all(); {_LIMITED}".encode()
     )
     _reset.add(connection)
+
+
+# What a deferrable trigger puts off, a row brings about. These counts are the transaction's own.
+_ROWS = """
+select pg_catalog.current_setting('track_counts'),
+    pg_catalog.json_agg(c order by oid)::pg_catalog.text
+from (
+    select oid, pg_catalog.pg_stat_get_xact_tuples_inserted(oid) as inserted,
+        pg_catalog.pg_stat_get_xact_tuples_updated(oid) as updated,
+        pg_catalog.pg_stat_get_xact_tuples_deleted(oid) as deleted
+    from pg_catalog.pg_class
+    where relkind in ('r', 'p')
+) c
+where inserted + updated + deleted > 0
+    and exists (select from pg_catalog.pg_trigger where tgdeferrable)
+"""
+
+
+def _settle(connection: Connection[Any]) -> None:
+    """Runs what is put off to the commit, and what that puts off once more, until nothing is.
+
+    Raises:
+        Failure: there is no end to it.
+    """
+    now = f"{_BARE}{_LIMITED}; set constraints all immediate".encode()
+    connection.execute(now)
+    seen = connection.execute(_ROWS).fetchone()
+    for _ in range(DEFERRALS):
+        if seen == ("on", None):
+            return
+        connection.execute(now)
+        before, seen = seen, connection.execute(_ROWS).fetchone()
+        if seen == before and seen and seen[0] == "on":
+            return
+    if seen and seen[0] != "on":  # a server that counts nothing: so often was enough
+        return
+    raise Failure(
+        "A trigger puts off its work to the commit, again and again, so that nobody can see it.",
+        "Let it do its work when it is called. Nothing was applied.",
+    )
 
 
 def exclusive(connection: Connection[Any], waiting: Callable[[str], None]) -> None:

@@ -125,11 +125,12 @@ def recorded_step(revisions: Sequence[Recorded]) -> Step | None:
         return None
 
     def run(connection: Connection[Any]) -> None:
+        from twolane.migrations import runner
+
         for revision in revisions:
-            with transactions.transaction(connection):
+            with transactions.transaction(connection), runner.watched(connection):
                 for statement in revision.statements:
                     connection.execute(supautils.raised(connection, statement).encode())
-                transactions.reset(connection)
 
     return Step(_digest(*(text for r in revisions for text in (r.id, *r.statements))), run)
 

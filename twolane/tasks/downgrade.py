@@ -56,7 +56,9 @@ def downgrade(
             _expect_known(found, allow or ())
             if not dry_run:
                 refuse(guards.destructive(found.hazards, allow or ()))
-        applied = found is not None and not dry_run and take_back.carry_out(work, found)
+        applied = (
+            found is not None and not dry_run and take_back.carry_out(work, found, allow or ())
+        )
         if json:
             console.print_json({**told, "applied": applied})
         elif found and not dry_run:
@@ -89,7 +91,7 @@ def _expect_known(found: Downgrade, allow: Sequence[str]) -> None:
     from twolane.state import hazards
 
     try:
-        hazards.expect_known(found.hazards, allow)
+        hazards.expect_known(found.hazards, allow, found.plan)
     except Failure as failure:
         to = found.route.to or "base"
         failure.first = f"invoke db.downgrade --to {to} --dry-run"
