@@ -14,6 +14,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import own_sql
 from conftest import NewDatabase, copy
 from psycopg.conninfo import conninfo_to_dict
 from service import DEV_MARKERS, Result, Service
@@ -132,19 +133,20 @@ def test_every_command_is_the_same_in_a_process_of_its_own(
     here, apart = (
         copy(waiting_service, tmp_path / name / "crm", new_database) for name in ("here", "apart")
     )
-    before = standing()
+    before, sent = standing(), list[own_sql.Sent]()
     for line in words():
         if line.startswith("- "):
             for service in (here, apart):
                 change(service, line.removeprefix("- "))
             continue
         arguments = shlex.split(line)
-        inside, outside = (
-            here.invoke(*arguments, code=None),
-            apart.run(*arguments, code=None, cold=True),
-        )
+        with own_sql.recorded() as found:
+            inside = here.invoke(*arguments, code=None)
+        sent += found
+        outside = apart.run(*arguments, code=None, cold=True)
         assert outcome(here, inside) == outcome(apart, outside), line
         assert standing() == before, line
+    assert own_sql.faults(sent) == [], "a function or operator that somebody made may answer"
     assert gc.isenabled(), "neither did the commands of the fixtures leave it off"
 
 

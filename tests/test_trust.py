@@ -95,6 +95,10 @@ ATTACKS = {
         $$ select public.imm('x') $$;
         set local search_path = public, pg_temp;
         select supabase_stand_in.publish_all('p"; select public.imm(''x''); --', null)""",
+    "a temporary view of a catalog's name": """
+        create temporary view pg_extension as
+        select *, public.out() from pg_catalog.pg_extension;
+        create extension if not exists vector; select out from pg_extension""",
 }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from twolane.errors import Failure
+from twolane.postgres import transactions
 from twolane.postgres.dump import ask
 from twolane.text import shortened
 
@@ -19,25 +20,25 @@ _NEEDED = """
     select e.extname, d.classid, d.objid
     from pg_catalog.pg_depend d
     join pg_catalog.pg_extension e on e.oid = d.refobjid
-    where d.refclassid = 'pg_catalog.pg_extension'::regclass and d.deptype = 'e'
+    where d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass and d.deptype = 'e'
 ),
 part as (
     select * from brought
     union all
     select b.extname, b.classid, t.typarray
     from brought b join pg_catalog.pg_type t on t.oid = b.objid
-    where b.classid = 'pg_catalog.pg_type'::regclass and t.typarray <> 0
+    where b.classid = 'pg_catalog.pg_type'::pg_catalog.regclass and t.typarray <> 0
 ),
 own as materialized (
     select classid, objid from fact where classid is not null
     union all
-    select 'pg_catalog.pg_attrdef'::regclass, a.oid
+    select 'pg_catalog.pg_attrdef'::pg_catalog.regclass, a.oid
     from pg_catalog.pg_attrdef a join user_relation r on r.oid = a.adrelid
     union all
-    select 'pg_catalog.pg_rewrite'::regclass, w.oid
+    select 'pg_catalog.pg_rewrite'::pg_catalog.regclass, w.oid
     from pg_catalog.pg_rewrite w join user_relation r on r.oid = w.ev_class
 )
-select distinct p.extname, pg_describe_object(d.classid, d.objid, d.objsubid)
+select distinct p.extname, pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)
 from part p
 join pg_catalog.pg_depend d on d.refclassid = p.classid and d.refobjid = p.objid
 join own o on o.classid = d.classid and o.objid = d.objid
@@ -80,7 +81,10 @@ class Extensions:
 
 
 def read(connection: Connection[Any]) -> Extensions:
-    names = [name for (name,) in connection.execute("select extname from pg_extension")]
+    names = [
+        name
+        for (name,) in transactions.ask(connection, "select extname from pg_catalog.pg_extension")
+    ]
     needed_by: dict[str, list[str]] = {}
     for name, what in ask(connection, _NEEDED):
         needed_by.setdefault(name, []).append(what)
@@ -89,5 +93,5 @@ def read(connection: Connection[Any]) -> Extensions:
 
 def available(connection: Connection[Any]) -> set[str]:
     """The extensions that a server has, installed or not."""
-    rows = connection.execute("select name from pg_catalog.pg_available_extensions")
+    rows = transactions.ask(connection, "select name from pg_catalog.pg_available_extensions")
     return {name for (name,) in rows}

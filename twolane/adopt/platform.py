@@ -19,20 +19,21 @@ _PLATFORM = "select nspname from schemas where is_platform order by 1"
 # Objects in the platform's schemas that are neither the platform's nor an extension's.
 _LEFT_OUT = """
 , object (classid, objid, nsp, owner) as (
-    select 'pg_catalog.pg_class'::regclass, oid, relnamespace, relowner
+    select 'pg_catalog.pg_class'::pg_catalog.regclass, oid, relnamespace, relowner
     from pg_catalog.pg_class where relkind in ('r', 'p', 'f', 'v', 'm')
     union all
-    select 'pg_catalog.pg_proc'::regclass, oid, pronamespace, proowner from pg_catalog.pg_proc
+    select 'pg_catalog.pg_proc'::pg_catalog.regclass, oid, pronamespace, proowner
+    from pg_catalog.pg_proc
     where proname not in ('grant_pg_cron_access', 'grant_pg_graphql_access', 'grant_pg_net_access',
         'pgrst_ddl_watch', 'pgrst_drop_watch', 'set_graphql_placeholder')
     union all
-    select 'pg_catalog.pg_type'::regclass, oid, typnamespace, typowner
+    select 'pg_catalog.pg_type'::pg_catalog.regclass, oid, typnamespace, typowner
     from pg_catalog.pg_type where typtype in ('d', 'e')
 )
 select i.type || ' ' || i.identity
 from object o
 join schemas s on s.oid = o.nsp and s.is_platform
-cross join lateral pg_identify_object(o.classid, o.objid, 0) i
+cross join lateral pg_catalog.pg_identify_object(o.classid, o.objid, 0) i
 where s.nspname not in ('supabase_migrations', 'twolane')
     and o.owner not in (select oid from platform_role)
     and (o.classid, o.objid) not in (select classid, objid from member)

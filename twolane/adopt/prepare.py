@@ -19,6 +19,7 @@ from twolane.facts.catalog import Snapshot
 from twolane.facts.differences import without_owners
 from twolane.postgres import connections, dump, reach, session
 from twolane.postgres.dump import Entry
+from twolane.postgres.transactions import ask
 from twolane.repo.order import Order
 from twolane.repo.sqlfiles import FileFailure, SqlFile
 from twolane.shadow import shadow
@@ -107,7 +108,7 @@ def _survey(work: Work) -> _Survey:
     with shadow.connect(work.config, empty.database) as on_shadow:
         available = extensions.available(on_shadow)
     lacking = extensions.read(connection).lacking(available)
-    roles = {role for (role,) in connection.execute("select rolname from pg_catalog.pg_roles")}
+    roles = {role for (role,) in ask(connection, "select rolname from pg_catalog.pg_roles")}
     given = [role for role in rights.GIVEN if role in roles]
     return _Survey(AdoptedFrom(facts, lacking, given), Live(connections.owner(connection), roles))
 

@@ -17,7 +17,7 @@ def taken(connection: Connection[Any], entries: Sequence[Entry]) -> Iterator[Ent
     """Runs each entry in a savepoint; yields those that the database accepts. They stay there."""
     import psycopg
 
-    with transactions.transaction(connection):
+    with transactions.transaction(connection), transactions.theirs(connection):
         connection.execute("set local check_function_bodies = off")
         for entry in entries:
             try:

@@ -18,7 +18,7 @@ from twolane.errors import Failure
 from twolane.facts import catalog, differences, identities, views
 from twolane.facts.catalog import Change, Snapshot
 from twolane.postgres import connections
-from twolane.postgres.transactions import transaction
+from twolane.postgres.transactions import ask, transaction
 from twolane.repo import order, sqlfiles
 from twolane.repo.contents import Repo
 from twolane.repo.sqlfiles import FileFailure, SqlFile
@@ -52,8 +52,8 @@ class Captured:
 
 Columns = Mapping[str, Sequence[str]]
 _COLUMNS = """
-select quote_ident(n.nspname) || '.' || quote_ident(c.relname),
-    array_agg(quote_ident(a.attname) order by a.attnum)
+select pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),
+    pg_catalog.array_agg(pg_catalog.quote_ident(a.attname) order by a.attnum)
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
@@ -64,7 +64,7 @@ group by c.oid, n.nspname, c.relname
 
 def columns(connection: Connection[Any]) -> Columns:
     """Each table's columns in their order, which is no fact: a captured table keeps it."""
-    return dict(connection.execute(_COLUMNS).fetchall())
+    return dict(ask(connection, _COLUMNS).fetchall())
 
 
 def read(

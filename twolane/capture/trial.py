@@ -14,7 +14,7 @@ from twolane.ddl.render import Rank, Rendered, Statement
 from twolane.facts import catalog, identities, views
 from twolane.facts.catalog import Change, Snapshot
 from twolane.postgres import supautils
-from twolane.postgres.transactions import transaction
+from twolane.postgres.transactions import ask, transaction
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -44,23 +44,25 @@ class Ordered:
 
 _READERS = """
 with recursive reader (oid, attnum, depth) as (
-    select attrelid, attnum, 0 from pg_attribute
-    where attrelid = to_regclass(%s) and attname = %s
+    select attrelid, attnum, 0 from pg_catalog.pg_attribute
+    where attrelid = pg_catalog.to_regclass(%s) and attname = %s
     union all
     select w.ev_class, null, r.depth + 1
     from reader r
-    join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = r.oid
+    join pg_catalog.pg_depend d
+        on d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjid = r.oid
         and d.refobjsubid = coalesce(r.attnum, d.refobjsubid)
-    join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
+    join pg_catalog.pg_rewrite w
+        on d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass and w.oid = d.objid
     where w.ev_class <> r.oid and r.depth < 100
 )
 select case relkind when 'v' then 'view ' else 'materialized view ' end
-    || quote_ident(nspname) || '.' || quote_ident(relname)
+    || pg_catalog.quote_ident(nspname) || '.' || pg_catalog.quote_ident(relname)
 from reader r
-join pg_class c on c.oid = r.oid and relkind in ('v', 'm')
-join pg_namespace n on n.oid = relnamespace
+join pg_catalog.pg_class c on c.oid = r.oid and relkind in ('v', 'm')
+join pg_catalog.pg_namespace n on n.oid = relnamespace
 group by relkind, nspname, relname
-order by max(depth), relname
+order by pg_catalog.max(depth), relname
 """
 
 
@@ -145,7 +147,7 @@ def _readers(connection: Connection[Any], refused: Sequence[Untaken]) -> dict[st
         if identities.kind(identity) == "column":
             *_, own = identities.split_name(identity)
             place = (identities.relation(identity), identities.unquote(own))
-            found[identity] = [name for (name,) in connection.execute(_READERS, place)]
+            found[identity] = [name for (name,) in ask(connection, _READERS, place)]
     return {column: views for column, views in found.items() if views}
 
 

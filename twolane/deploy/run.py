@@ -59,8 +59,9 @@ def _finish(work: Work, deployment: Deployment) -> None:
         transactions.exclusive(connection, work.tell.note)
         done = ledger.read(connection)
         before = catalog.read(connection)
-        for statement in deployment.course.rest:
-            connection.execute(supautils.raised(connection, statement.sql).encode())
+        with transactions.theirs(connection):
+            for statement in deployment.course.rest:
+                connection.execute(supautils.raised(connection, statement.sql).encode())
         transactions.reset(connection)
         for name in done.applied.keys() - {f.name for f in work.repo.order.files}:
             ledger.record_not_run(connection, name)

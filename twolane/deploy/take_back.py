@@ -157,8 +157,9 @@ class _Attempt:
             )
         ledger.prepare(connection)
         self.before = catalog.read(connection)
-        for statement in self.found.first:
-            connection.execute(statement.encode())
+        with transactions.theirs(connection):
+            for statement in self.found.first:
+                connection.execute(statement.encode())
         ledger.set_revision(connection, self.found.route.below_foreign)
 
     def judge(self, connection: Connection[Any], seen: Traces) -> None:
@@ -169,8 +170,9 @@ class _Attempt:
     def finish(self, connection: Connection[Any]) -> None:
         """Verifies the outcome against the shadow, and records it."""
         found, target = self.found, self.work.target
-        for statement in found.last:
-            connection.execute(statement.encode())
+        with transactions.theirs(connection):
+            for statement in found.last:
+                connection.execute(statement.encode())
         printed = catalog.read(connection)
         after = views.settle(printed, found.plan.after, lambda: nullcontext(connection))
         if wrong := unexpected(found.plan, self.before, after):

@@ -12,7 +12,7 @@ from twolane.doctor.server import available, command, reading
 from twolane.guards.checks import examines
 from twolane.guards.findings import Finding
 from twolane.postgres import databases
-from twolane.postgres.transactions import ADVISORY_LOCK
+from twolane.postgres.transactions import ADVISORY_LOCK, ask
 from twolane.shadow import shadow
 
 if TYPE_CHECKING:
@@ -24,18 +24,18 @@ IDLE, OPEN = 60.0, 900.0
 # Without the statements of other sessions: they may contain passwords.
 _SESSIONS = """
 select
-    a.pid, a.usename::text as role, coalesce(a.application_name, '') as program, a.state,
-    extract(epoch from clock_timestamp() - a.xact_start)::float8 as open_for,
-    extract(epoch from clock_timestamp() - a.state_change)::float8 as since,
-    (select count(*) from pg_catalog.pg_locks w
-        where not w.granted and a.pid = any (pg_blocking_pids(w.pid)))::int as blocks,
+    a.pid, a.usename::pg_catalog.text as role, coalesce(a.application_name, '') as program, a.state,
+    extract(epoch from pg_catalog.clock_timestamp() - a.xact_start)::pg_catalog.float8 as open_for,
+    extract(epoch from pg_catalog.clock_timestamp() - a.state_change)::pg_catalog.float8 as since,
+    (select pg_catalog.count(*) from pg_catalog.pg_locks w
+        where not w.granted and a.pid = any (pg_catalog.pg_blocking_pids(w.pid)))::int as blocks,
     array(
-        select distinct l.relation::regclass::text from pg_catalog.pg_locks l
+        select distinct l.relation::pg_catalog.regclass::pg_catalog.text from pg_catalog.pg_locks l
         join pg_catalog.pg_class c on c.oid = l.relation
         join pg_catalog.pg_namespace n on n.oid = c.relnamespace
         where l.pid = a.pid and l.granted and c.relkind in ('r', 'p', 'v', 'm', 'f')
             and l.database = (select oid from pg_catalog.pg_database
-                where datname = current_database())
+                where datname = pg_catalog.current_database())
             and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' order by 1
     ) as locked,
     exists (
@@ -44,12 +44,13 @@ select
             and l.classid::bigint = %s and l.objid::bigint = %s
     ) as has_ours
 from pg_catalog.pg_stat_activity a
-where a.datname = current_database() and a.pid <> pg_backend_pid()
+where a.datname = pg_catalog.current_database() and a.pid <> pg_catalog.pg_backend_pid()
     and coalesce(a.backend_type, 'client backend') = 'client backend' and a.usename is not null
 """
 # Without indexes that are being built right now.
 _INVALID = """
-select format('%I.%I', n.nspname, c.relname), i.indrelid::regclass::text
+select pg_catalog.format('%I.%I', n.nspname, c.relname),
+    i.indrelid::pg_catalog.regclass::pg_catalog.text
 from pg_catalog.pg_index i
 join pg_catalog.pg_class c on c.oid = i.indexrelid
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -163,7 +164,7 @@ def indexes(left: Left) -> Iterator[Finding]:
 
 
 def _end(left: Left, session: Session) -> str:
-    return command(left.target, f"select pg_terminate_backend({session.pid})")
+    return command(left.target, f"select pg_catalog.pg_terminate_backend({session.pid})")
 
 
 @dataclass(frozen=True)
@@ -184,8 +185,8 @@ def shadow_server(config: Config) -> Shadow:
         Failure: it does not start, or can't be reached.
     """
     with shadow.maintenance(shadow.server(config)) as connection:
-        superuser = connection.execute(
-            "select rolsuper from pg_catalog.pg_roles where rolname = current_user"
+        superuser = ask(
+            connection, "select rolsuper from pg_catalog.pg_roles where rolname = current_user"
         ).fetchone()
         return Shadow(
             connection.info.server_version // 10_000,

@@ -24,17 +24,20 @@ SKEW = 5.0
 
 _ROLE = """
 select
-    current_user::text as name, rolsuper as superuser, rolbypassrls as bypasses_rls,
-    coalesce(has_schema_privilege(to_regnamespace('public')::oid, 'create'), false)
+    current_user::pg_catalog.text as name, rolsuper as superuser, rolbypassrls as bypasses_rls,
+    coalesce(pg_catalog.has_schema_privilege(
+        pg_catalog.to_regnamespace('public')::pg_catalog.oid, 'create'), false)
         as creates_in_public,
-    has_database_privilege(current_database(), 'create') as creates_schemas,
-    to_regnamespace('twolane') is not null as has_ledger,
-    coalesce(has_schema_privilege(to_regnamespace('twolane')::oid, 'usage'), false)
+    pg_catalog.has_database_privilege(pg_catalog.current_database(), 'create') as creates_schemas,
+    pg_catalog.to_regnamespace('twolane') is not null as has_ledger,
+    coalesce(pg_catalog.has_schema_privilege(
+        pg_catalog.to_regnamespace('twolane')::pg_catalog.oid, 'usage'), false)
         and coalesce((
-            select bool_and(
-                has_table_privilege(oid, 'select') and has_table_privilege(oid, 'insert'))
+            select pg_catalog.bool_and(
+                pg_catalog.has_table_privilege(oid, 'select')
+                and pg_catalog.has_table_privilege(oid, 'insert'))
             from pg_catalog.pg_class
-            where relnamespace = to_regnamespace('twolane') and relkind = 'r'
+            where relnamespace = pg_catalog.to_regnamespace('twolane') and relkind = 'r'
         ), true) as uses_ledger,
     exists (select from pg_catalog.pg_event_trigger where evtowner = r.oid) as owns_event_trigger,
     exists (
@@ -42,16 +45,17 @@ select
         join pg_catalog.pg_proc p on p.oid = t.evtfoid
         where t.evtevent = 'ddl_command_end' and t.evtenabled <> 'D'
             and p.pronamespace = any (array[
-                to_regnamespace('public'), to_regnamespace('private')]::oid[])
+                pg_catalog.to_regnamespace('public'),
+                pg_catalog.to_regnamespace('private')]::pg_catalog.oid[])
     ) as is_watched,
-    array(select rolname::text from pg_catalog.pg_roles where pg_has_role(oid, 'usage')) as acts_as,
-    (select pg_get_userbyid(datdba)::text from pg_catalog.pg_database
-        where datname = current_database()) as database_owner
+    array(select rolname::pg_catalog.text from pg_catalog.pg_roles
+        where pg_catalog.pg_has_role(oid, 'usage')) as acts_as,
+    (select pg_catalog.pg_get_userbyid(datdba)::pg_catalog.text from pg_catalog.pg_database
+        where datname = pg_catalog.current_database()) as database_owner
 from pg_catalog.pg_roles r where rolname = current_user
 """
 _EXTENSIONS = """
-select e.extname, n.nspname, n.nspname = any (current_schemas(true)),
-    has_schema_privilege(n.oid, 'usage')
+select e.extname, n.nspname, pg_catalog.has_schema_privilege(n.oid, 'usage')
 from pg_catalog.pg_extension e join pg_catalog.pg_namespace n on n.oid = e.extnamespace
 """
 
@@ -134,9 +138,12 @@ def gather(connection: Connection[Any], target: str) -> Server:
         with connection.cursor(row_factory=dict_row) as cursor:
             found = cursor.execute(_ROLE).fetchone()
         assert found is not None
+        with transactions.theirs(connection):
+            row = connection.execute("select pg_catalog.current_schemas(true)").fetchone()
+        found_in = row[0] if row else []
         extensions = [
-            Extension(name, schema, visible and usable)
-            for name, schema, visible, usable in connection.execute(_EXTENSIONS)
+            Extension(name, schema, usable and schema in found_in)
+            for name, schema, usable in connection.execute(_EXTENSIONS)
         ]
         return Server(
             target,
@@ -152,7 +159,7 @@ def gather(connection: Connection[Any], target: str) -> Server:
 def _clock(connection: Connection[Any]) -> Clock:
     before = time.time()
     row = connection.execute(
-        "select extract(epoch from pg_catalog.clock_timestamp())::float8"
+        "select extract(epoch from pg_catalog.clock_timestamp())::pg_catalog.float8"
     ).fetchone()
     assert row is not None
     return Clock(before, row[0], time.time())

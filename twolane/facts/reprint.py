@@ -72,7 +72,8 @@ def _view(name: str, parts: Parts, connection: Connected) -> Parts:
     own = identities.split_name(name)[-1]
     _run(connection, f"create temporary view {own} as {parts['definition']}")
     view = _literal(f"pg_temp.{own}")
-    return {"definition": _ask(connection, f"select pg_get_viewdef({view}::regclass)")}
+    question = f"select pg_catalog.pg_get_viewdef({view}::pg_catalog.regclass)"
+    return {"definition": _ask(connection, question)}
 
 
 def _constraint(name: str, parts: Parts, connection: Connected) -> Parts:
@@ -80,19 +81,20 @@ def _constraint(name: str, parts: Parts, connection: Connected) -> Parts:
         return {}
     owner = ".".join(identities.split_name(name)[:-1])
     words = parts["definition"]
-    if _ask(connection, f"select to_regclass({_literal(owner)}) is null") == "True":  # a domain's
+    is_domain = f"select pg_catalog.to_regclass({_literal(owner)}) is null"
+    if _ask(connection, is_domain) == "True":
         base = _ask(
             connection,
-            "select format_type(typbasetype, typtypmod) from pg_catalog.pg_type"
-            f" where oid = to_regtype({_literal(owner)})",
+            "select pg_catalog.format_type(typbasetype, typtypmod) from pg_catalog.pg_type"
+            f" where oid = pg_catalog.to_regtype({_literal(owner)})",
         )
         _run(connection, f"create domain pg_temp.printed as {base} constraint printed {words}")
     else:
         copy = _copied(owner, connection)
         _run(connection, f"alter table {copy} add constraint printed {words}")
     question = (
-        "select pg_get_constraintdef(oid) from pg_catalog.pg_constraint"
-        " where conname = 'printed' and connamespace = pg_my_temp_schema()"
+        "select pg_catalog.pg_get_constraintdef(oid) from pg_catalog.pg_constraint"
+        " where conname = 'printed' and connamespace = pg_catalog.pg_my_temp_schema()"
     )
     return {"definition": _ask(connection, question)}
 
@@ -103,8 +105,8 @@ def _domain(name: str, parts: Parts, connection: Connected) -> Parts:
     words = f"{parts['type']} default {parts['default']}"
     _run(connection, f"create domain pg_temp.printed as {words}")
     question = (
-        "select pg_get_expr(typdefaultbin, 'pg_catalog.pg_type'::regclass)"
-        " from pg_catalog.pg_type where oid = 'pg_temp.printed'::regtype"
+        "select pg_catalog.pg_get_expr(typdefaultbin, 'pg_catalog.pg_type'::pg_catalog.regclass)"
+        " from pg_catalog.pg_type where oid = 'pg_temp.printed'::pg_catalog.regtype"
     )
     return {"default": _ask(connection, question)}
 
@@ -123,9 +125,9 @@ def _column(name: str, parts: Parts, connection: Connected) -> Parts:
         words = f"{parts['type']} generated always as ({parts['generated']}) {kind}"
         _run(connection, f"alter table {copy} add column {own} {words}")
     question = (
-        "select pg_get_expr(d.adbin, d.adrelid) from pg_catalog.pg_attrdef d"
+        "select pg_catalog.pg_get_expr(d.adbin, d.adrelid) from pg_catalog.pg_attrdef d"
         " join pg_catalog.pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum"
-        f" where d.adrelid = {_literal(copy)}::regclass"
+        f" where d.adrelid = {_literal(copy)}::pg_catalog.regclass"
         f" and a.attname = {_literal(identities.unquote(own))}"
     )
     return {part: _ask(connection, question)}
@@ -137,7 +139,7 @@ def _index(name: str, parts: Parts, connection: Connected) -> Parts:
     there, here = f" {'.'.join(table)} USING ", f" {copy} USING "
     _run(connection, parts["definition"].replace(f" ONLY{there}", there, 1).replace(there, here, 1))
     index = _literal(f"pg_temp.{own}")
-    printed = _ask(connection, f"select pg_get_indexdef({index}::regclass)")
+    printed = _ask(connection, f"select pg_catalog.pg_get_indexdef({index}::pg_catalog.regclass)")
     only = f" ONLY{there}" if f" ONLY{there}" in parts["definition"] else there
     return {"definition": printed.replace(here, only, 1)}
 
@@ -152,9 +154,9 @@ def _policy(name: str, parts: Parts, connection: Connected) -> Parts:
     found = {}
     for part, place in (("using", "polqual"), ("check", "polwithcheck")):
         if part in parts:
-            question = f"select pg_get_expr({place}, polrelid) from pg_catalog.pg_policy"
+            question = f"select pg_catalog.pg_get_expr({place}, polrelid) from pg_catalog.pg_policy"
             found[part] = _ask(
-                connection, f"{question} where polrelid = {_literal(copy)}::regclass"
+                connection, f"{question} where polrelid = {_literal(copy)}::pg_catalog.regclass"
             )
     return found
 
@@ -190,7 +192,7 @@ def _on_copy(
     _run(connection, parts["definition"].replace(there, here, 1))
     question = (
         f"select {function}(t.oid) from pg_catalog.pg_{source}"
-        f" where {relation} = {_literal(copy)}::regclass"
+        f" where {relation} = {_literal(copy)}::pg_catalog.regclass"
         f" and {column.format('name')} = {_literal(identities.unquote(own))}"
     )
     return {"definition": _ask(connection, question).replace(here, there, 1)}
@@ -204,8 +206,8 @@ def _statistics(name: str, parts: Parts, connection: Connected) -> Parts:
     words = head.replace(f"{start}{name}", f"{start}pg_temp.{own}", 1)
     _run(connection, f"{words} FROM {copy}")
     question = (
-        "select pg_get_statisticsobjdef(oid) from pg_catalog.pg_statistic_ext"
-        f" where stxrelid = {_literal(copy)}::regclass"
+        "select pg_catalog.pg_get_statisticsobjdef(oid) from pg_catalog.pg_statistic_ext"
+        f" where stxrelid = {_literal(copy)}::pg_catalog.regclass"
     )
     printed = _ask(connection, question).rpartition(" FROM ")[0]
     printed = printed.replace(f"{start}pg_temp.{own}", f"{start}{name}", 1)
@@ -222,7 +224,8 @@ def _routine(name: str, parts: Parts, connection: Connected) -> Parts:
     _run(connection, "set local check_function_bodies = off")
     _run(connection, words.replace(f" {schema}.", " pg_temp.", 1))
     there = _literal(f"pg_temp.{name.removeprefix(schema + '.')}")
-    printed = _ask(connection, f"select pg_get_functiondef({there}::regprocedure)")
+    question = f"select pg_catalog.pg_get_functiondef({there}::pg_catalog.regprocedure)"
+    printed = _ask(connection, question)
     return {"definition": re.sub(r" pg_temp(_\d+)?\.", f" {schema}.", printed, count=1)}
 
 

@@ -96,8 +96,9 @@ class _Attempt:
                 "Another command changed the database meanwhile.", "Run the same command again."
             )
         self._expect_unedited()
-        for statement in self.plan.drops:
-            connection.execute(supautils.raised(connection, statement).encode())
+        with transactions.theirs(connection):
+            for statement in self.plan.drops:
+                connection.execute(supautils.raised(connection, statement).encode())
 
     def judge(self, connection: Connection[Any], seen: Traces) -> None:
         """Refuses what the migrations did here beside facts, and not on the shadow."""
@@ -144,9 +145,10 @@ class _Attempt:
     def _enable_rls(self, connection: Connection[Any], after: Snapshot) -> bool:
         """Enables RLS as the event trigger does on the shadow; whether there was anything to do."""
         closed = [i for i in self.plan.app if identities.kind(i) == "rls" and i not in after]
-        for table in map(identities.relation, closed):
-            connection.execute(f"alter table {table} enable row level security".encode())
-            self.closed(str(table))
+        with transactions.theirs(connection):
+            for table in map(identities.relation, closed):
+                connection.execute(f"alter table {table} enable row level security".encode())
+                self.closed(str(table))
         return bool(closed)
 
     def closed(self, table: str) -> None:

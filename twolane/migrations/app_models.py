@@ -49,7 +49,7 @@ def declared(
                 what = "type" if kind == "enum" else "table"
                 connection.execute(f"drop {what} if exists {name} cascade".encode())
         alchemy.begin()
-        with importable(config):
+        with importable(config), transactions.theirs(connection):
             _make(config, alchemy)
         facts = catalog.read(connection)
         raise Rollback
@@ -60,7 +60,7 @@ def declared(
 
 # All but those that SQLAlchemy makes anew, of a serial key: defaults may name them.
 _SEQUENCES = """
-select s.oid::pg_catalog.regclass::text
+select s.oid::pg_catalog.regclass::pg_catalog.text
 from pg_catalog.pg_depend d
 join pg_catalog.pg_class s on s.oid = d.objid and s.relkind = 'S'
 join pg_catalog.pg_class t on t.oid = d.refobjid
@@ -79,7 +79,7 @@ where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.deptype = 'a'
 
 def _keep_sequences(connection: Connection[Any]) -> None:
     """Cuts sequences off from their columns, so that they stay when a table goes."""
-    for (name,) in connection.execute(_SEQUENCES).fetchall():
+    for (name,) in transactions.ask(connection, _SEQUENCES).fetchall():
         connection.execute(f"alter sequence {name} owned by none".encode())
 
 

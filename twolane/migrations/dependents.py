@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from twolane.errors import Failure
 from twolane.postgres import supautils
+from twolane.postgres.transactions import ask, theirs
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -88,12 +89,10 @@ def drop(
     oids = [
         oid
         for table in tables
-        for (oid,) in connection.execute(
-            "select pg_catalog.to_regclass(%s)::pg_catalog.oid", (table,)
-        )
+        for (oid,) in ask(connection, "select pg_catalog.to_regclass(%s)::pg_catalog.oid", (table,))
         if oid
     ]
-    found = connection.execute(_DEPENDENTS, (oids,)).fetchall()
+    found = ask(connection, _DEPENDENTS, (oids,)).fetchall()
     waiting = list(
         dict.fromkeys(
             _statement(kind, name, place)
@@ -102,12 +101,13 @@ def drop(
         )
     )
     ran: list[str] = []
-    while waiting:
-        now = [statement for statement in waiting if _runs(connection, statement)]
-        if not now:
-            break
-        ran += now
-        waiting = [statement for statement in waiting if statement not in now]
+    with theirs(connection):
+        while waiting:
+            now = [statement for statement in waiting if _runs(connection, statement)]
+            if not now:
+                break
+            ran += now
+            waiting = [statement for statement in waiting if statement not in now]
     return ran
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from twolane.facts.traces import NOTHING, Traces
+from twolane.postgres.transactions import ask
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -59,18 +60,21 @@ NONE = Effects({}, frozenset(), frozenset(), {})
 
 def layout(connection: Connection[Any]) -> Layout:
     """The tables outside the catalogs, and what is on them."""
-    rows = connection.execute(
+    rows = ask(
+        connection,
         """
-        select c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relfilenode,
-            array_agg(a.attnum) filter (where a.attnum > 0 and not a.attisdropped),
-            array_agg(quote_ident(a.attname)) filter (where a.attnum > 0 and not a.attisdropped)
+        select c.oid, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),
+            c.relfilenode,
+            pg_catalog.array_agg(a.attnum) filter (where a.attnum > 0 and not a.attisdropped),
+            pg_catalog.array_agg(pg_catalog.quote_ident(a.attname))
+                filter (where a.attnum > 0 and not a.attisdropped)
         from pg_catalog.pg_class c
         join pg_catalog.pg_namespace n on n.oid = c.relnamespace
         join pg_catalog.pg_attribute a on a.attrelid = c.oid
         where c.relkind in ('r', 'p') and n.nspname !~ '^pg_'
             and n.nspname not in ('information_schema', 'twolane')
         group by c.oid, n.nspname
-        """
+        """,
     )
     tables = {
         oid: (name, file, dict(zip(numbers or (), columns or (), strict=True)))
@@ -80,14 +84,16 @@ def layout(connection: Connection[Any]) -> Layout:
 
 
 def _parts(connection: Connection[Any], tables: Tables) -> Mapping[tuple[str, int], str]:
-    rows = connection.execute(
+    rows = ask(
+        connection,
         """
-        select 'constraint', oid, conrelid, quote_ident(conname) from pg_catalog.pg_constraint
-        where conrelid = any(%(tables)s::oid[])
+        select 'constraint', oid, conrelid, pg_catalog.quote_ident(conname)
+        from pg_catalog.pg_constraint
+        where conrelid = any(%(tables)s::pg_catalog.oid[])
         union all
-        select 'index', indexrelid, indrelid, quote_ident(relname)
+        select 'index', indexrelid, indrelid, pg_catalog.quote_ident(relname)
         from pg_catalog.pg_index join pg_catalog.pg_class on oid = indexrelid
-        where indrelid = any(%(tables)s::oid[])
+        where indrelid = any(%(tables)s::pg_catalog.oid[])
         """,
         {"tables": list(tables)},
     )
@@ -96,11 +102,12 @@ def _parts(connection: Connection[Any], tables: Tables) -> Mapping[tuple[str, in
 
 def locks(connection: Connection[Any]) -> Mapping[int, str]:
     """What this transaction's locks on a table block for others, by the table's OID."""
-    rows = connection.execute(
+    rows = ask(
+        connection,
         """
         select relation, mode from pg_catalog.pg_locks
-        where locktype = 'relation' and pid = pg_backend_pid() and granted
-        """
+        where locktype = 'relation' and pid = pg_catalog.pg_backend_pid() and granted
+        """,
     ).fetchall()
     blocked: dict[int, str] = {}
     for oid, mode in rows:

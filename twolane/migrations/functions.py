@@ -10,6 +10,8 @@ import re
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from twolane.postgres.transactions import ask
+
 if TYPE_CHECKING:
     from psycopg import Connection
 
@@ -32,13 +34,14 @@ order by 4
 
 def faults(connection: Connection[Any]) -> Mapping[str, str]:
     """Function, as its fact's identity → why its body does not fit; changes nothing."""
-    check = connection.execute(
+    check = ask(
+        connection,
         "select pg_catalog.quote_ident(n.nspname) from pg_catalog.pg_extension e "
         "join pg_catalog.pg_namespace n on n.oid = e.extnamespace "
-        "where e.extname = 'plpgsql_check'"
+        "where e.extname = 'plpgsql_check'",
     ).fetchone()
     found = {}
-    for oid, language, definition, name, is_trigger in connection.execute(_FUNCTIONS).fetchall():
+    for oid, language, definition, name, is_trigger in ask(connection, _FUNCTIONS).fetchall():
         if language == "sql":
             fault = _redefined(connection, definition)
         elif check and not is_trigger:
@@ -73,7 +76,7 @@ def mentions(
     found: dict[str, str] = {}
     if not names:
         return found
-    for function, body in connection.execute(_BODIES):
+    for function, body in ask(connection, _BODIES):
         words = set(re.findall(r"\w+", body))
         for table, column in sorted(names, key=str):
             if table in words and (column is None or column in words):

@@ -82,7 +82,11 @@ def generate(connection: Connection[Any], config: Config, title: str | None, goa
         more = compare.More(*goal.more, goal.there)
         compare.write(scripts[0], comparison, casting(connection), renaming, more)
 
-    with session(connection) as (alchemy, _), transactions.transaction(connection):
+    with (
+        session(connection) as (alchemy, _),
+        transactions.transaction(connection),
+        transactions.theirs(connection),
+    ):
         renaming, comparison = _renamed(connection, goal)
         script = run(
             config,
@@ -176,8 +180,9 @@ def undone(
     with session(connection) as (alchemy, _), transactions.transaction(connection):
         ledger.prepare(connection)
         try:
-            run(config, alchemy, lambda command, settings: command.upgrade(settings, revision.id))
-            run(config, alchemy, lambda command, settings: command.downgrade(settings, base))
+            with transactions.theirs(connection):
+                run(config, alchemy, lambda command, at: command.upgrade(at, revision.id))
+                run(config, alchemy, lambda command, at: command.downgrade(at, base))
             transactions.reset(connection)
             facts = catalog.read(connection)
         except (Failure, Error):

@@ -146,7 +146,7 @@ def watched(
     """
     ledger.prepare_versions(connection)
     begun, before = _transaction_id(connection), traces.look(connection)
-    with unbroken(connection):
+    with transactions.theirs(connection), unbroken(connection):
         yield
     _expect_same(connection, begun)
     with _at_the_end():
@@ -181,7 +181,7 @@ def _seen(connection: Connection[Any], before: Look, stands: Collection[str]) ->
 
 
 def _transaction_id(connection: Connection[Any]) -> object:
-    return connection.execute("select pg_current_xact_id()").fetchone()
+    return connection.execute("select pg_catalog.pg_current_xact_id()").fetchone()
 
 
 _GRANT = re.compile(r"\s*grant\b", re.IGNORECASE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
@@ -39,22 +39,41 @@ def session(connection: Connection[Any]) -> Iterator[tuple[Any, list[str]]]:
         creator=lambda: connection,
         poolclass=StaticPool,
         pool_reset_on_return=None,
+        use_native_hstore=False,  # it would ask for the type by its bare name
     )
     statements: list[str] = []
+    paths: list[str] = []
 
     @event.listens_for(engine, "before_cursor_execute", retval=True)
     def note(
         _c: Any, _cursor: Any, statement: str, given: Any, _context: Any, many: bool
     ) -> tuple[str, Any]:
+        if _is_alembics(statement.strip(), given):
+            paths.extend(_empty_path(connection))
         if not _OWN_STATEMENT.match(statement.strip()):
             client = ClientCursor(connection)
             sets = given if many else [given]
             statements.extend(client.mogrify(statement, each).strip() for each in sets)
         return (statement if given else supautils.raised(connection, statement)), given
 
+    @event.listens_for(engine, "after_cursor_execute")
+    def restore(*_: Any) -> None:
+        while paths:
+            connection.execute(_SET_PATH, (paths.pop(),))
+
     with engine.connect() as alchemy:
         statements.clear()
         yield alchemy, statements
+
+
+_SET_PATH = "select pg_catalog.set_config('search_path', %s, true)"
+
+
+def _empty_path(connection: Connection[Any]) -> Sequence[str]:
+    """Sets an empty `search_path` for a statement of Alembic's own; the one before."""
+    row = connection.execute("select pg_catalog.current_setting('search_path')").fetchone()
+    connection.execute(_SET_PATH, ("",))
+    return row or ()
 
 
 def as_run(statement: str, context: Any) -> str:
@@ -63,9 +82,17 @@ def as_run(statement: str, context: Any) -> str:
     return statement if is_raw else statement.replace("%%", "%")
 
 
+def _is_alembics(statement: str, given: Any) -> bool:
+    """Whether it is about Alembic's version table: a user's look at tables needs the path."""
+    if _LOOK.match(statement):
+        return "alembic_version" in str(given)
+    return bool(_OWN_STATEMENT.match(statement)) and "SAVEPOINT " not in statement
+
+
+_LOOK = re.compile(r"SELECT pg_catalog\.pg_class\.relname")
 # Savepoints, Alembic's version table, and the check whether that table exists.
 _OWN_STATEMENT = re.compile(
-    r"(RELEASE |ROLLBACK TO )?SAVEPOINT |SELECT pg_catalog\.pg_class\.relname"
+    rf"(RELEASE |ROLLBACK TO )?SAVEPOINT |{_LOOK.pattern}"
     r"|(SELECT|UPDATE|INSERT INTO|DELETE FROM|CREATE TABLE)\b[^;]*\btwolane\.alembic_version\b"
 )
 

@@ -17,6 +17,7 @@ from twolane import git
 from twolane.config import Config, Target
 from twolane.errors import Failure
 from twolane.postgres.embedded import LOCAL_DATABASE as LOCAL
+from twolane.postgres.transactions import ask
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -80,7 +81,8 @@ def gone(config: Config, databases: Iterable[str]) -> list[str]:
 
 def in_use(maintenance: Connection[Any], template: str, branch: str | None) -> Failure:
     """Postgres copies no database that somebody is connected to: who that is."""
-    rows = maintenance.execute(
+    rows = ask(
+        maintenance,
         "select coalesce(nullif(application_name, ''), 'a program'), pid "
         "from pg_catalog.pg_stat_activity where datname = %s order by pid",
         (template,),

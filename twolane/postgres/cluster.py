@@ -154,7 +154,7 @@ def make_role(administrator: dict[str, Any], secret: str) -> None:
     import psycopg
 
     with psycopg.connect(**administrator, dbname="postgres") as connection:
-        if connection.execute("select to_regrole(%s)", (ROLE,)).fetchone() == (None,):
+        if connection.execute("select pg_catalog.to_regrole(%s)", (ROLE,)).fetchone() == (None,):
             project_role.make(connection, ROLE)
         project_role.set_password(connection, ROLE, secret)
         if connection.info.server_version >= 170_000:

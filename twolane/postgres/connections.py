@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from twolane.errors import Failure, Unreachable, from_postgres
+from twolane.postgres.transactions import ask
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -52,8 +53,9 @@ def _redact(message: str, secret: str) -> str:
 
 def owner(connection: Connection[Any]) -> str:
     """The owner of the database, and of all objects in it without an owner fact."""
-    row = connection.execute(
-        "select pg_get_userbyid(datdba) from pg_catalog.pg_database "
-        "where datname = current_database()"
+    row = ask(
+        connection,
+        "select pg_catalog.pg_get_userbyid(datdba) from pg_catalog.pg_database "
+        "where datname = pg_catalog.current_database()",
     ).fetchone()
     return str(row[0]) if row else ""

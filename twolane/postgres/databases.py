@@ -16,7 +16,7 @@ from uuid import uuid4
 from twolane.config import Config
 from twolane.postgres import branches, embedded
 from twolane.postgres.connections import open_connection
-from twolane.postgres.transactions import transaction
+from twolane.postgres.transactions import ask, transaction
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -83,11 +83,13 @@ def abandoned(maintenance: Connection[Any], prefix: str) -> list[str]:
     """Drafts of databases whose process is gone: see `ensure_database`."""
     return [
         name
-        for (name,) in maintenance.execute(
+        for (name,) in ask(
+            maintenance,
             """
-            select datname from pg_database
-            where starts_with(datname, %s) and datname ~ '_draft_[0-9]+$'
-                and substring(datname from '[0-9]+$')::int not in (select pid from pg_stat_activity)
+            select datname from pg_catalog.pg_database
+            where pg_catalog.starts_with(datname, %s) and datname ~ '_draft_[0-9]+$'
+                and substring(datname from '[0-9]+$')::int
+                    not in (select pid from pg_catalog.pg_stat_activity)
             """,
             (prefix,),
         )
@@ -115,15 +117,16 @@ def old_clones(maintenance: Connection[Any]) -> list[str]:
 
 def unfinished(maintenance: Connection[Any]) -> list[str]:
     """What interrupted commands left: drafts, and copies that nobody is connected to."""
-    in_use = maintenance.execute("select datname from pg_catalog.pg_stat_activity")
+    in_use = ask(maintenance, "select datname from pg_catalog.pg_stat_activity")
     connected = {name for (name,) in in_use}
     clones = [name for name in _clones(maintenance) if name not in connected]
     return sorted([*abandoned(maintenance, ""), *clones])
 
 
 def _clones(maintenance: Connection[Any]) -> list[str]:
-    rows = maintenance.execute(
-        "select datname from pg_catalog.pg_database where datname ~ '^clone_[0-9]+_[0-9a-f]{32}$'"
+    rows = ask(
+        maintenance,
+        "select datname from pg_catalog.pg_database where datname ~ '^clone_[0-9]+_[0-9a-f]{32}$'",
     )
     return [name for (name,) in rows]
 
@@ -146,7 +149,7 @@ def prune(config: Config) -> list[str]:
         Failure: git can't tell which branches there are.
     """
     with _maintenance(embedded_server(config)) as maintenance:
-        rows = maintenance.execute("select datname from pg_catalog.pg_database").fetchall()
+        rows = ask(maintenance, "select datname from pg_catalog.pg_database").fetchall()
         gone = branches.gone(config, [name for (name,) in rows])
         for name in gone:
             drop(maintenance, name)
@@ -206,10 +209,11 @@ def _copy_settings(maintenance: Connection[Any], template: str, copy: str) -> No
     """Copies a database's settings (`search_path`): CREATE DATABASE … TEMPLATE does not."""
     from psycopg import sql
 
-    settings = maintenance.execute(
+    settings = ask(
+        maintenance,
         """
-        select unnest(setconfig)
-        from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase
+        select pg_catalog.unnest(setconfig)
+        from pg_catalog.pg_db_role_setting s join pg_catalog.pg_database d on d.oid = s.setdatabase
         where d.datname = %s and s.setrole = 0
         """,
         (template,),
@@ -217,7 +221,7 @@ def _copy_settings(maintenance: Connection[Any], template: str, copy: str) -> No
     for (setting,) in settings:
         name, _, value = setting.partition("=")
         with maintenance.transaction():
-            maintenance.execute("select set_config(%s, %s, true)", (name, value))
+            maintenance.execute("select pg_catalog.set_config(%s, %s, true)", (name, value))
             maintenance.execute(
                 sql.SQL("alter database {} set {} from current").format(
                     sql.Identifier(copy), sql.Identifier(*name.split("."))
@@ -226,7 +230,7 @@ def _copy_settings(maintenance: Connection[Any], template: str, copy: str) -> No
 
 
 def _exists(maintenance: Connection[Any], name: str) -> bool:
-    found = maintenance.execute("select from pg_database where datname = %s", (name,))
+    found = ask(maintenance, "select from pg_catalog.pg_database where datname = %s", (name,))
     return found.fetchone() is not None
 
 
@@ -236,7 +240,7 @@ def _strategy(maintenance: Connection[Any]) -> str:
     Files have to be synced one by one, some three hundred of them
     (src/backend/storage/file/copydir.c).
     """
-    row = maintenance.execute("select current_setting('fsync')").fetchone()
+    row = maintenance.execute("select pg_catalog.current_setting('fsync')").fetchone()
     return "file_copy" if row == ("off",) else "wal_log"
 
 
@@ -279,7 +283,7 @@ def load_platform(
 
     with transaction(connection):
         if role:
-            connection.execute("select set_config('twolane.role', %s, true)", (role,))
+            connection.execute("select pg_catalog.set_config('twolane.role', %s, true)", (role,))
         connection.execute(PLATFORM.read_bytes())
         for name in own:
             drop = sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(name))
@@ -296,5 +300,5 @@ def is_platform(file: str | None) -> bool:
 
 def has_platform(connection: Connection[Any]) -> bool:
     """Whether the database is Supabase's, or has had the stub."""
-    row = connection.execute("select to_regclass('auth.users') is not null").fetchone()
+    row = ask(connection, "select pg_catalog.to_regclass('auth.users') is not null").fetchone()
     return bool(row and row[0])

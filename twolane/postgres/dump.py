@@ -128,8 +128,9 @@ def _things(connection: Connection[Any]) -> Things:
     rows = ask(
         connection,
         """
-        select classid::oid::bigint, objid::bigint, kind || ' ' || f.name, classid::text, i.identity
-        from fact f cross join lateral pg_identify_object(f.classid, f.objid, 0) i
+        select classid::pg_catalog.oid::bigint, objid::bigint, kind || ' ' || f.name,
+            classid::pg_catalog.text, i.identity
+        from fact f cross join lateral pg_catalog.pg_identify_object(f.classid, f.objid, 0) i
         where f.classid is not null and f.objsubid = 0
         """,
     )

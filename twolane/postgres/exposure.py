@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
+from twolane.postgres.transactions import ask, theirs
+
 if TYPE_CHECKING:
     from psycopg import Connection
 
@@ -18,26 +20,26 @@ API_ROLES = ("anon", "authenticated", "public")
 # Relations in schemas that the data API's roles may use. An extension's are the extension's.
 _RELATIONS = """
 with exposed as materialized (
-    select n.oid, quote_ident(n.nspname) as name
+    select n.oid, pg_catalog.quote_ident(n.nspname) as name
     from pg_catalog.pg_namespace n
     where n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'twolane')
         and exists (
             select from pg_catalog.pg_roles r
             where r.rolname in ('anon', 'authenticated')
-                and has_schema_privilege(r.oid, n.oid, 'usage'))
+                and pg_catalog.has_schema_privilege(r.oid, n.oid, 'usage'))
 ),
 relation as (
     select
-        c.oid, c.relkind, n.name || '.' || quote_ident(c.relname) as name,
+        c.oid, c.relkind, n.name || '.' || pg_catalog.quote_ident(c.relname) as name,
         c.relkind in ('r', 'p') as is_table, c.relrowsecurity,
-        coalesce(array_to_string(c.reloptions, ' ') ~* 'security_invoker=(true|on|yes|1)', false)
-            as is_invoker
+        coalesce(pg_catalog.array_to_string(c.reloptions, ' ')
+            ~* 'security_invoker=(true|on|yes|1)', false) as is_invoker
     from pg_catalog.pg_class c
     join exposed n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p', 'f', 'v', 'm')
         and not exists (
             select from pg_catalog.pg_depend d
-            where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid
+            where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid
                 and d.deptype = 'e')
 )
 """
@@ -49,14 +51,14 @@ where not (is_table and relrowsecurity) and not (relkind = 'v' and is_invoker)
     and exists (
         select from pg_catalog.pg_roles r
         where r.rolname in ('anon', 'authenticated')
-            and (has_table_privilege(r.oid, c.oid, 'select, insert, update, delete')
-                or has_any_column_privilege(r.oid, c.oid, 'select, insert, update')))
+            and (pg_catalog.has_table_privilege(r.oid, c.oid, 'select, insert, update, delete')
+                or pg_catalog.has_any_column_privilege(r.oid, c.oid, 'select, insert, update')))
 order by name
 """
 # Functions that run with their owner's rights, which a role of the API can call: past all policies.
 _OPEN_FUNCTIONS = """
 select case p.prokind when 'p' then 'procedure ' else 'function ' end
-    || n.name || '.' || quote_ident(p.proname)
+    || n.name || '.' || pg_catalog.quote_ident(p.proname)
     || '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')' as name
 from pg_catalog.pg_proc p
 join exposed n on n.oid = p.pronamespace
@@ -64,29 +66,30 @@ where p.prosecdef and p.prorettype <> all (
         array['pg_catalog.trigger', 'pg_catalog.event_trigger']::pg_catalog.regtype[])
     and not exists (
         select from pg_catalog.pg_depend d
-        where d.classid = 'pg_catalog.pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
+        where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.objid = p.oid
+            and d.deptype = 'e')
     and exists (
         select from pg_catalog.pg_roles r
         where r.rolname in ('anon', 'authenticated')
-            and has_function_privilege(r.oid, p.oid, 'execute'))
+            and pg_catalog.has_function_privilege(r.oid, p.oid, 'execute'))
 order by name
 """
 
 
 def tables(connection: Connection[Any]) -> frozenset[int]:
     """The OIDs of the tables in schemas that the API's roles may use."""
-    return frozenset(oid for oid, _, _ in connection.execute(_RELATIONS + _TABLES))
+    return frozenset(oid for oid, _, _ in ask(connection, _RELATIONS + _TABLES))
 
 
 def open_relations(connection: Connection[Any]) -> list[str]:
     """The relations whose rows a role of the API can reach and no policy limits."""
-    return [name for (name,) in connection.execute(_RELATIONS + _OPEN)]
+    return [name for (name,) in ask(connection, _RELATIONS + _OPEN)]
 
 
 def open_functions(connection: Connection[Any]) -> list[str]:
     """The functions that a role of the API can call and that run with their owner's rights, as
     `function schema.name(arguments)`."""
-    return [name for (name,) in connection.execute(_RELATIONS + _OPEN_FUNCTIONS)]
+    return [name for (name,) in ask(connection, _RELATIONS + _OPEN_FUNCTIONS)]
 
 
 def close_tables(connection: Connection[Any], before: Collection[int]) -> Iterator[str]:
@@ -94,9 +97,10 @@ def close_tables(connection: Connection[Any], before: Collection[int]) -> Iterat
 
     Yields what it closes.
     """
-    for oid, name, has_rls in connection.execute(_RELATIONS + _TABLES).fetchall():
+    for oid, name, has_rls in ask(connection, _RELATIONS + _TABLES).fetchall():
         if oid not in before and not has_rls:
-            connection.execute(f"alter table {name} enable row level security".encode())
+            with theirs(connection):  # whose event triggers fire
+                connection.execute(f"alter table {name} enable row level security".encode())
             yield name
 
 
@@ -112,7 +116,8 @@ def take_back(
     for name in open_relations(connection):
         if name not in before and not is_meant(name):
             revoke = f"revoke all on table {name} from public, {_present(connection)}"
-            connection.execute(revoke.encode())
+            with theirs(connection):
+                connection.execute(revoke.encode())
             yield name
 
 

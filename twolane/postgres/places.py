@@ -21,6 +21,7 @@ from twolane.config import Config, Target
 from twolane.errors import Failure
 from twolane.postgres import reach, urls
 from twolane.postgres.connections import open_connection
+from twolane.postgres.transactions import ask
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -44,16 +45,18 @@ class Place:
 def read(connection: Connection[Any]) -> Place:
     from psycopg import errors
 
-    row = connection.execute(
-        "select datname, oid::int8, "
-        "extract(epoch from pg_catalog.pg_postmaster_start_time())::text "
-        "from pg_catalog.pg_database where datname = pg_catalog.current_database()"
+    row = ask(
+        connection,
+        "select datname, oid::pg_catalog.int8, "
+        "extract(epoch from pg_catalog.pg_postmaster_start_time())::pg_catalog.text "
+        "from pg_catalog.pg_database where datname = pg_catalog.current_database()",
     ).fetchone()
     assert row is not None
     system = None
     with suppress(errors.InsufficientPrivilege, errors.FeatureNotSupported):
-        found = connection.execute(
-            "select system_identifier::text from pg_catalog.pg_control_system()"
+        found = ask(
+            connection,
+            "select system_identifier::pg_catalog.text from pg_catalog.pg_control_system()",
         ).fetchone()
         system = str(found[0]) if found else None
     return Place(system, *row)

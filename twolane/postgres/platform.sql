@@ -36,7 +36,7 @@ begin
   from (
     values
       ('client_min_messages', 'error', true),
-      ('search_path', 'pg_catalog', true), -- no function that somebody made runs here
+      ('search_path', 'pg_catalog, pg_temp', true), -- nothing that somebody made runs here
       ('event_triggers', 'off', has_setting), -- and no event trigger
       ('session_replication_role', 'replica', not has_setting)
   ) as setting (name, value, is_known)
@@ -527,11 +527,12 @@ end $$;
 -- one (https://github.com/supabase/supautils). Here a function does so for each kind of statement.
 -- They take names and build the statement themselves: nothing that somebody else wrote is evaluated
 -- as superuser. Whoever may call them gets what Supabase gives, and no more.
+-- Their path names `pg_temp` last: where it is not named, temporary objects are found first.
 
 -- The script of an extension runs as superuser: no event trigger of somebody else may fire in it.
 -- Postgres has a setting for that since 17; before, those triggers are switched off meanwhile.
 create or replace function supabase_stand_in.in_silence(statement text) returns void
-language plpgsql set search_path = pg_catalog as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   before text = current_setting('event_triggers', true);
   names text[];
@@ -561,7 +562,7 @@ end $$;
 -- triggers, wrappers and publications of all tables that are no superusers; extensions it lacks.
 create or replace function supabase_stand_in.give(catalog regclass, object oid, owner name)
 returns void
-language plpgsql set search_path = pg_catalog as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   role oid = (select oid from pg_roles where rolname = session_user);
 begin
@@ -575,7 +576,7 @@ begin
 end $$;
 
 create or replace function supabase_stand_in.refuse(message text, hint text) returns void
-language plpgsql set search_path = pg_catalog as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   raise insufficient_privilege using message = message, hint = hint;
 end $$;
@@ -583,7 +584,7 @@ end $$;
 create or replace function supabase_stand_in.create_extension(
   name text, if_missing boolean, schema text, here text, version text, with_others boolean
 ) returns void
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   before oid[] = array(select oid from pg_extension);
   fixed text = (
@@ -623,7 +624,7 @@ end $$;
 create or replace function supabase_stand_in.alter_extension(
   name text, version text, schema text, is_update boolean
 ) returns void
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if not exists (
     select from pg_extension
@@ -640,7 +641,7 @@ end $$;
 create or replace function supabase_stand_in.create_event_trigger(
   name text, event text, tags text[], function regprocedure
 ) returns void
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   perform supabase_stand_in.in_silence(format(
     'create event trigger %I on %I%s execute function %s()', name, event,
@@ -655,7 +656,7 @@ end $$;
 create or replace function supabase_stand_in.create_wrapper(
   name text, handler regproc, validator regproc, options text
 ) returns void
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if exists (
     select from pg_proc p join pg_language l on l.oid = p.prolang
@@ -677,7 +678,7 @@ begin
 end $$;
 
 create or replace function supabase_stand_in.publish_all(name text, options text) returns void
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   perform supabase_stand_in.in_silence(concat(
     'create publication ', quote_ident(name), ' for all tables', ' with (' || (
@@ -692,7 +693,7 @@ end $$;
 create or replace function supabase_stand_in.publish_schemas(
   name text, how text, schemas text[]
 ) returns void
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if not exists (
     select from pg_publication
@@ -709,7 +710,7 @@ end $$;
 -- The tables of the platform on which `postgres` may make and drop policies, and drop triggers
 -- (`supautils.policy_grants` and `drop_trigger_grants`).
 create or replace function supabase_stand_in.is_listed(relation regclass) returns boolean
-language sql stable set search_path = pg_catalog as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
   select relation::text in (
     'auth.users', 'realtime.messages', 'storage.buckets', 'storage.objects'
   )
@@ -718,7 +719,7 @@ $$;
 -- Makes the role that is logged in the owner of a listed table, until it is taken back: the words
 -- of a policy are read with the rights of who writes it, never as superuser.
 create or replace function supabase_stand_in.lend(relation regclass) returns void
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if supabase_stand_in.is_listed(relation) then
     update pg_class set relowner = quote_ident(session_user)::regrole where oid = relation;
@@ -726,7 +727,7 @@ begin
 end $$;
 
 create or replace function supabase_stand_in.take_back(relation regclass) returns void
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if supabase_stand_in.is_listed(relation) then
     update pg_class set relowner = case relnamespace
@@ -740,7 +741,7 @@ end $$;
 create or replace function supabase_stand_in.drop_trigger(
   relation regclass, name text, if_there boolean, with_others boolean
 ) returns void
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if not supabase_stand_in.is_listed(relation) then
     perform supabase_stand_in.refuse(format('must be owner of relation %s', relation), null);
@@ -756,7 +757,7 @@ end $$;
 create or replace function supabase_stand_in.create_role(
   name text, attributes text[], secret text
 ) returns void
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if not attributes <@ array[
     'login', 'nologin', 'inherit', 'noinherit', 'createdb', 'nocreatedb', 'nosuperuser',
@@ -775,7 +776,7 @@ begin
 end $$;
 
 create or replace function supabase_stand_in.drop_role(name text, if_there boolean) returns void
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if to_regrole(quote_ident(name)) is not null and not exists (
     select from pg_auth_members
@@ -790,7 +791,7 @@ end $$;
 -- An extension that Postgres trusts everybody with is made by its script as superuser as well,
 -- also by a statement inside a function, where nobody stands in between.
 create or replace function supabase_stand_in.quieten() returns event_trigger
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if (select rolsuper from pg_roles where rolname = session_user) then
     return;

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from twolane.errors import Unreachable
 from twolane.facts.catalog import STAND_IN
 from twolane.postgres.connections import open_connection
+from twolane.postgres.transactions import ask
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -83,7 +84,7 @@ def _secret(parameters: dict[str, Any]) -> str | None:
 def _make(connection: Connection[Any], secret: str | None) -> None:
     from psycopg import errors
 
-    found = connection.execute("select from pg_catalog.pg_roles where rolname = %s", (STAND_IN,))
+    found = ask(connection, "select from pg_catalog.pg_roles where rolname = %s", (STAND_IN,))
     if found.fetchone() is not None:
         return
     try:
@@ -125,7 +126,7 @@ def _join(connection: Connection[Any]) -> None:
     """Lets the role act as the ordinary roles of the server, which it would have made itself."""
     from psycopg import Error, sql
 
-    for (name,) in connection.execute(_ORDINARY, {"role": STAND_IN}).fetchall():
+    for (name,) in ask(connection, _ORDINARY, {"role": STAND_IN}).fetchall():
         grant = sql.SQL("grant {} to {}").format(sql.Identifier(name), sql.Identifier(STAND_IN))
         with suppress(Error):  # another command was faster, or the role has just gone
             connection.execute(grant)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from twolane.errors import Failure
 from twolane.postgres import connections
 from twolane.postgres.supabase import SESSION, TRANSACTION
+from twolane.postgres.transactions import ask
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -52,5 +53,5 @@ def _shares_connections(found: dict[str, Any], connection: Connection[Any]) -> b
 
 
 def _server_process(connection: Connection[Any]) -> int | None:
-    row = connection.execute("select pg_backend_pid()").fetchone()
+    row = ask(connection, "select pg_catalog.pg_backend_pid()").fetchone()
     return row[0] if row else None

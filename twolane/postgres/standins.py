@@ -21,7 +21,7 @@ SOURCE = Path(__file__).with_name("extension")
 # The comment of a stand-in extension begins with this.
 COMMENT = "twolane's stand-in for "
 # Reads the setting from a server; null before Postgres 18, which has no such setting.
-SETTING = "select current_setting('extension_control_path', true)"
+SETTING = "select pg_catalog.current_setting('extension_control_path', true)"
 SYSTEM = "$system"
 
 
@@ -74,7 +74,7 @@ def offer(parameters: dict[str, Any], path: str) -> None:
     statement = sql.SQL("alter system set extension_control_path = {}").format(sql.Literal(path))
     with connect() as connection:
         connection.execute(statement)
-        connection.execute("select pg_reload_conf()")
+        connection.execute("select pg_catalog.pg_reload_conf()")
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         with connect() as connection:

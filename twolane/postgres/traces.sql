@@ -45,7 +45,8 @@ thing (area, name, content) as (
         relforcerowsecurity, relreplident, relispartition, relacl, reloptions, relpartbound)::pg_catalog.text
     from hidden_relation
     union all
-    select min(r.area), 'columns of ' || r.name, pg_catalog.string_agg(a::pg_catalog.text, ' ' order by a.attnum)
+    select pg_catalog.min(r.area), 'columns of ' || r.name,
+        pg_catalog.string_agg(a::pg_catalog.text, ' ' order by a.attnum)
     from hidden_relation r
     join pg_catalog.pg_attribute a on a.attrelid = r.oid
     where r.relkind <> 'i' and r.oid >= 16384
@@ -98,7 +99,7 @@ thing (area, name, content) as (
         proargdefaults, protrftypes, prosrc, probin, prosqlbody, proconfig, proacl)::pg_catalog.text
     from routine
     union all
-    select h.area, 'type ' || h.prefix || pg_catalog.quote_ident(t.typname), concat(t, (
+    select h.area, 'type ' || h.prefix || pg_catalog.quote_ident(t.typname), pg_catalog.concat(t, (
         select pg_catalog.string_agg(e::pg_catalog.text, ' ' order by e.enumsortorder)
         from pg_catalog.pg_enum e where e.enumtypid = t.oid))
     from pg_catalog.pg_type t join hidden h on h.oid = t.typnamespace
@@ -120,7 +121,7 @@ thing (area, name, content) as (
         select oid, connamespace, 'conversion', conname || ' ' || oid, o::pg_catalog.text
         from pg_catalog.pg_conversion o
         union all
-        select oid, cfgnamespace, 'text search configuration', cfgname, concat(o, (
+        select oid, cfgnamespace, 'text search configuration', cfgname, pg_catalog.concat(o, (
             select pg_catalog.string_agg(m::pg_catalog.text, ' ' order by m.maptokentype, m.mapseqno)
             from pg_catalog.pg_ts_config_map m where m.mapcfg = o.oid))
         from pg_catalog.pg_ts_config o

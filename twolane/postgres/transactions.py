@@ -1,12 +1,15 @@
-"""Transactions: time limits, twolane's own lock, and retries for other locks.
+"""Transactions: time limits, an empty `search_path`, twolane's own lock, and retries for others.
 
-Settings and locks end with the transaction, as a transaction pooler requires.
+twolane's own statements name `pg_catalog` in full, and find nothing else: a function or operator
+that fits its arguments better than Postgres's own is taken from any schema of the `search_path`
+(manual, 10.2 and 10.3), whoever made it. Settings and locks end with the transaction, as a
+transaction pooler requires.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
@@ -14,7 +17,7 @@ from weakref import WeakSet
 from twolane.errors import Failure
 
 if TYPE_CHECKING:
-    from psycopg import Connection
+    from psycopg import Connection, Cursor
 
 Result = TypeVar("Result")
 
@@ -25,6 +28,7 @@ DEFERRALS = 20
 """So many times a trigger may put off what it was to do at the commit."""
 # Any constant works, if every version of twolane uses the same.
 ADVISORY_LOCK = 0x7477_6F6C_616E_6531
+_NOWHERE = "pg_catalog.set_config('search_path', '', true)"
 
 # Connections whose open transaction has set its limits anew since `reset`.
 _reset: WeakSet[Connection[Any]] = WeakSet()
@@ -34,8 +38,9 @@ _reset: WeakSet[Connection[Any]] = WeakSet()
 def transaction(connection: Connection[Any]) -> Iterator[None]:
     """A transaction with its own time limits; they override those of the role or the pooler.
 
-    It drops the temporary tables of a pooler's former client first: Postgres looks for a table's
-    name among them before all schemas.
+    Its `search_path` is empty, but for the SQL of others: see `theirs`. It drops the temporary
+    tables of a pooler's former client first: Postgres looks for a table's name among them before
+    all schemas.
     """
     from psycopg.pq import TransactionStatus
 
@@ -46,7 +51,7 @@ def transaction(connection: Connection[Any]) -> Iterator[None]:
                 connection.execute("discard temp")
             connection.execute(
                 "select pg_catalog.set_config('lock_timeout', %s, true), "
-                "pg_catalog.set_config('statement_timeout', %s, true)",
+                f"pg_catalog.set_config('statement_timeout', %s, true), {_NOWHERE}".encode(),
                 (LOCK_TIMEOUT, STATEMENT_TIMEOUT),
             )
             yield
@@ -54,7 +59,8 @@ def transaction(connection: Connection[Any]) -> Iterator[None]:
                 # A limit that is local again after `reset all` would leave its mark in the session
                 # (guc.c, AtEOXact_GUC). Deferred checks run while the limits hold.
                 connection.execute(
-                    "set constraints all immediate; reset lock_timeout; reset statement_timeout"
+                    "reset search_path; set constraints all immediate; "
+                    "reset lock_timeout; reset statement_timeout"
                 )
     except BaseException:
         if is_outermost and connection.info.transaction_status == TransactionStatus.IDLE:
@@ -73,6 +79,36 @@ _LIMITED = (
 )
 
 
+@contextmanager
+def theirs(connection: Connection[Any]) -> Iterator[None]:
+    """Lets SQL that is not twolane's own find names as the role and the database say, inside
+    `transaction`."""
+    connection.execute("set local search_path to default")
+    yield
+    connection.execute(f"select {_NOWHERE}".encode())
+
+
+def ask(
+    connection: Connection[Any],
+    question: str,
+    parameters: Sequence[object] | Mapping[str, object] | None = None,
+) -> Cursor[Any]:
+    """Runs a statement of twolane's own with an empty `search_path`, in one round trip.
+
+    Outside a transaction the setting travels with it as one simple query, which Postgres runs as
+    one transaction. Inside one, `transaction` has set it.
+    """
+    from psycopg import ClientCursor
+    from psycopg.pq import TransactionStatus
+
+    if connection.info.transaction_status != TransactionStatus.IDLE:
+        return connection.execute(question.encode(), parameters)
+    cursor = ClientCursor(connection)
+    cursor.execute(f"select {_NOWHERE};\n{question}".encode(), parameters)
+    cursor.nextset()
+    return cursor
+
+
 def reset(connection: Connection[Any]) -> None:
     """Takes back what a user's SQL did to the session, so that a pooler's next client doesn't get
     it: settings, temporary tables, listeners, prepared statements, locks.
@@ -84,7 +120,7 @@ def reset(connection: Connection[Any]) -> None:
     _settle(connection)
     connection.execute(
         f"{_BARE}discard temp; unlisten *; deallocate all; "
-        f"select pg_catalog.pg_advisory_unlock_all(); {_LIMITED}".encode()
+        f"select pg_catalog.pg_advisory_unlock_all(), {_NOWHERE}; {_LIMITED}".encode()
     )
     _reset.add(connection)
 
@@ -111,7 +147,7 @@ def _settle(connection: Connection[Any]) -> None:
     Raises:
         Failure: there is no end to it.
     """
-    now = f"{_BARE}{_LIMITED}; set constraints all immediate".encode()
+    now = f"{_BARE}{_LIMITED}; set constraints all immediate; select {_NOWHERE}".encode()
     connection.execute(now)
     seen = connection.execute(_ROWS).fetchone()
     for _ in range(DEFERRALS):
@@ -137,7 +173,7 @@ def exclusive(connection: Connection[Any], waiting: Callable[[str], None]) -> No
     """
     deadline = time.monotonic() + 60
     told = ""
-    attempt = "select pg_try_advisory_xact_lock(%s)"
+    attempt = "select pg_catalog.pg_try_advisory_xact_lock(%s)"
     while connection.execute(attempt, (ADVISORY_LOCK,)).fetchone() != (True,):
         holder = _holder(connection)
         if time.monotonic() > deadline:
@@ -155,8 +191,9 @@ def _holder(connection: Connection[Any]) -> str:
     """Who holds twolane's lock. pg_locks has a bigint key as two halves (manual, pg_locks)."""
     row = connection.execute(
         """
-        select format('%%s, process %%s, since %%s', usename, pid, date_trunc('second', xact_start))
-        from pg_locks l join pg_stat_activity a using (pid)
+        select pg_catalog.format('%%s, process %%s, since %%s', usename, pid,
+            pg_catalog.date_trunc('second', xact_start))
+        from pg_catalog.pg_locks l join pg_catalog.pg_stat_activity a using (pid)
         where l.locktype = 'advisory' and l.granted and l.objsubid = 1
             and l.classid::bigint = %s and l.objid::bigint = %s
         """,
@@ -201,15 +238,19 @@ def _oldest_transaction(connection: Connection[Any]) -> str:
     No built-in relation has an OID from 16384 on (FirstNormalObjectId,
     src/include/access/transam.h).
     """
-    row = connection.execute(
+    row = ask(
+        connection,
         """
-        select format('%s, process %s, %s, since %s: %s', usename, pid, state,
-            date_trunc('second', xact_start), left(regexp_replace(query, '\\s+', ' ', 'g'), 80))
-        from pg_stat_activity a
-        where datname = current_database() and pid <> pg_backend_pid() and xact_start is not null
+        select pg_catalog.format('%s, process %s, %s, since %s: %s', usename, pid, state,
+            pg_catalog.date_trunc('second', xact_start),
+            pg_catalog.left(pg_catalog.regexp_replace(query, '\\s+', ' ', 'g'), 80))
+        from pg_catalog.pg_stat_activity a
+        where datname = pg_catalog.current_database() and pid <> pg_catalog.pg_backend_pid()
+            and xact_start is not null
         order by not exists (
-            select from pg_locks l where l.pid = a.pid and l.granted and l.relation >= 16384
+            select from pg_catalog.pg_locks l
+            where l.pid = a.pid and l.granted and l.relation >= 16384
         ), xact_start limit 1
-        """
+        """,
     ).fetchone()
     return str(row[0]) if row else "none any more"

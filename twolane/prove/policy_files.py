@@ -10,6 +10,7 @@ from twolane import files
 from twolane.config import Config
 from twolane.errors import Failure
 from twolane.facts.catalog import Snapshot
+from twolane.postgres.transactions import ask
 from twolane.prove import schema as prove_schema
 from twolane.prove.owners import Owners
 from twolane.prove.policy_text import Surroundings
@@ -28,23 +29,26 @@ def read(
     names = [table.name for table in schema.tables]
     sequences: dict[str, dict[str, bool]] = {name: {} for name in names}
     query = """
-        select t.name, quote_ident(n.nspname) || '.' || quote_ident(s.relname), d.deptype = 'a'
-        from unnest(%s::text[]) t (name)
-        join pg_depend d on d.refobjid = t.name::regclass and d.deptype in ('a', 'i')
-        join pg_class s on s.oid = d.objid and s.relkind = 'S'
-        join pg_namespace n on n.oid = s.relnamespace
-        where d.classid = 'pg_class'::regclass and d.refobjsubid > 0
+        select t.name,
+            pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(s.relname),
+            d.deptype = 'a'
+        from pg_catalog.unnest(%s::pg_catalog.text[]) t (name)
+        join pg_catalog.pg_depend d on d.refobjid = t.name::pg_catalog.regclass
+            and d.deptype in ('a', 'i')
+        join pg_catalog.pg_class s on s.oid = d.objid and s.relkind = 'S'
+        join pg_catalog.pg_namespace n on n.oid = s.relnamespace
+        where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjsubid > 0
         order by 2
     """
-    for table, sequence, is_serial in connection.execute(query, (names,)):
+    for table, sequence, is_serial in ask(connection, query, (names,)):
         sequences[table][sequence] = is_serial
     query = """
         select t.name, a.attname
-        from unnest(%s::text[]) t (name)
-        join pg_index i on i.indrelid = t.name::regclass and i.indpred is null
-        join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+        from pg_catalog.unnest(%s::pg_catalog.text[]) t (name)
+        join pg_catalog.pg_index i on i.indrelid = t.name::pg_catalog.regclass and i.indpred is null
+        join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
     """
-    indexed = frozenset((t, c) for t, c in connection.execute(query, (names,)))
+    indexed = frozenset((t, c) for t, c in ask(connection, query, (names,)))
     return Surroundings(schema, owners, app, sequences, indexed)
 
 

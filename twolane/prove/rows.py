@@ -150,7 +150,7 @@ class Rows:
     def is_held(self, table: Relation, user: str) -> str:
         """SQL: whether the row t of the table is one of the rows made for the user."""
         places = ", ".join(place for place, _ in self.held.get((table.name, user), []))
-        return f"(t.tableoid::oid, t.ctid) in ({places})" if places else "false"
+        return f"(t.tableoid::pg_catalog.oid, t.ctid) in ({places})" if places else "false"
 
     def tenant(self, table: Relation, user: str) -> Row:
         """The column that identifies a row's owner, with the value for this user."""
@@ -299,8 +299,10 @@ class Rows:
             self.held[table.name, user] = []
             return
         rows = self.connection.execute(
-            f"select format('(%s::oid, %L::tid)', t.tableoid::oid, t.ctid), to_jsonb(t)::text "
-            f"from {table.name} t where age(t.xmin) <= age(pg_current_xact_id()::xid)".encode()
+            f"select pg_catalog.format('(%s::pg_catalog.oid, %L::pg_catalog.tid)', "
+            "t.tableoid::pg_catalog.oid, t.ctid), pg_catalog.to_jsonb(t)::pg_catalog.text "
+            f"from {table.name} t where pg_catalog.age(t.xmin) "
+            "<= pg_catalog.age(pg_catalog.pg_current_xact_id()::pg_catalog.xid)".encode()
         ).fetchall()
         self.held[table.name, user] = [(place, as_row(text)) for place, text in rows]
 
@@ -346,9 +348,10 @@ def _parents_of(table: Relation, only_required: bool) -> set[str]:
 def signed_in(claims: Mapping[str, Any]) -> str:
     """SQL that sets these claims until the transaction ends, without a change of role."""
     return (
-        f"select set_config('request.jwt.claims', {literal(json.dumps(claims) if claims else '')}, "
-        "true), "
-        f"set_config('request.jwt.claim.sub', {literal(str(claims.get('sub', '')))}, true)"
+        "select pg_catalog.set_config('request.jwt.claims', "
+        f"{literal(json.dumps(claims) if claims else '')}, true), "
+        "pg_catalog.set_config('request.jwt.claim.sub', "
+        f"{literal(str(claims.get('sub', '')))}, true)"
     )
 
 
@@ -363,7 +366,7 @@ def _new_file(user: str) -> Row:
 
 def _new_user(user: str, metadata: Mapping[str, Any]) -> Row:
     return {
-        "id": f"{literal(user)}::uuid",
+        "id": f"{literal(user)}::pg_catalog.uuid",
         "aud": "'authenticated'",
         "role": "'authenticated'",
         "email": literal(f"{user}@example.com"),

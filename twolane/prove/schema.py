@@ -14,6 +14,7 @@ from twolane.config import Prove
 from twolane.errors import Failure
 from twolane.facts import identities
 from twolane.facts.catalog import Snapshot
+from twolane.postgres.transactions import ask
 from twolane.prove.mining import Source, Sources
 from twolane.sql import quote
 
@@ -228,12 +229,10 @@ def read(connection: Connection[Any], facts: Snapshot) -> Schema:
     schemas = {
         identities.unquote(identities.split_name(_name(i))[0]) for i in facts if _has_schema(i)
     }
-    query = Path(__file__).with_name("schema.sql").read_bytes()
+    query = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
     parameters = {"names": [*names, USERS], "schemas": sorted(schemas), "own": names}
     parameters["platform"] = [OBJECTS, MESSAGES]
-    with connection.cursor() as cursor:
-        cursor.execute(query, parameters)
-        row = cursor.fetchone()
+    row = ask(connection, query, parameters).fetchone()
     found = row[0] if row else {}
     relations = {r["name"]: _relation(r) for r in found["relations"] or []}
     functions = [_function(f) for f in found["functions"] or []]

@@ -28,7 +28,7 @@ Reading = Counter[str] | Outcome
 LIMITS = b"set lock_timeout = '5s'; set statement_timeout = '10s'"
 _STEP_DOWN = "set constraints all immediate; set local role none"
 # A transaction gets an id when it first writes (manual, "Transactions and Identifiers").
-_HAS_WRITTEN = "select pg_current_xact_id_if_assigned() is not null"
+_HAS_WRITTEN = "select pg_catalog.pg_current_xact_id_if_assigned() is not null"
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,8 @@ class Stage:
     def belongings(self, tables: Sequence[Relation], users: Sequence[str]) -> set[str]:
         """Every version of every row of these users; any write to such a row changes this set."""
         queries = [
-            f"select format('%s %s %s', t.tableoid::oid, t.ctid, t) from {table.name} t "
+            f"select pg_catalog.format('%s %s %s', t.tableoid::pg_catalog.oid, t.ctid, t) "
+            f"from {table.name} t "
             f"where {' or '.join(self.rows.belongs(table, user) for user in users)}"
             for table in tables
             if table.kind == "table"
@@ -278,7 +279,8 @@ def selection(relation: Relation, role: str) -> str:
     """SQL that reads each row of a relation as one text: the columns that the role may read."""
     columns = relation.allowed(role, "r") or relation.columns
     return (
-        f"select row({', '.join(column.quoted for column in columns)})::text from {relation.name}"
+        f"select row({', '.join(column.quoted for column in columns)})::pg_catalog.text "
+        f"from {relation.name}"
     )
 
 
@@ -312,11 +314,11 @@ def _written(actor: Actor) -> str:
 
 def _become(actor: Actor) -> str:
     """SQL that sets role and claims, until the transaction ends or the role is reset."""
-    headers = f", set_config('request.headers', {literal(actor.headers)}, true)"
+    headers = f", pg_catalog.set_config('request.headers', {literal(actor.headers)}, true)"
     return (
-        f"select set_config('role', '{actor.role}', true), "
-        f"set_config('request.jwt.claims', {literal(actor.claims)}, true), "
-        f"set_config('request.jwt.claim.sub', '{actor.sub}', true)"
+        f"select pg_catalog.set_config('role', '{actor.role}', true), "
+        f"pg_catalog.set_config('request.jwt.claims', {literal(actor.claims)}, true), "
+        f"pg_catalog.set_config('request.jwt.claim.sub', '{actor.sub}', true)"
         f"{headers if actor.headers else ''}"
     )
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from twolane import git
 from twolane.config import Config
+from twolane.postgres.transactions import ask
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -22,10 +23,10 @@ create schema if not exists twolane;
 revoke all on schema twolane from public;
 create table if not exists twolane.service (
     only_one boolean primary key default true check (only_one),
-    package text not null,
-    folder text not null,
-    roots text[] not null,
-    recorded_at timestamptz not null default now()
+    package pg_catalog.text not null,
+    folder pg_catalog.text not null,
+    roots pg_catalog.text[] not null,
+    recorded_at pg_catalog.timestamptz not null default pg_catalog.now()
 );
 """
 
@@ -51,10 +52,10 @@ def of_repo(config: Config) -> Service:
 
 def of_database(connection: Connection[Any]) -> Service | None:
     """The service whose database it is; None if it says nothing."""
-    known = connection.execute("select pg_catalog.to_regclass('twolane.service')").fetchone()
+    known = ask(connection, "select pg_catalog.to_regclass('twolane.service')").fetchone()
     if known is None or known[0] is None:
         return None
-    row = connection.execute("select package, folder, roots from twolane.service").fetchone()
+    row = ask(connection, "select package, folder, roots from twolane.service").fetchone()
     return Service(row[0], row[1], tuple(row[2])) if row else None
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from twolane.postgres.transactions import ask
 from twolane.repo.sqlfiles import SqlFile
 
 if TYPE_CHECKING:
@@ -22,40 +23,40 @@ create schema if not exists twolane;
 revoke all on schema twolane from public;
 create table if not exists twolane.sql_runs (
     id bigint generated always as identity primary key,
-    file text not null,
-    digest text not null,
-    applied_at timestamptz not null default now(),
-    applied_by text not null default session_user,
+    file pg_catalog.text not null,
+    digest pg_catalog.text not null,
+    applied_at pg_catalog.timestamptz not null default pg_catalog.now(),
+    applied_by pg_catalog.text not null default session_user,
     duration_ms integer not null
 );
 create table if not exists twolane.pushes (
     id bigint generated always as identity primary key,
-    revision text not null,
-    digest text not null,
-    git_commit text,
-    pushed_at timestamptz not null default now(),
-    pushed_by text not null default session_user,
+    revision pg_catalog.text not null,
+    digest pg_catalog.text not null,
+    git_commit pg_catalog.text,
+    pushed_at pg_catalog.timestamptz not null default pg_catalog.now(),
+    pushed_by pg_catalog.text not null default session_user,
     duration_ms integer not null
 );
 create table if not exists twolane.label (
     only_one boolean primary key default true check (only_one),
-    target text not null,
+    target pg_catalog.text not null,
     protected boolean not null
 );
 alter table twolane.sql_runs
-    add column if not exists text text,
+    add column if not exists text pg_catalog.text,
     add column if not exists after_migrations boolean;
 alter table twolane.pushes
-    add column if not exists title text,
-    add column if not exists down text[],
-    add column if not exists ran text[],
-    add column if not exists undo text[];
+    add column if not exists title pg_catalog.text,
+    add column if not exists down pg_catalog.text[],
+    add column if not exists ran pg_catalog.text[],
+    add column if not exists undo pg_catalog.text[];
 create table if not exists twolane.facts (
     id bigint generated always as identity primary key,
-    kind text not null,
-    digest text not null,
-    facts bytea not null,
-    recorded_at timestamptz not null default now()
+    kind pg_catalog.text not null,
+    digest pg_catalog.text not null,
+    facts pg_catalog.bytea not null,
+    recorded_at pg_catalog.timestamptz not null default pg_catalog.now()
 );
 """
 
@@ -113,20 +114,23 @@ class Ledger:
 
 def read(connection: Connection[Any]) -> Ledger:
     """The ledger in at most two round trips; one of an earlier version of twolane has no texts."""
-    row = connection.execute(
+    row = ask(
+        connection,
         "select pg_catalog.to_regclass('twolane.sql_runs'), "
         "pg_catalog.to_regclass('twolane.alembic_version'), "
-        "pg_catalog.to_regclass('twolane.facts')"
+        "pg_catalog.to_regclass('twolane.facts')",
     ).fetchone()
     if row is None or row[0] is None:
         return Ledger()
-    version = "select version_num from twolane.alembic_version" if row[1] else "select null::text"
+    version = "select null::pg_catalog.text"
+    if row[1]:
+        version = "select version_num from twolane.alembic_version"
     is_new = row[2] is not None
     late = "after_migrations" if is_new else "null::boolean"
     about = (
         "title, down, undo is not null as has_undo"
         if is_new
-        else "null::text as title, null::text[] as down, false as has_undo"
+        else "null::pg_catalog.text as title, null::pg_catalog.text[] as down, false as has_undo"
     )
     facts = (
         "select pg_catalog.json_object_agg(kind, digest) from "
@@ -134,7 +138,8 @@ def read(connection: Connection[Any]) -> Ledger:
         if is_new
         else "select null::json"
     )
-    found = connection.execute(
+    found = ask(
+        connection,
         f"""
         select
             (select pg_catalog.json_agg(pg_catalog.json_build_array(file, digest, late) order by id)
@@ -147,7 +152,7 @@ def read(connection: Connection[Any]) -> Ledger:
             (select pg_catalog.max(version_num) from ({version}) v (version_num)),
             (select target from twolane.label where protected),
             ({facts})
-        """.encode()
+        """,
     ).fetchone()
     assert found is not None
     runs, pushes, revision, protected_as, kept = found
@@ -181,7 +186,7 @@ def _files(
 
 def prepare(connection: Connection[Any]) -> None:
     """Makes the ledger's tables if they are not there. Call it while holding twolane's lock."""
-    if connection.execute("select pg_catalog.to_regclass('twolane.facts')").fetchone() == (None,):
+    if ask(connection, "select pg_catalog.to_regclass('twolane.facts')").fetchone() == (None,):
         connection.execute(TABLES)
 
 
@@ -254,9 +259,10 @@ def texts(connection: Connection[Any], digests: Sequence[str]) -> Mapping[str, s
     """Digest → text of the SQL files that the database ran; without those it never recorded."""
     if not digests:
         return {}
-    rows = connection.execute(
+    rows = ask(
+        connection,
         f"select digest, pg_catalog.max({_column('text')} #>> '{{}}') from twolane.sql_runs r "
-        "where digest = any(%s) group by digest".encode(),
+        "where digest = any(%s) group by digest",
         (list(digests),),
     )
     return {digest: text for digest, text in rows.fetchall() if text is not None}
@@ -264,7 +270,8 @@ def texts(connection: Connection[Any], digests: Sequence[str]) -> Mapping[str, s
 
 def earlier_texts(connection: Connection[Any], digests: Sequence[str]) -> Sequence[tuple[str, str]]:
     """(file, text) of the runs with these digests, each once, in the order of its last run."""
-    return connection.execute(
+    return ask(
+        connection,
         "select file, text from (select distinct on (file, digest) id, file, text "
         "from twolane.sql_runs where digest = any(%s) and text is not null "
         "order by file, digest, id desc) t order by id",
@@ -276,9 +283,10 @@ def statements(
     connection: Connection[Any], revision: str
 ) -> tuple[Sequence[str] | None, Sequence[str] | None]:
     """The SQL that brought a pushed revision about, and the SQL that takes it back."""
-    row = connection.execute(
+    row = ask(
+        connection,
         f"select {_column('ran')}, {_column('undo')} from twolane.pushes r "
-        "where revision = %s order by id desc limit 1".encode(),
+        "where revision = %s order by id desc limit 1",
         (revision,),
     ).fetchone()
     return (row[0], row[1]) if row else (None, None)
@@ -286,7 +294,7 @@ def statements(
 
 def _column(name: str) -> str:
     """A column of the row `r` as JSON; null in a ledger of an earlier version, which lacks it."""
-    return f"nullif(pg_catalog.to_jsonb(r) -> '{name}', 'null'::jsonb)"
+    return f"nullif(pg_catalog.to_jsonb(r) -> '{name}', 'null'::pg_catalog.jsonb)"
 
 
 def fill_file(connection: Connection[Any], file: SqlFile) -> None:

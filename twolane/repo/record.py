@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from twolane.facts import catalog
 from twolane.facts.catalog import Snapshot
+from twolane.postgres.transactions import ask
 from twolane.repo.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -43,8 +44,10 @@ def read(connection: Connection[Any], ledger: Ledger, live: Snapshot) -> Snapsho
         return None
     if ledger.facts[STOOD] == _digest(_packed(live)):
         return live
-    row = connection.execute(
-        "select facts from twolane.facts where kind = %s order by id desc limit 1", (STOOD,)
+    row = ask(
+        connection,
+        "select facts from twolane.facts where kind = %s order by id desc limit 1",
+        (STOOD,),
     ).fetchone()
     return _unpacked(row[0]) if row else None
 
@@ -53,7 +56,7 @@ def past(connection: Connection[Any], ledger: Ledger) -> frozenset[str]:
     """The identities of all facts that the record has kept of any time."""
     if not ledger.facts:
         return frozenset()
-    rows = connection.execute("select facts from twolane.facts").fetchall()
+    rows = ask(connection, "select facts from twolane.facts").fetchall()
     return frozenset(identity for (packed,) in rows for identity in _unpacked(packed))
 
 

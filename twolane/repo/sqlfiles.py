@@ -73,13 +73,14 @@ def run(connection: Connection[Any], file: SqlFile) -> list[str]:
 
     found = list(_statements(file))
     before = exposure.open_relations(connection)
-    for statement in found:
-        try:
-            connection.execute(supautils.raised(connection, statement.text).encode())
-        except psycopg.errors.LockNotAvailable:
-            raise  # the caller tries the whole transaction again
-        except psycopg.Error as error:
-            raise _failure(file, statement, error, connection.info.user) from error
+    with transactions.theirs(connection):
+        for statement in found:
+            try:
+                connection.execute(supautils.raised(connection, statement.text).encode())
+            except psycopg.errors.LockNotAvailable:
+                raise  # the caller tries the whole transaction again
+            except psycopg.Error as error:
+                raise _failure(file, statement, error, connection.info.user) from error
     transactions.reset(connection)
     return list(exposure.take_back(connection, before, opened.find(found).is_meant))
 

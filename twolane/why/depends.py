@@ -24,13 +24,14 @@ Edge = tuple[Address, Address, str]
 """What depends, on what, and `deptype`."""
 
 _ADDRESSES = (
-    "select kind || ' ' || name, classid::oid::int8, objid::int8, objsubid from fact "
-    "where objid is not null"
+    "select kind || ' ' || name, classid::pg_catalog.oid::bigint, objid::bigint, objsubid "
+    "from fact where objid is not null"
 )
 _EDGES = (
-    "select classid::oid::int8, objid::int8, objsubid, refclassid::oid::int8, refobjid::int8, "
-    "refobjsubid, deptype::text from pg_catalog.pg_depend "
-    "where deptype in ('n', 'a', 'i') and refclassid <> 'pg_catalog.pg_namespace'::regclass"
+    "select classid::bigint, objid::bigint, objsubid, refclassid::bigint, refobjid::bigint, "
+    "refobjsubid, deptype::pg_catalog.text from pg_catalog.pg_depend "
+    "where deptype in ('n', 'a', 'i') "
+    "and refclassid <> 'pg_catalog.pg_namespace'::pg_catalog.regclass"
 )
 
 

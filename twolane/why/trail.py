@@ -194,7 +194,7 @@ def _of_file(
     read = Reader(connection)
     events: list[Event] = []
     with transactions.transaction(connection):
-        with connection.transaction(force_rollback=True):
+        with connection.transaction(force_rollback=True), transactions.theirs(connection):
 
             def run(number: int) -> None:
                 text = supautils.raised(connection, parts[number].text)

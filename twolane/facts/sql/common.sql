@@ -4,9 +4,9 @@ with
 -- constructors and casts that Postgres makes for a range type.
 member as materialized (
     select classid, objid from pg_catalog.pg_depend
-    where (deptype = 'e' and refclassid = 'pg_catalog.pg_extension'::regclass)
-        or (deptype = 'i' and refclassid = 'pg_catalog.pg_type'::regclass
-            and classid in ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_cast'::regclass))
+    where (deptype = 'e' and refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass)
+        or (deptype = 'i' and refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass
+            and classid in ('pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_cast'::pg_catalog.regclass))
 ),
 platform_role as materialized (
     select oid from pg_catalog.pg_roles
@@ -17,10 +17,10 @@ extended (oid) as materialized (
     select extnamespace from pg_catalog.pg_extension
     union
     select c.relnamespace from pg_catalog.pg_class c
-    join member m on m.classid = 'pg_catalog.pg_class'::regclass and m.objid = c.oid
+    join member m on m.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and m.objid = c.oid
     union
     select p.pronamespace from pg_catalog.pg_proc p
-    join member m on m.classid = 'pg_catalog.pg_proc'::regclass and m.objid = p.oid
+    join member m on m.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and m.objid = p.oid
 ),
 -- What tells the platform's schema from one of the same name, where a restore changed its owner.
 known_by (nspname, relname, attname, proname) as (
@@ -33,7 +33,7 @@ known_by (nspname, relname, attname, proname) as (
 -- A schema is the platform's by its name, and by its owner or what is in it.
 schemas as materialized (
     select
-        n.*, quote_ident(n.nspname) as name,
+        n.*, pg_catalog.quote_ident(n.nspname) as name,
         case
             when n.nspname in ('supabase_functions', 'supabase_migrations', 'twolane') then true
             when n.nspname in ('extensions', 'cron', 'net', 'pgmq', 'pgsodium', 'pgsodium_masks', 'vault')
@@ -41,8 +41,8 @@ schemas as materialized (
             when n.nspname = 'extensions' then not exists (
                 select from pg_catalog.pg_class c where c.relnamespace = n.oid)
             when n.nspname = any (array[
-                '_analytics', '_realtime', '_supavisor', 'auth', 'cron', 'graphql', 'graphql_public', 'net',
-                'pgbouncer', 'pgmq', 'pgsodium', 'pgsodium_masks', 'realtime', 'storage', 'vault'
+                '_analytics', '_realtime', '_supavisor', 'auth', 'cron', 'graphql', 'graphql_public',
+                'net', 'pgbouncer', 'pgmq', 'pgsodium', 'pgsodium_masks', 'realtime', 'storage', 'vault'
             ]) or n.nspname like 'supabase\_%' then
                 n.nspowner in (select oid from platform_role)
                 or exists (
@@ -58,43 +58,44 @@ schemas as materialized (
         end as is_platform
     from pg_catalog.pg_namespace n
     where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-        and n.oid not in (select objid from member where classid = 'pg_catalog.pg_namespace'::regclass)
+        and n.oid not in (select objid from member where classid = 'pg_catalog.pg_namespace'::pg_catalog.regclass)
 ),
 relation as materialized (
     select
-        c.*, s.name || '.' || quote_ident(c.relname) as name, s.is_platform, s.nspname,
-        c.oid in (select objid from member where classid = 'pg_catalog.pg_class'::regclass) as is_member
+        c.*, s.name || '.' || pg_catalog.quote_ident(c.relname) as name, s.is_platform, s.nspname,
+        c.oid in (select objid from member where classid = 'pg_catalog.pg_class'::pg_catalog.regclass) as is_member
     from pg_catalog.pg_class c
     join schemas s on s.oid = c.relnamespace
     where c.relkind in ('r', 'p', 'f', 'v', 'm', 'S', 'c')
 ),
 user_relation as materialized (select * from relation where not is_platform and not is_member),
 user_type as materialized (
-    select t.*, s.name || '.' || quote_ident(t.typname) as name
+    select t.*, s.name || '.' || pg_catalog.quote_ident(t.typname) as name
     from pg_catalog.pg_type t
     join schemas s on s.oid = t.typnamespace and not s.is_platform
-    where t.oid not in (select objid from member where classid = 'pg_catalog.pg_type'::regclass)
+    where t.oid not in (select objid from member where classid = 'pg_catalog.pg_type'::pg_catalog.regclass)
 ),
 user_family as materialized (
     select * from pg_catalog.pg_opfamily
-    where oid not in (select objid from member where classid = 'pg_catalog.pg_opfamily'::regclass)
+    where oid not in (select objid from member where classid = 'pg_catalog.pg_opfamily'::pg_catalog.regclass)
 ),
 -- A sequence hangs on its column: inside an identity ('i'), or merely owned by it ('a').
 column_sequence as materialized (
     select d.objid as sequence, d.refobjid as relation, d.refobjsubid as attnum, d.deptype
     from pg_catalog.pg_depend d
-    where d.classid = 'pg_catalog.pg_class'::regclass and d.refobjsubid > 0
-        and d.refclassid = 'pg_catalog.pg_class'::regclass and d.deptype in ('a', 'i')
+    where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjsubid > 0
+        and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.deptype in ('a', 'i')
 ),
 sequence as materialized (
     select
         r.oid, r.name, r.relowner, r.relacl, c.deptype, c.relation, c.attnum,
-        json_build_object(
+        pg_catalog.json_build_object(
             'sequence', case c.deptype when 'i' then r.name end,
-            'type', format_type(s.seqtypid, null), 'start', s.seqstart, 'increment', s.seqincrement,
+            'type', pg_catalog.format_type(s.seqtypid, null), 'start', s.seqstart, 'increment', s.seqincrement,
             'min', s.seqmin, 'max', s.seqmax, 'cache', s.seqcache, 'cycle', nullif(s.seqcycle, false),
             'unlogged', nullif(r.relpersistence = 'u', false),
-            'owned_by', case c.deptype when 'a' then c.relation::regclass || '.' || quote_ident(a.attname) end
+            'owned_by', case c.deptype when 'a' then c.relation::pg_catalog.regclass || '.'
+                || pg_catalog.quote_ident(a.attname) end
         ) as options
     from user_relation r
     join pg_catalog.pg_sequence s on s.seqrelid = r.oid
@@ -103,9 +104,11 @@ sequence as materialized (
 ),
 user_index as materialized (
     select
-        x.*, r.name || '.' || quote_ident(c.relname) as name, c.relispartition, c.reloptions, c.reltablespace,
+        x.*, r.name || '.' || pg_catalog.quote_ident(c.relname) as name, c.relispartition, c.reloptions,
+            c.reltablespace,
         case when x.indexprs is not null then (
-            select json_agg(json_build_array(attnum, attstattarget) order by attnum)::text
+            select pg_catalog.json_agg(pg_catalog.json_build_array(attnum, attstattarget)
+                order by attnum)::pg_catalog.text
             from pg_catalog.pg_attribute where attrelid = x.indexrelid and attstattarget >= 0) end as targets
     from pg_catalog.pg_index x
     join user_relation r on r.oid = x.indrelid
@@ -137,16 +140,17 @@ own_constraint (oid) as materialized (
     join pg_catalog.pg_constraint c on c.conrelid = h.inhrelid
     join pg_catalog.pg_constraint p
         on p.conrelid = h.inhparent and (p.oid = c.conparentid or (c.contype, c.conname) = ('c', p.conname))
-    where (c.convalidated, to_jsonb(c) ->> 'conenforced')
-        is distinct from (p.convalidated, to_jsonb(p) ->> 'conenforced')
+    where (c.convalidated, pg_catalog.to_jsonb(c) ->> 'conenforced')
+        is distinct from (p.convalidated, pg_catalog.to_jsonb(p) ->> 'conenforced')
 ),
 -- The triggers that keep a foreign key or a deferrable key, where they are not as Postgres made them.
 key_triggers as materialized (
     select
         tgconstraint,
-        json_agg(
-            json_build_array(tgrelid::regclass, tgfoid::regproc, tgenabled)
-            order by tgrelid::regclass::text collate "C", tgfoid::regproc::text collate "C") as triggers
+        pg_catalog.json_agg(
+            pg_catalog.json_build_array(tgrelid::pg_catalog.regclass, tgfoid::pg_catalog.regproc, tgenabled)
+            order by tgrelid::pg_catalog.regclass::pg_catalog.text collate "C",
+                tgfoid::pg_catalog.regproc::pg_catalog.text collate "C") as triggers
     from pg_catalog.pg_trigger
     where tgisinternal and tgenabled <> 'O'
     group by tgconstraint

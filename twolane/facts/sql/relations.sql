@@ -1,29 +1,31 @@
 -- Schemas, extensions, and relations with their columns.
-select 'pg_catalog.pg_namespace'::regclass, oid, 0, 'schema', name, nspowner, 'n'::"char", nspacl,
-    json_build_object()
+select 'pg_catalog.pg_namespace'::pg_catalog.regclass, oid, 0, 'schema', name, nspowner, 'n'::pg_catalog."char", nspacl,
+    pg_catalog.json_build_object()
 from schemas where not is_platform
 union all
-select 'pg_catalog.pg_extension'::regclass, e.oid, 0, 'extension', quote_ident(extname), null, null, null,
-    json_build_object('schema', n.nspname)
+select 'pg_catalog.pg_extension'::pg_catalog.regclass, e.oid, 0, 'extension', pg_catalog.quote_ident(extname),
+    null, null, null, pg_catalog.json_build_object('schema', n.nspname)
 from pg_catalog.pg_extension e join pg_catalog.pg_namespace n on n.oid = extnamespace
 where not (
     extname in ('orioledb', 'pg_graphql', 'pg_stat_statements', 'pgcrypto', 'pgjwt', 'pgsodium',
         'plpgsql', 'supabase_vault', 'uuid-ossp')
     and nspname in ('extensions', 'graphql', 'pg_catalog', 'pgsodium', 'vault'))
 union all
-select 'pg_catalog.pg_class'::regclass, r.oid, 0, case r.relkind when 'f' then 'foreign table' else 'table' end,
+select 'pg_catalog.pg_class'::pg_catalog.regclass, r.oid, 0, case r.relkind when 'f' then 'foreign table'
+    else 'table' end,
     r.name, r.relowner, 'r', r.relacl,
-    json_build_object(
+    pg_catalog.json_build_object(
         'unlogged', nullif(r.relpersistence = 'u', false),
-        'partition_by', pg_get_partkeydef(r.oid),
-        'bound', pg_get_expr(r.relpartbound, r.oid),
+        'partition_by', pg_catalog.pg_get_partkeydef(r.oid),
+        'bound', pg_catalog.pg_get_expr(r.relpartbound, r.oid),
         'inherits', (
-            select json_agg(inhparent::regclass order by inhseqno)
+            select pg_catalog.json_agg(inhparent::pg_catalog.regclass order by inhseqno)
             from pg_catalog.pg_inherits where inhrelid = r.oid),
-        'of_type', nullif(r.reloftype, 0)::regtype,
-        'options', (select json_agg(o order by o collate "C") from unnest(r.reloptions) o),
+        'of_type', nullif(r.reloftype, 0)::pg_catalog.regtype,
+        'options', (select pg_catalog.json_agg(o order by o collate "C") from pg_catalog.unnest(r.reloptions) o),
         'toast_options', (
-            select json_agg(o order by o collate "C") from pg_catalog.pg_class t, unnest(t.reloptions) o
+            select pg_catalog.json_agg(o order by o collate "C") from pg_catalog.pg_class t,
+                pg_catalog.unnest(t.reloptions) o
             where t.oid = r.reltoastrelid),
         'access_method', (select amname from pg_catalog.pg_am where oid = r.relam and amname <> 'heap'),
         'tablespace', (select spcname from pg_catalog.pg_tablespace where oid = r.reltablespace),
@@ -31,47 +33,53 @@ select 'pg_catalog.pg_class'::regclass, r.oid, 0, case r.relkind when 'f' then '
         'server', s.srvname,
         -- Keys of services may stand among them: what is not known to be harmless is a digest.
         'server_options', (
-            select json_agg(case
-                when split_part(o, '=', 1) in ('name', 'schema_name', 'table_name', 'column_name', 'schema', 'table',
-                    'object', 'filename', 'format', 'header', 'delimiter', 'fetch_size', 'batch_size', 'updatable',
-                    'truncatable', 'use_remote_estimate', 'async_capable', 'rowid_column') then o
-                else split_part(o, '=', 1) || '=sha256:' || encode(sha256(convert_to(o, 'UTF8')), 'hex')
-                end order by o collate "C") from unnest(f.ftoptions) o))
+            select pg_catalog.json_agg(case
+                when pg_catalog.split_part(o, '=', 1) in ('name', 'schema_name', 'table_name',
+                'column_name', 'schema', 'table',
+                    'object', 'filename', 'format', 'header', 'delimiter', 'fetch_size', 'batch_size',
+                    'updatable', 'truncatable', 'use_remote_estimate', 'async_capable', 'rowid_column') then o
+                else pg_catalog.split_part(o, '=', 1) || '=sha256:'
+                    || pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(o, 'UTF8')), 'hex')
+                end order by o collate "C") from pg_catalog.unnest(f.ftoptions) o))
 from user_relation r
 left join pg_catalog.pg_foreign_table f on f.ftrelid = r.oid
 left join pg_catalog.pg_foreign_server s on s.oid = f.ftserver
 where r.relkind in ('r', 'p', 'f')
 union all
-select 'pg_catalog.pg_class'::regclass, r.oid, 0, case r.relkind when 'v' then 'view' else 'materialized view' end,
+select 'pg_catalog.pg_class'::pg_catalog.regclass, r.oid, 0, case r.relkind when 'v' then 'view'
+    else 'materialized view' end,
     r.name, r.relowner, 'r', r.relacl,
-    json_build_object('definition', pg_get_viewdef(r.oid),
-        'options', (select json_agg(o order by o collate "C") from unnest(r.reloptions) o),
+    pg_catalog.json_build_object('definition', pg_catalog.pg_get_viewdef(r.oid),
+        'options', (select pg_catalog.json_agg(o order by o collate "C") from pg_catalog.unnest(r.reloptions) o),
         'toast_options', (
-            select json_agg(o order by o collate "C") from pg_catalog.pg_class t, unnest(t.reloptions) o
+            select pg_catalog.json_agg(o order by o collate "C") from pg_catalog.pg_class t,
+                pg_catalog.unnest(t.reloptions) o
             where t.oid = r.reltoastrelid),
         'access_method', (select amname from pg_catalog.pg_am where oid = r.relam and amname <> 'heap'),
         'tablespace', (select spcname from pg_catalog.pg_tablespace where oid = r.reltablespace))
 from user_relation r where r.relkind in ('v', 'm')
 union all
-select 'pg_catalog.pg_class'::regclass, oid, 0, 'sequence', name, relowner, 's', relacl, options
+select 'pg_catalog.pg_class'::pg_catalog.regclass, oid, 0, 'sequence', name, relowner, 's', relacl, options
 from sequence where deptype is distinct from 'i'
 union all
 select null, null, null, 'rls', name, null, null, null,
-    json_build_object('enabled', relrowsecurity, 'forced', nullif(relforcerowsecurity, false))
+    pg_catalog.json_build_object('enabled', relrowsecurity, 'forced', nullif(relforcerowsecurity, false))
 from relation
 where (relrowsecurity or relforcerowsecurity)
     and (not is_platform or (nspname = 'pgmq' and (relname like 'q\_%' or relname like 'a\_%')))
 union all
-select 'pg_catalog.pg_class'::regclass, r.oid, a.attnum, 'column', r.name || '.' || quote_ident(a.attname),
+select 'pg_catalog.pg_class'::pg_catalog.regclass, r.oid, a.attnum, 'column', r.name || '.'
+    || pg_catalog.quote_ident(a.attname),
     null, 'c', a.attacl,
-    json_build_object(
-        'type', format_type(a.atttypid, a.atttypmod),
-        'collation', case when a.attcollation <> t.typcollation then nullif(a.attcollation, 0)::regcollation end,
+    pg_catalog.json_build_object(
+        'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
+        'collation', case when a.attcollation <> t.typcollation then
+            nullif(a.attcollation, 0)::pg_catalog.regcollation end,
         'not_null', nullif(a.attnotnull, false),
         'not_null_not_valid', nullif(not n.convalidated, false),
         'not_null_no_inherit', nullif(n.connoinherit, false),
-        'default', case a.attgenerated when '' then pg_get_expr(d.adbin, d.adrelid) end,
-        'generated', case when a.attgenerated <> '' then pg_get_expr(d.adbin, d.adrelid) end,
+        'default', case a.attgenerated when '' then pg_catalog.pg_get_expr(d.adbin, d.adrelid) end,
+        'generated', case when a.attgenerated <> '' then pg_catalog.pg_get_expr(d.adbin, d.adrelid) end,
         'virtual', nullif(a.attgenerated = 'v', false),
         -- Since Postgres 17 a partition's column has its parent's identity, sequence and all.
         'identity', case when i.oid is not null then
@@ -81,15 +89,17 @@ select 'pg_catalog.pg_class'::regclass, r.oid, a.attnum, 'column', r.name || '.'
         'compression', nullif(a.attcompression, ''),
         'statistics', nullif(coalesce(a.attstattarget, -1), -1),
         'options', (
-            select json_agg(o order by o collate "C") from unnest(a.attoptions) o
+            select pg_catalog.json_agg(o order by o collate "C") from pg_catalog.unnest(a.attoptions) o
             where o not like 'pg\_attver=%'),
         'server_options', (
-            select json_agg(case
-                when split_part(o, '=', 1) in ('name', 'schema_name', 'table_name', 'column_name', 'schema', 'table',
-                    'object', 'filename', 'format', 'header', 'delimiter', 'fetch_size', 'batch_size', 'updatable',
-                    'truncatable', 'use_remote_estimate', 'async_capable', 'rowid_column') then o
-                else split_part(o, '=', 1) || '=sha256:' || encode(sha256(convert_to(o, 'UTF8')), 'hex')
-                end order by o collate "C") from unnest(a.attfdwoptions) o),
+            select pg_catalog.json_agg(case
+                when pg_catalog.split_part(o, '=', 1) in ('name', 'schema_name', 'table_name',
+                'column_name', 'schema', 'table',
+                    'object', 'filename', 'format', 'header', 'delimiter', 'fetch_size', 'batch_size',
+                    'updatable', 'truncatable', 'use_remote_estimate', 'async_capable', 'rowid_column') then o
+                else pg_catalog.split_part(o, '=', 1) || '=sha256:'
+                    || pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(o, 'UTF8')), 'hex')
+                end order by o collate "C") from pg_catalog.unnest(a.attfdwoptions) o),
         'inherited', nullif(a.attinhcount > 0, false),
         'declared_here', nullif(a.attinhcount > 0 and a.attislocal, false))
 from user_relation r

@@ -1,6 +1,6 @@
 -- The settings come first because the functions that print definitions obey them: with an empty
 -- search_path every name is printed with its schema. They hold for this transaction only.
-select set_config(name, value, true)
+select pg_catalog.set_config(name, value, true)
 from (values
     ('search_path', ''), ('quote_all_identifiers', 'off'), ('DateStyle', 'ISO, YMD'),
     ('IntervalStyle', 'postgres'), ('TimeZone', 'UTC'), ('extra_float_digits', '1'),
