@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -190,6 +191,24 @@ def test_a_mirror_may_name_other_owners(repo: Service) -> None:
     assert owned != repo.read(lock)
     repo.write(lock, owned)
     assert report(repo, 0)["findings"] == []
+
+
+def test_a_fast_check_looks_at_what_differs_from_the_last_commit(repo: Service) -> None:
+    add_sql(repo, "11_once.sql", "create table public.once (id int primary key);")
+    add_revision(repo, 1, 'op.execute("create table public.first (id int primary key)")')
+    repo.commit()
+    assert not named(repo, "--fast")
+    add_sql(repo, "12_twice.sql", "create table public.twice (id int primary key);")
+    add_revision(repo, 2, 'op.execute("create table public.second (id int primary key)")')
+    assert named(repo, "--fast") == ["12_twice.sql", "02_revision.py"]
+    assert named(repo) == ["11_once.sql", "12_twice.sql", "01_revision.py", "02_revision.py"]
+
+
+def named(repo: Service, *options: str) -> list[str]:
+    """What is not idempotent, or not reversible."""
+    told = json.loads(repo.invoke("db.check", "--json", *options, code=None).out)
+    checks = ("idempotent", "reversible")
+    return [each["subject"] for each in told["findings"] if each["check"] in checks]
 
 
 def test_order_heads_and_scope_are_all_reported(repo: Service) -> None:

@@ -108,6 +108,19 @@ def commit(root: Path, paths: Sequence[Path], message: str) -> str:
     return done.stdout.strip().splitlines()[0]
 
 
+def changed(root: Path) -> set[str] | None:
+    """The folder's files that differ from the last commit, as paths from there; None without one.
+
+    Raises:
+        Failure: git is missing.
+    """
+    if line(root, "rev-parse", "--verify", "--quiet", "HEAD") is None:
+        return None
+    known = run(root, "diff", "--name-only", "--relative", "-z", "HEAD", "--", ".")
+    new = run(root, "ls-files", "--others", "--exclude-standard", "-z", "--", ".")
+    return set((known + new).decode().split("\0")) - {""}
+
+
 def files_with(root: Path, starts: Sequence[str]) -> list[str]:
     """The files that have a line with one of these starts, whether or not git has them.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
@@ -37,7 +37,7 @@ def _place(ground: Replayed, finding: Finding) -> Place | None:
 def _locks(ground: Replayed) -> Iterator[Finding]:
     if locks.program() is None:
         raise Skip("squawk is not installed: pip install -e '.[dev]'")
-    files = [locks.of_file(file) for file in ground.repo.order.files]
+    files = [locks.of_file(file) for file in ground.files]
     revisions = [
         locks.of_revision(
             trip.revision,
@@ -67,9 +67,15 @@ CHECKS = (
 IGNORE = Check(iter, "ignore", "entries of [tool.twolane.check] ignore")
 
 
-def run(repo: Repo, working: Callable[[str], AbstractContextManager[Any]]) -> Iterator[Result]:
-    """Each check's result as it comes; last the entries of `ignore` that match no finding."""
-    ground = Replayed(repo, working)
+def run(
+    repo: Repo,
+    working: Callable[[str], AbstractContextManager[Any]],
+    changed: Set[str] | None = None,
+) -> Iterator[Result]:
+    """Each check's result as it comes; last the entries of `ignore` that match no finding, unless
+    `changed` names the files to look at alone.
+    """
+    ground = Replayed(repo, working, changed)
     judged: set[str] = set()
     ignored = list(repo.config.ignore)
     idle = set(ignored)
@@ -81,6 +87,8 @@ def run(repo: Repo, working: Callable[[str], AbstractContextManager[Any]]) -> It
         left, unused = findings.without_ignored(result.findings, ignored)
         idle &= set(unused)
         yield replace(result, findings=tuple(left))
+    if changed is not None:
+        return
     if stray := [entry for entry in ignored if entry in idle and _is_judged(entry, judged)]:
         yield Result(IGNORE, tuple(map(findings.idle_entry, stray)))
 

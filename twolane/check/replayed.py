@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -33,11 +33,14 @@ if TYPE_CHECKING:
 class Replayed:
     """The repo, and what its files make; each part is computed on first use.
 
+    changed: the files to look at one by one, as paths from the service's folder; None for all.
+
     Every part that replays raises `Failure` if a file or a migration doesn't run.
     """
 
     repo: Repo
     working: Callable[[str], Any]
+    changed: Set[str] | None = None
 
     @cached_property
     def replays(self) -> Replays:
@@ -58,10 +61,22 @@ class Replayed:
         """The facts that the migrations add."""
         return self.replays.app(self.repo.revisions)
 
+    @property
+    def files(self) -> list[SqlFile]:
+        """The SQL files to look at."""
+        files = self.repo.order.files
+        return [file for file in files if self._is_meant(f"{FOLDER}{file.name}")]
+
     @cached_property
     def trips(self) -> tuple[reversible.RoundTrip, ...]:
-        """Every revision, up and down and up again."""
-        return tuple(reversible.trips(self.repo.config, self.repo.revisions, self.replays.at))
+        """Every revision from the first to look at on, up and down and up again."""
+        revisions = self.repo.revisions
+        meant = (n for n, each in enumerate(revisions) if self._is_meant(in_folder(each)))
+        first = next(meant, len(revisions))
+        return tuple(reversible.trips(self.repo.config, revisions, self.replays.at, first))
+
+    def _is_meant(self, path: str) -> bool:
+        return self.changed is None or path in self.changed
 
     @cached_property
     def places(self) -> Mapping[str, Place]:
@@ -123,7 +138,7 @@ def idempotent(ground: Replayed) -> Iterator[Finding]:
     file then stays undone, because the later file does not run.
     """
     with shadow.connect(ground.repo.config, ground.whole.database) as connection:
-        for file in ground.repo.order.files:
+        for file in ground.files:
             try:
                 yield from _again(ground, connection, file)
             except FileFailure as failure:

@@ -62,8 +62,10 @@ def trips(
     config: Config,
     revisions: Sequence[Revision],
     replay: Callable[[Sequence[Revision]], shadow.Replay],
+    first: int = 0,
 ) -> Iterator[RoundTrip]:
-    """Tries each revision, oldest first. `replay` gives the shadow at the end of a history.
+    """Tries each revision from that number on, oldest first. `replay` gives the shadow at the end
+    of a history.
 
     Each step has its own transaction, as in a push. A revision that is one of several on the same
     parent, or that merges two, is only upgraded: Alembic has no single downgrade path from there.
@@ -71,7 +73,7 @@ def trips(
     Raises:
         Failure: an upgrade fails; replay it first.
     """
-    done, lane_a = 0, replay(()).facts
+    done, lane_a = first, replay(()).facts
     while done < len(revisions):
         start = replay(revisions[:done])
         facts = start.facts

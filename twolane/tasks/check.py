@@ -17,16 +17,23 @@ if TYPE_CHECKING:
     from twolane.config import Config
 
 
-@command("db.check", help={"json": JSON})
-def check(c: Context, json: bool = False) -> None:
+@command(
+    "db.check",
+    help={
+        "json": JSON,
+        "fast": "Try only the SQL files and revisions that differ from the last commit one by one.",
+    },
+)
+def check(c: Context, json: bool = False, fast: bool = False) -> None:
     """Check all that needs no database: files, migrations, mirror, conventions, RLS, locks."""
-    from twolane import config
+    from twolane import config, git
     from twolane.check import checks
     from twolane.guards import findings
     from twolane.repo import contents
 
     settings = config.load()
-    examined = checks.run(contents.read_repo(settings), console.working)
+    changed = git.changed(settings.root) if fast else None
+    examined = checks.run(contents.read_repo(settings), console.working, changed)
     results = report.collect(examined, None if json else 16)
     found = [finding for result in results for finding in result.findings]
     told = checks.report_json(results)
