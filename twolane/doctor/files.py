@@ -109,14 +109,31 @@ def stand_ins(
         for name, comment in available.items()
         if name in needed and comment.startswith(standins.COMMENT)
     }
-    if found:
-        yield info(
-            ", ".join(sorted({name for name, _ in found})),
+    old = {each for each in found if each[0] not in standins.names()}
+    ways = (
+        (
+            found.keys() - old,
             "Extensions for which there is a stand-in:",
             '[tool.twolane] postgres = "/usr/lib/postgresql/…/bin", a Postgres of this machine '
             "that has the real ones",
-            [f"{text} ({' and '.join(where)})" for (_, text), where in sorted(found.items())],
-        )
+        ),
+        (
+            old,
+            "Stand-ins that an earlier twolane made; this server has the real ones:",
+            "invoke db.reset, then invoke db.bootstrap: they are made anew, and so are all rows",
+        ),
+    )
+    for some, what, first in ways:
+        if some:
+            yield info(
+                ", ".join(sorted({name for name, _ in some})),
+                what,
+                first,
+                [
+                    f"{comment} ({' and '.join(found[name, comment])})"
+                    for name, comment in sorted(some)
+                ],
+            )
 
 
 @examines("scope", "tables of app.py and of SQL", "repo")

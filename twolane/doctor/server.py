@@ -166,8 +166,17 @@ def _clock(connection: Connection[Any]) -> Clock:
 
 
 def available(connection: Connection[Any]) -> Mapping[str, str]:
-    """The extensions that the server could install, each with its comment."""
-    rows = connection.execute("select name, comment from pg_catalog.pg_available_extensions")
+    """The extensions that the server has or could install, each with its comment.
+
+    A stand-in that an earlier twolane made here is still one, though the server has the real one.
+    """
+    rows = connection.execute(
+        """
+        select a.name, coalesce(pg_catalog.obj_description(e.oid, 'pg_extension'), a.comment)
+        from pg_catalog.pg_available_extensions a
+        left join pg_catalog.pg_extension e on e.extname operator(pg_catalog.=) a.name
+        """
+    )
     return {name: comment or "" for name, comment in rows}
 
 

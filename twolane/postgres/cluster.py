@@ -51,6 +51,19 @@ def postmaster(folder: Path) -> Postmaster | None:
         return None
 
 
+def program(folder: Path) -> Path | None:
+    """The program that the data folder's server was started with, as its `postmaster.opts` says.
+
+    It begins with the program's path, as it is, and then has each option in quotes
+    (CreateOptsFile in src/backend/postmaster/postmaster.c).
+    """
+    try:
+        found = (folder / "postmaster.opts").read_text(encoding="utf-8").partition(' "')[0].strip()
+    except OSError:
+        return None
+    return Path(found) if found else None
+
+
 def forget_foreign(folder: Path) -> None:
     """Removes `postmaster.pid` from a folder that was copied together with it.
 
@@ -123,6 +136,7 @@ def initialise(programs: Path, folder: Path, secret: str) -> None:
                 f"--pwfile={handed}",
                 "--auth=scram-sha-256",
                 "--encoding=utf8",
+                "--wal-segsize=1",
             ],
             check=True,
             capture_output=True,
@@ -134,6 +148,20 @@ def initialise(programs: Path, folder: Path, secret: str) -> None:
     finally:
         handed.unlink(missing_ok=True)
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def size_of_log(folder: Path) -> dict[str, str]:
+    """Settings that keep the write-ahead log small: nothing here is so large or so busy.
+
+    Data of before have segments of 16 MB, of which Postgres keeps two at least.
+    """
+    sizes = [path.stat().st_size for path in (folder / "pg_wal").glob("0*") if path.is_file()]
+    segment = max(sizes, default=0) >> 20
+    return {
+        "min_wal_size": f"{max(8, 2 * segment)}MB",
+        "max_wal_size": f"{max(24, 3 * segment)}MB",
+        "checkpoint_warning": "0",
+    }
 
 
 def reset_password(programs: Path, folder: Path, secret: str) -> None:

@@ -109,6 +109,16 @@ def clone(server: Server, database: str) -> Iterator[dict[str, Any]]:
             drop(maintenance, name)
 
 
+def sizes(maintenance: Connection[Any], names: Sequence[str]) -> dict[str, int]:
+    """How many bytes each of these databases holds, of those that are there."""
+    rows = maintenance.execute(
+        "select datname, pg_catalog.pg_database_size(oid) from pg_catalog.pg_database "
+        "where datname = any (%s)",
+        (list(names),),
+    )
+    return dict(rows.fetchall())
+
+
 def old_clones(maintenance: Connection[Any]) -> list[str]:
     """Copies older than an hour: none is needed that long, so their process was killed."""
     now = time.time()

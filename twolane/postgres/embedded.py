@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -199,7 +200,12 @@ def _run(binaries: Path, folder: Path, port: int) -> None:
     Raises:
         RuntimeError: it ended, or takes none within a minute.
     """
-    options = {"listen_addresses": HOST, "port": port, "unix_socket_directories": ""}
+    options = {
+        "listen_addresses": HOST,
+        "port": port,
+        "unix_socket_directories": "",
+        **cluster.size_of_log(folder),
+    }
     settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
     with cluster.log(folder) as log:
         process = subprocess.Popen(
@@ -229,23 +235,63 @@ def _detached() -> dict[str, Any]:
     return {"start_new_session": True}
 
 
+def remarks(config: Config) -> list[str]:
+    """What a user should know of servers that run in spite of the settings, named since."""
+    try:
+        wanted = major(config)
+    except Failure:
+        return []  # the command that needs the server says so
+    told = []
+    for each, folder in _running(config):
+        if each != wanted:
+            told.append(
+                f"The embedded Postgres {each} still runs beside {wanted}, with a database of its "
+                "own.  First:  invoke db.down   (it stops both; the data stay)"
+            )
+        elif (program := cluster.program(folder)) and not _is_wanted(config, program):
+            told.append(
+                f"The embedded server still runs {program}, not what is named or installed since."
+                "  First:  invoke db.down   (the next command starts the other; the data stay)"
+            )
+    return told
+
+
+def _running(config: Config) -> Iterator[tuple[int, Path]]:
+    """The majors whose servers run in this service's folders, and their data."""
+    for path in sorted(config.home.glob("[0-9]*")):
+        if path.name.isdecimal() and _postmaster(folder := place.data(config, int(path.name))):
+            yield int(path.name), folder
+
+
+def _is_wanted(config: Config, program: Path) -> bool:
+    try:
+        return program.resolve().parent == _programs(config).resolve()
+    except Failure:
+        return True
+
+
 def stop(config: Config) -> bool:
-    """Stops the server; False if it was not running."""
-    folder = data(config)
+    """Stops the server, and those of other majors that ran before; False if none was running."""
+    found = list(_running(config))
+    for _, folder in found:
+        _stop(config, folder)
+    return bool(found)
+
+
+def _stop(config: Config, folder: Path) -> None:
     found = _postmaster(folder)
     if found is None:
-        return False
+        return
     if sys.platform == "win32":
         pg_ctl = _programs(config) / "pg_ctl"
         subprocess.run([pg_ctl, "-w", "-D", folder, "stop"], check=True, capture_output=True)
-        return True
+        return
     os.kill(found.pid, signal.SIGINT)  # a fast shutdown: sessions are ended
     deadline = time.monotonic() + PATIENCE
     while (folder / "postmaster.pid").exists():
         if time.monotonic() > deadline:
             raise Failure("The embedded Postgres does not stop.", f"Read {folder / 'log'}.")
         time.sleep(0.01)
-    return True
 
 
 def program(config: Config, name: str) -> Path:

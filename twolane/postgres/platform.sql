@@ -521,6 +521,32 @@ begin
   );
 end $$;
 
+-- The extensions that a new project has, where this server has them; twolane has stand-ins for two.
+-- Made by the platform, they belong to `postgres`, who may drop them.
+do $$
+declare
+  mine oid = (select oid from pg_roles where rolname = current_setting('twolane.role'));
+  found record;
+begin
+  for found in
+    select name from pg_available_extensions
+    where name in ('pg_stat_statements', 'pgcrypto', 'uuid-ossp') and installed_version is null
+  loop
+    begin
+      execute format('create extension %I schema extensions', found.name);
+    exception
+      when insufficient_privilege then continue; -- it needs a superuser
+    end;
+    if mine <> current_user::regrole then
+      update pg_extension set extowner = mine where extname = found.name;
+      update pg_shdepend set refobjid = mine
+      where classid = 'pg_extension'::regclass and deptype = 'o'
+      and objid = (select oid from pg_extension where extname = found.name)
+      and dbid = (select oid from pg_database where datname = current_database());
+    end if;
+  end loop;
+end $$;
+
 -- ── What supautils does on Supabase ──────────────────────────────────────────────────────────────
 
 -- Supabase's `postgres` is no superuser; the extension supautils raises some of its statements to
@@ -591,6 +617,7 @@ declare
     select a.schema from pg_available_extension_versions a
     where a.name = create_extension.name and a.schema is not null limit 1
   );
+  comment text;
 begin
   -- Those of `supautils.privileged_extensions` on Supabase.
   if create_extension.name <> all (array[
@@ -611,6 +638,19 @@ begin
       'Supabase lets postgres create the extensions of its list alone.'
     );
   end if;
+  -- SCRAM pass-through: with the keys of the login that runs this, they would log in to the other
+  -- databases of this server. On Supabase those are the same project's.
+  if create_extension.name in ('dblink', 'postgres_fdw')
+    and current_setting('server_version_num')::int >= 180000
+    and create_extension.name not in (select extname from pg_extension)
+    and create_extension.name in (select a.name from pg_available_extensions a)
+  then
+    perform supabase_stand_in.refuse(
+      format('extension "%s" is not made here', create_extension.name),
+      'Since Postgres 18 it can log in to other databases of this server without a password. '
+      'Name a Postgres 17, in [tool.twolane] postgres or by SHADOW_DATABASE_URL.'
+    );
+  end if;
   perform supabase_stand_in.in_silence(concat(
     'create extension ', case when if_missing then 'if not exists ' end, quote_ident(name),
     ' schema ' || quote_ident(coalesce(create_extension.schema, fixed, here)),
@@ -619,6 +659,15 @@ begin
   ));
   perform supabase_stand_in.give('pg_extension', e.oid, 'extowner')
   from pg_extension e where e.oid <> all (before);
+  -- A stand-in says what it is as its script runs; one that the platform made says so here.
+  for comment in
+    select obj_description(e.oid, 'pg_extension') from pg_extension e
+    where e.extname = create_extension.name and e.oid = any (before)
+  loop
+    if starts_with(comment, 'twolane''s stand-in for ') then
+      raise warning '%', comment;
+    end if;
+  end loop;
 end $$;
 
 create or replace function supabase_stand_in.alter_extension(

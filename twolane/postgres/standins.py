@@ -33,6 +33,12 @@ def digest() -> str:
 
 
 @lru_cache(maxsize=1)
+def names() -> frozenset[str]:
+    """The extensions for which there is one."""
+    return frozenset(path.stem for path in SOURCE.glob("*.control"))
+
+
+@lru_cache(maxsize=1)
 def install(home: Path) -> None:
     """Puts the copy of `SOURCE` into `home`, for everybody to read."""
     folder = _folder(home)

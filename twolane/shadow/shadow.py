@@ -11,12 +11,12 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twolane.config import Config
 from twolane.errors import Failure, Unreachable
@@ -42,7 +42,19 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 VARIABLE = "SHADOW_DATABASE_URL"
-KEEP = 16
+# For how many seconds since a command needed it a shadow is kept.
+KEEP_FOR = 7 * 86_400
+
+
+class Room(NamedTuple):
+    """How many shadows are kept beside the last replay's, or else how many bytes of them."""
+
+    number: int
+    size: int
+
+
+# `.postgres/` stays small; on a server elsewhere other clones of the repo may use them as well.
+HERE, ELSEWHERE, NONE = Room(3, 32 << 20), Room(16, 0), Room(0, 0)
 # The format of the file with the facts of a step.
 FORMAT = "2"
 
@@ -169,7 +181,9 @@ def replay(config: Config, steps: Sequence[Step | None], working: Callable[[str]
     except ValueError:  # the file is incomplete, for example because the disk was full
         facts.unlink()
         return replay(config, steps, working)
-    os.utime(facts)
+    for name, _ in chain:
+        with suppress(FileNotFoundError):
+            os.utime(_facts_file(config, name))
     return Replay(last, found)
 
 
@@ -236,7 +250,8 @@ def _build(config: Config, chain: Sequence[tuple[str, Step]]) -> None:
             if not _facts_file(config, name).exists():
                 _write_facts(config, name, made[0] if made else _facts(ours.role, name))
             template = name
-        _prune(config, connection, {name for name, _ in chain})
+        room = ELSEWHERE if config.environment.get(VARIABLE) else HERE
+        _prune(config, connection, {name for name, _ in chain}, room)
 
 
 def _run(step: Step, made: list[Snapshot], connection: Connection[Any]) -> None:
@@ -261,23 +276,44 @@ def _write_facts(config: Config, name: str, facts: Snapshot) -> None:
     draft.replace(path)
 
 
-def _prune(config: Config, maintenance: Connection[Any], used: set[str]) -> None:
-    """Drops the least recently used shadows beyond `KEEP`, and unfinished ones."""
+def prune(config: Config) -> tuple[int, int]:
+    """Drops all shadows that nobody is connected to, and what interrupted commands left.
+
+    Returns how many there were and how many bytes they held. The next command replays the files.
+    """
+    with maintenance(server(config)) as connection:
+        return _prune(config, connection, set(), NONE)
+
+
+def _prune(
+    config: Config, maintenance: Connection[Any], used: set[str], room: Room
+) -> tuple[int, int]:
+    """Drops the least recently used shadows, and unfinished ones."""
     from psycopg import errors
 
-    for name in databases.abandoned(maintenance, "shadow_"):
+    for name in [
+        *databases.abandoned(maintenance, "shadow_"),
+        *databases.old_clones(maintenance),
+    ]:
         databases.drop(maintenance, name)
-    for name in databases.old_clones(maintenance):
-        databases.drop(maintenance, name)
-    cached = sorted(
-        _facts_file(config, "x").parent.glob("*.json"), key=lambda path: -path.stat().st_mtime
-    )
-    for path in [path for path in cached[KEEP:] if path.stem not in used]:
+    cached = [
+        path for path in _facts_file(config, "x").parent.glob("*.json") if path.stem not in used
+    ]
+    cached.sort(key=lambda path: -path.stat().st_mtime)
+    sizes = databases.sizes(maintenance, [path.stem for path in cached])
+    oldest, held, dropped = time.time() - KEEP_FOR, 0, []
+    for number, path in enumerate(cached):
+        held += sizes.get(path.stem, 0)
+        is_small = number < room.number or held <= room.size
+        if is_small and path.stat().st_mtime > oldest:
+            continue
         try:
             databases.drop(maintenance, path.stem, force=False)
             path.unlink(missing_ok=True)
+            dropped.append(path.stem)
         except errors.ObjectInUse:
             continue
+    return len(dropped), sum(sizes.get(name, 0) for name in dropped)
 
 
 def server(config: Config) -> Server:

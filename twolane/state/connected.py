@@ -14,7 +14,7 @@ from twolane import config
 from twolane.config import Config, Target
 from twolane.facts import catalog, views
 from twolane.facts.catalog import Change, Snapshot
-from twolane.postgres import connections, reach, urls
+from twolane.postgres import connections, embedded, reach, urls
 from twolane.repo import contents, ledger
 from twolane.repo.contents import Repo
 from twolane.repo.ledger import Ledger
@@ -70,6 +70,8 @@ def work_on(name: str | None, tell: Tell) -> Iterator[Work]:
     repo = contents.read_repo(config.load())
     target = reach.protected_twin(repo.config, repo.config.target(name))
     with reach.connect(repo.config, target) as connection:
+        for remark in embedded.remarks(repo.config):
+            tell.warn(remark)
         work = Work(repo, target, connection, ledger.read(connection), tell)
         yield work
         work.sign()

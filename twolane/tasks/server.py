@@ -28,16 +28,22 @@ def up(c: Context) -> None:
     say(url)
 
 
-@command("db.down", help={"prune": "Drop the databases of git branches that are no more."})
+@command(
+    "db.down",
+    help={"prune": "Drop the databases of git branches that are no more, and the shadows."},
+)
 def down(c: Context, prune: bool = False) -> None:
     """Stop the embedded server; its data stay."""
     from twolane import config
     from twolane.postgres import databases, embedded
+    from twolane.shadow import shadow
 
     settings = config.load()
     if prune:
         gone = databases.prune(settings)
         done(f"Dropped {', '.join(gone)}." if gone else "No branch with a database is gone.")
+        shadows, size = shadow.prune(settings)
+        done(f"Dropped {shadows} shadows, {size >> 20} MB: the next command replays the files.")
     stopped = embedded.stop(settings)
     done(
         "The embedded Postgres is stopped." if stopped else "The embedded Postgres was not running."
