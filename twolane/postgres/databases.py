@@ -111,7 +111,8 @@ def clone(server: Server, database: str) -> Iterator[dict[str, Any]]:
 
 def sizes(maintenance: Connection[Any], names: Sequence[str]) -> dict[str, int]:
     """How many bytes each of these databases holds, of those that are there."""
-    rows = maintenance.execute(
+    rows = ask(
+        maintenance,
         "select datname, pg_catalog.pg_database_size(oid) from pg_catalog.pg_database "
         "where datname = any (%s)",
         (list(names),),
