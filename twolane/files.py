@@ -24,6 +24,12 @@ def alone(config: Config) -> Iterator[None]:
         yield
 
 
+def with_line_ends(text: str, like: str | bytes) -> str:
+    r"""The text with the line ends of another: `\r\n` where that has any."""
+    is_crlf = b"\r\n" in like if isinstance(like, bytes) else "\r\n" in like
+    return text.replace("\r\n", "\n").replace("\n", "\r\n" if is_crlf else "\n")
+
+
 def write(texts: Mapping[Path, str]) -> None:
     """Writes the files beside their places, then renames them in this order. Call within `alone`.
 

@@ -112,7 +112,7 @@ def write(adoption: Adoption, before: Present) -> None:
     project = config.root / "pyproject.toml"
     settings = project.read_text(encoding="utf-8")
     if (wanted := platform.with_setting(settings, config.own_schemas)) != settings:
-        texts[project] = wanted
+        texts[project] = files.with_line_ends(wanted, like=project.read_bytes())
     gone = [
         config.sql / file.name
         for file in (*before.adopted, *adoption.later)

@@ -7,11 +7,12 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from twolane import files
+
 
 def write(path: Path, text: str, like: Path) -> None:
     """Writes the text; formatted, where the file that it was made from is."""
-    line_end = "\r\n" if b"\r\n" in like.read_bytes() else "\n"
-    path.write_bytes(text.replace("\r\n", "\n").replace("\n", line_end).encode())
+    path.write_bytes(files.with_line_ends(text, like.read_bytes()).encode())
     if (
         find_spec("ruff")
         and _ruff(like, "check", "--select", "I")

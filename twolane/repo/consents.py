@@ -63,4 +63,5 @@ def _note(path: Path, consent: str) -> None:
         return
     line = _LEAD + " ".join(f"--allow {each}" for each in (*kept, consent)) + "\n"
     text = _LINE.sub("", path.read_text(encoding="utf-8"))
-    files.write({path: _PLACE.sub(lambda found: line + found[0], text, count=1)})
+    noted = _PLACE.sub(lambda found: line + found[0], text, count=1)
+    files.write({path: files.with_line_ends(noted, like=path.read_bytes())})

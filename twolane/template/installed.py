@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from twolane import pin
-from twolane.pin import Engine, Pin
 
 
 def lacking(root: Path) -> list[str]:
@@ -50,7 +50,11 @@ def _extra(project: Mapping[str, Any], name: str) -> Iterator[str]:
                 yield from _extra(project, each.strip())
 
 
-def _is_met(text: str) -> bool:
+def _is_met(text: str, within: frozenset[str] = frozenset()) -> bool:
+    """Whether what a requirement asks for is installed, with the extras that it names.
+
+    within: the requirements whose extras led here.
+    """
     if engine := pin.parse(text):
         return (running := pin.installed()) is None or engine.fits(running)
     try:
@@ -62,16 +66,53 @@ def _is_met(text: str) -> bool:
         return False
     except InvalidRequirement:
         return True
-    if needed.url:
-        return _is_from(needed.url, found)
-    return needed.specifier.contains(found.version, prereleases=True)
+    if needed.url and not _is_from(needed.url, found):
+        return False
+    if not needed.specifier.contains(found.version, prereleases=True):
+        return False
+    more = set(_of_extras(found, needed.extras)) - within
+    return all(_is_met(each, within | more) for each in sorted(more))
+
+
+def _of_extras(found: metadata.Distribution, extras: Collection[str]) -> Iterator[str]:
+    """What these extras of a package add to its requirements."""
+    for text in found.requires or () if extras else ():
+        added = Requirement(text)
+        marker, added.marker = added.marker, None
+        if marker and not marker.evaluate({"extra": ""}):
+            if any(marker.evaluate({"extra": extra}) for extra in extras):
+                yield str(added)
 
 
 def _is_from(url: str, found: metadata.Distribution) -> bool:
-    """Whether a package came from that URL, or from its owner's working copy."""
+    """Whether a package came from that URL, or from its owner's working copy.
+
+    pip and uv record it: PEP 610. A repository is the same by any protocol and with any login.
+    """
     try:
         origin = json.loads(found.read_text("direct_url.json") or "{}")
-        is_editable = bool(origin.get("dir_info", {}).get("editable"))
+        if origin.get("dir_info", {}).get("editable"):
+            return True
+        came_from, repository = str(origin.get("url", "")), origin.get("vcs_info", {})
+        revisions = {repository.get("requested_revision"), repository.get("commit_id")}
     except (ValueError, AttributeError):
         return True
-    return is_editable or Pin(url).fits(Engine(found.version, origin))
+    kind, plus, address = url.partition("#")[0].partition("+")
+    if not plus or "/" in kind:
+        return not repository and _place(url) == _place(came_from)
+    before, at, revision = address.rpartition("@")
+    if not at or "/" not in before.partition("://")[2]:  # the @ ends a login
+        before, revision = address, ""
+    is_there = bool(repository) and _repository(before) == _repository(came_from)
+    return is_there and (not revision or unquote(revision) in revisions)
+
+
+def _place(url: str) -> str:
+    """A URL without what does not tell places apart: fragment, login, the spelling of a folder."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2].lower()
+    return f"{parts.scheme}://{host}{unquote(parts.path).rstrip('/')}?{parts.query}"
+
+
+def _repository(url: str) -> str:
+    return _place(url).partition("://")[2].removesuffix("?").removesuffix(".git")
