@@ -27,19 +27,28 @@ TYPES = {
     "postgresql.INET": ["'127.0.0.1'"],
     "Enum('a', 'b', name='mood')": ["'a'"],
     "Enum('b', 'c', 'a', name='mood')": ["'c'"],
+    "postgresql.DOMAIN('amount', sa.Integer, default=text('1'), check='VALUE > 0')": ["7"],
+    "postgresql.DOMAIN('amount', sa.BigInteger)": ["7"],
     "Enum('x', 'y', name='KIND', native_enum=False, create_constraint=True)": ["'x'"],
 }
 NO_INDEX = ("postgresql.JSONB",)
+NAMED = ("mood", "amount")
+OPTIONS = [
+    '{"comment": "ours: 5%"}',
+    '{"postgresql_with": {"fillfactor": 70}}',
+    '{"postgresql_with": {"autovacuum_enabled": False, "toast.autovacuum_enabled": False}}',
+]
 
 
 @st.composite
-def columns(draw: st.DrawFn, name: str, mood: str) -> tuple[str, list[str]]:
+def columns(draw: st.DrawFn, name: str, named: dict[str, str]) -> tuple[str, list[str]]:
     """A column, and what of the table's arguments is about it."""
     kind = draw(st.sampled_from(sorted(TYPES)))
     default = draw(st.sampled_from([None, *TYPES[kind]]))
-    if "mood" in kind:
-        default = default and ("'a'" if "'a'" in mood else None)
-        kind = mood
+    for each, meant in named.items():
+        if f"'{each}'" in kind:
+            default = default and draw(st.sampled_from(TYPES[meant]))
+            kind = meant
     words = [kind.replace("KIND", name)]
     if default:
         words.append(f"server_default=text({default!r})")
@@ -71,9 +80,9 @@ def columns(draw: st.DrawFn, name: str, mood: str) -> tuple[str, list[str]]:
 
 
 @st.composite
-def tables(draw: st.DrawFn, name: str, others: list[str], mood: str) -> str:
+def tables(draw: st.DrawFn, name: str, others: list[str], named: dict[str, str]) -> str:
     found = [
-        draw(columns(f"c{n}", mood)) for n in sorted(draw(st.sets(st.integers(0, 3), min_size=1)))
+        draw(columns(f"c{n}", named)) for n in sorted(draw(st.sets(st.integers(0, 3), min_size=1)))
     ]
     lines = "".join(column for column, _ in found)
     for other in others:
@@ -81,11 +90,11 @@ def tables(draw: st.DrawFn, name: str, others: list[str], mood: str) -> str:
             lines += f"    {other}_id: Mapped[Any] = mapped_column(sa.Uuid, {_key(draw, other)})\n"
     more = [each.replace("by_", f"{name}_by_") for _, about in found for each in about]
     arguments = "".join(f"        {each},\n" for each in more)
-    comment = draw(st.sampled_from(["", "", '{"comment": "ours: 5%"},']))
+    options = draw(st.sampled_from(["{}", "{}", *OPTIONS]))
     return (
         f"\n\nclass {name.title()}(UUIDKey, AppBase):\n"
         f'    __tablename__ = "{name}"\n\n{lines}'
-        f"\n    __table_args__ = (\n{arguments}        {comment or '{},'}\n    )\n"
+        f"\n    __table_args__ = (\n{arguments}        {options},\n    )\n"
     )
 
 
@@ -98,8 +107,11 @@ def _key(draw: st.DrawFn, other: str) -> str:
 def apps(draw: st.DrawFn) -> str:
     """A whole `app.py`: up to three tables, which may refer to each other in a circle."""
     names = sorted(draw(st.sets(st.sampled_from(["one", "two", "six"]), min_size=1)))
-    mood = draw(st.sampled_from([kind for kind in sorted(TYPES) if "mood" in kind]))
-    return "from typing import Any\n" + "".join(draw(tables(n, names, mood)) for n in names)
+    named = {
+        each: draw(st.sampled_from([kind for kind in sorted(TYPES) if f"'{each}'" in kind]))
+        for each in NAMED
+    }
+    return "from typing import Any\n" + "".join(draw(tables(n, names, named)) for n in names)
 
 
 @settings(

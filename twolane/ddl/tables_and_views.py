@@ -65,7 +65,7 @@ def _new_table(edit: Edit) -> Statement:
         head += f" server {ident(parts['server'])}"
         outside = foreign_options([], list_of(parts, "server_options")).replace("add ", "")
         head += f" options ({outside})" if outside else ""
-    head += _storage(parts) + ";"
+    head += storage(parts) + ";"
     is_set = "replica_identity" in parts and edit.kind == "table"
     replica = [_replica_identity(edit)] if is_set else []
     return edit.write("\n".join([head, *more, *replica]), Rank.TABLE, facts=facts)
@@ -75,7 +75,7 @@ def _unlogged(parts: Parts) -> str:
     return "unlogged " if parts.get("unlogged") else ""
 
 
-def _storage(parts: Parts) -> str:
+def storage(parts: Parts) -> str:
     """`using … with (…) tablespace …`."""
     held = [options(list_of(parts, "options"))] if parts.get("options") else []
     held += [options(list_of(parts, "toast_options"), "toast.")] if "toast_options" in parts else []
@@ -225,7 +225,7 @@ def materialized_view(edit: Edit) -> Iterator[Statement]:
         yield edit.write(f"drop materialized view if exists {edit.name};", Rank.UNHOOK)
         return
     words = str(edit.new["definition"]).rstrip(";")
-    create = f"create materialized view if not exists {edit.name}{_storage(edit.new)} as\n{words};"
+    create = f"create materialized view if not exists {edit.name}{storage(edit.new)} as\n{words};"
     if edit.before is None:
         yield edit.write(create, Rank.VIEW)
     elif edit.differs("definition"):

@@ -19,7 +19,7 @@ from twolane.ddl.statement import Parts
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Snapshot
 from twolane.facts.identities import own_name
-from twolane.migrations import enums
+from twolane.migrations import domains, enums, storage
 from twolane.migrations.wording import (
     commented,
     identity_steps,
@@ -94,9 +94,23 @@ class Alterations:
                 yield enums.create(name, labels)
             else:
                 yield from enums.changes(name, enums.labels(self.old, name), labels)
+        for name in domains.names(self.new):
+            parts = self._after(f"domain {name}")
+            if name in self._swapped:
+                yield domains.aside(name)
+            if name in self._swapped or f"domain {name}" not in self.old:
+                yield domains.create(name, parts)
+            yield from domains.changes(name, self._domain_before(name), parts)
+
+    def _domain_before(self, name: str) -> Parts:
+        """The domain as it is once it has been made: what `create` says needs no change."""
+        if f"domain {name}" in self.old and name not in self._swapped:
+            return self._before(f"domain {name}")
+        return domains.made(self._after(f"domain {name}"))
 
     def columns(self) -> Iterator[str]:
         """Columns go and change; those without an operation of their own come."""
+        yield from storage.changes(self.old, self.new)
         for identity in self._kind(self.old, "column"):
             if identity not in self.new and self._table(identity) not in self.dropped:
                 if "generated" not in self._before(identity):
@@ -135,7 +149,13 @@ class Alterations:
         for identity in self._kind(self.old, "sequence"):
             if identity not in self.new:
                 yield f"drop {identity}"
-        for name in sorted(self._swapped):
+        old = domains.names(self.old)
+        for name in reversed(old):
+            if name in self._swapped:
+                yield f"drop domain {domains.set_aside(name)}"
+            elif f"domain {name}" not in self.new:
+                yield f"drop domain {name}"
+        for name in sorted(self._swapped - {*old}):
             yield enums.drop(enums.set_aside(name))
         for identity in self._kind(self.old, "enum"):
             if identity not in self.new:
@@ -143,11 +163,12 @@ class Alterations:
 
     @cached_property
     def _swapped(self) -> frozenset[str]:
-        return frozenset(
+        types = {
             name
             for name in enums.names(self.old)
             if f"enum {name}" in self.new and enums.needs_swap(name, self.old, self.new)
-        )
+        }
+        return frozenset(types) | domains.swapped(self.old, self.new, types)
 
     @cached_property
     def _retyped(self) -> frozenset[str]:
@@ -293,6 +314,10 @@ class Alterations:
         words, column = f"type {new['type']}", own_name(identity)
         if new.get("collation") or old.get("collation"):
             words += f" collate {new.get('collation') or _DEFAULT_COLLATION}"
+        if old["type"] == new["type"] and f"domain {_element(old['type'])}" in self.old:
+            bases = domains.base(old["type"], self.old), domains.base(new["type"], self.new)
+            found = self.casts(*bases).format(column) or column
+            return f"{words} using {found}::{new['type']}"
         if _element(old["type"]) in self._swapped:
             brackets = "[]" if new["type"].endswith("[]") else ""
             return f"{words} using {column}::text{brackets}::{new['type']}"

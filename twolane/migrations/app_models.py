@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -10,7 +12,8 @@ from twolane.config import Config
 from twolane.errors import from_user_code
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Snapshot
-from twolane.migrations import places
+from twolane.migrations import domains, places
+from twolane.migrations.renames import quoted
 from twolane.migrations.session import importable, session
 from twolane.postgres import transactions
 
@@ -32,8 +35,9 @@ def declared(
     """The facts after SQLAlchemy made every table of `app.py` anew; it is rolled back.
 
     The database stands at the last revision, so that functions and types that revisions make are
-    there: `head`. base: the facts of the files before; the tables and enums that they lack are the
-    app's.
+    there: `head`. base: the facts of the files before; tables and enums that they lack are the
+    app's, so are domains that `app.py` names. Of the others those are gone that no column has any
+    more.
 
     Raises:
         Failure: Postgres refuses what `app.py` declares; it names the line.
@@ -42,20 +46,58 @@ def declared(
 
     facts: Snapshot = {}
     with session(connection) as (alchemy, _), transactions.transaction(connection):
+        own = _own_domains(config)
         _keep_sequences(connection)
         for identity in head.keys() - base.keys():
             kind, _, name = identity.partition(" ")
-            if kind in ("table", "enum"):
-                what = "type" if kind == "enum" else "table"
+            if kind in ("table", "enum") or (kind == "domain" and name in own):
+                what = "type" if kind == "enum" else kind
                 connection.execute(f"drop {what} if exists {name} cascade".encode())
         alchemy.begin()
         with importable(config), transactions.theirs(connection):
-            _make(config, alchemy)
+            _make(config, alchemy, own.values())
         facts = catalog.read(connection)
+        lost = _unused(head, facts) - base.keys() - {f"domain {name}" for name in own}
+        ordered = [f"domain {name}" for name in reversed(domains.names(facts))]
+        facts = domains.without(facts, _free(connection, [d for d in ordered if d in lost]))
         raise Rollback
     # A sequence that is there already may be one that a revision makes by hand.
     kept = {i for i in facts if identities.kind(i) == "sequence" and i in head}
     return {i: text for i, text in facts.items() if i not in kept or i in base}
+
+
+def _own_domains(config: Config) -> Mapping[str, Any]:
+    """The domains that `app.py` makes, by `schema.name`; one that is another's base comes first."""
+    from twolane.migrations import types
+
+    with importable(config):
+        try:
+            tables = app_metadata(config).tables.values()
+        except Exception as error:
+            raise from_user_code(error, config.root) from error
+        found = [d for t in tables for c in t.c for d in types.domains(c.type)]
+        return {quoted(domain.schema or "", str(domain.name)): domain for domain in found}
+
+
+def _unused(before: Snapshot, after: Snapshot) -> set[str]:
+    """The domains, as facts, that a column had before, and none has after."""
+    had, has = (domains.used_by(facts) for facts in (before, after))
+    return {f"domain {name}" for name in had - has} & after.keys()
+
+
+def _free(connection: Connection[Any], lost: Iterable[str]) -> list[str]:
+    """Of these domains those that nothing else needs, no function and no other type.
+
+    lost: a domain comes before the one that it is of. They are dropped; all of it is rolled back.
+    """
+    from psycopg import Error
+
+    found = []
+    for domain in lost:
+        with suppress(Error), connection.transaction():
+            connection.execute(f"drop {domain}".encode())
+            found.append(domain)
+    return found
 
 
 # All but those that SQLAlchemy makes anew, of a serial key: defaults may name them.
@@ -83,11 +125,13 @@ def _keep_sequences(connection: Connection[Any]) -> None:
         connection.execute(f"alter sequence {name} owned by none".encode())
 
 
-def _make(config: Config, alchemy: Any) -> None:
-    """Makes all tables of `app.py`, and the schemas that they name."""
+def _make(config: Config, alchemy: Any, own: Iterable[Any]) -> None:
+    """Makes all tables of `app.py`, the schemas that they name, and its own domains."""
     from psycopg import Error as PostgresError
     from sqlalchemy.exc import DBAPIError
     from sqlalchemy.schema import CheckFirst, CreateSchema
+
+    from twolane.migrations import types
 
     try:
         metadata = app_metadata(config)
@@ -97,6 +141,8 @@ def _make(config: Config, alchemy: Any) -> None:
     try:
         for schema in sorted({table.schema for table in metadata.tables.values() if table.schema}):
             alchemy.execute(CreateSchema(schema, if_not_exists=True))
+        for domain in own:
+            types.create_domain(domain, alchemy)
         metadata.create_all(alchemy, checkfirst=CheckFirst.TYPES | CheckFirst.SEQUENCES)
     except DBAPIError as error:
         if not isinstance(error.orig, PostgresError):

@@ -13,8 +13,9 @@ from typing import Any
 
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Change, Snapshot
+from twolane.migrations import domains, storage
 
-KINDS = ("column", "constraint", "index", "enum", "sequence", "comment")
+KINDS = ("table", "column", "constraint", "index", "enum", "domain", "sequence", "comment")
 
 # Properties of a fact that no model declares.
 _BEYOND = {
@@ -60,7 +61,7 @@ class Comparison:
     def old(self) -> Snapshot:
         """What `app.py` could say of the state before."""
         return self._comparable(
-            self.before, lambda i: i in self.new or identities.kind(i) == "enum"
+            self.before, lambda i: i in self.new or identities.kind(i) in ("enum", "domain")
         )
 
     @cached_property
@@ -85,7 +86,9 @@ class Comparison:
         return {
             i: _sayable(i, text)
             for i, text in facts.items()
-            if identities.kind(i) in KINDS and identities.relation(i) == table
+            if identities.kind(i) in KINDS
+            and identities.relation(i) == table
+            and identities.kind(i) != "table"
         }
 
     def _text(self, table: str) -> str:
@@ -107,17 +110,26 @@ class Comparison:
             for parent in parents
         )
 
+    @cached_property
+    def _staying(self) -> frozenset[str]:
+        """The tables that are there before and after: what comes or goes does so as a whole."""
+        return frozenset(self.before.keys() & self.after.keys())
+
     def _comparable(self, facts: Snapshot, counts: Any) -> Snapshot:
         return {
             i: _sayable(i, text)
-            for i, text in facts.items()
+            for i, text in domains.folded(facts).items()
             if i not in self.base
             and identities.kind(i) in KINDS
             and (identities.relation(i) in self.tables if identities.relation(i) else counts(i))
+            and (identities.kind(i) != "table" or i in self._staying)
         }
 
 
 def _sayable(identity: str, text: str) -> str:
+    if identities.kind(identity) == "table":
+        parts = catalog.definition(text)
+        return catalog.as_text({n: v for n, v in parts.items() if n in storage.PARTS})
     beyond = _BEYOND.get(identities.kind(identity))
     if not beyond:
         return text

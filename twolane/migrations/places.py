@@ -14,7 +14,7 @@ from twolane.errors import Failure, from_postgres, from_user_code
 _CORRECT = "Correct it, then run the same command again."
 # The table that a statement of `create_all` is about, or the type.
 _ABOUT = re.compile(
-    r"\s*(?:CREATE TABLE|CREATE (?:UNIQUE )?INDEX .*? ON|ALTER TABLE|CREATE TYPE"
+    r"\s*(?:CREATE TABLE|CREATE (?:UNIQUE )?INDEX .*? ON|ALTER TABLE|CREATE TYPE|CREATE DOMAIN"
     r"|COMMENT ON (?:TABLE|COLUMN))\s+((?:\"[^\"]*\"|\w+)(?:\.(?:\"[^\"]*\"|\w+))*)"
 )
 _QUOTED = re.compile(r"[\"'«]([^\"'»]+)[\"'»]")
@@ -26,7 +26,7 @@ def refused_by_postgres(config: Config, base: Any, error: Any) -> Failure:
     statement = str(error.statement or "").replace("%%", "%")  # doubled for the driver
     found = _ABOUT.match(statement)
     names = [part.strip('"') for part in found[1].split(".")] if found else []
-    hints = [*_at_position(error.orig, statement), *_QUOTED.findall(said.message)]
+    hints = [*_at_position(error.orig, statement), *_QUOTED.findall(said.message), *names[-1:]]
     shown = "\n    ".join(statement.strip().splitlines()[:12])
     place = _place(config, base, names, hints)
     return Failure(f"{place}: {said.message}\n    {shown}", said.first or _CORRECT)

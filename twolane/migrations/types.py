@@ -5,6 +5,7 @@ A revision outlives the code that it was made from, so it never imports the app'
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from alembic.autogenerate import renderers
@@ -42,6 +43,25 @@ def is_writable(kind: TypeEngine[Any]) -> bool:
 def name_of(constraint: Constraint) -> str:
     """The constraint's name in the database, after the naming convention; quoted as in facts."""
     return str(_DIALECT.identifier_preparer.format_constraint(constraint) or "")
+
+
+def domains(kind: TypeEngine[Any]) -> Iterator[DOMAIN]:
+    """The domains that a column's type makes: itself, or the item of an array; bases come first."""
+    kind = stored(kind)
+    if isinstance(kind, ARRAY):
+        yield from domains(kind.item_type)
+    elif isinstance(kind, DOMAIN):
+        yield from domains(kind.data_type)
+        if kind.create_type:
+            yield kind
+
+
+def create_domain(domain: DOMAIN, alchemy: Any) -> None:
+    """Makes a domain, and the enum that it is of, where they are not there."""
+    base = stored(domain.data_type)
+    if isinstance(base, Enum) and base.native_enum:
+        base.create(alchemy, checkfirst=True)
+    domain.create(alchemy, checkfirst=True)
 
 
 def render_item(type_: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:

@@ -9,6 +9,7 @@ from typing import Any
 from twolane.ddl.columns import clause, identity_clause
 from twolane.ddl.sequences import sequence_options
 from twolane.ddl.statement import Parts
+from twolane.ddl.tables_and_views import storage
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Snapshot
 from twolane.facts.identities import own_name
@@ -35,8 +36,10 @@ def create_table(table: str, columns: Iterable[str], facts: Snapshot) -> str:
     """`create table` from facts, for types that SQLAlchemy can't write; without foreign keys."""
     own = catalog.definition(facts[f"table {table}"])
     end = f" partition by {own['partition_by']}" if "partition_by" in own else ""
+    end += storage(own)
+    made = "create unlogged table" if own.get("unlogged") else "create table"
     if "bound" in own:
-        return f"create table {table} partition of {own['inherits'][0]} {own['bound']}{end}"
+        return f"{made} {table} partition of {own['inherits'][0]} {own['bound']}{end}"
     lines = []
     for column in columns:
         parts = catalog.definition(facts[f"column {table}.{column}"])
@@ -46,7 +49,7 @@ def create_table(table: str, columns: Iterable[str], facts: Snapshot) -> str:
             parts = catalog.definition(text)
             if parts["type"] != "foreign key":
                 lines.append(f"constraint {own_name(identity)} {reparsable(parts['definition'])}")
-    return f"create table {table} ({', '.join(lines)}){end}"
+    return f"{made} {table} ({', '.join(lines)}){end}"
 
 
 def index(parts: Parts) -> str:
