@@ -16,6 +16,7 @@ from typing import Any, TypeGuard
 
 from twolane import pin
 from twolane.errors import Failure
+from twolane.text import meant
 
 SERVICE_VARIABLE = "TWOLANE_SERVICE"
 LOCAL = "local"
@@ -162,7 +163,8 @@ class Config:
         if target is None:
             raise Failure(
                 f"There is no target {name!r}; there are: {', '.join(sorted(self.targets))}.",
-                f'Add it to pyproject.toml: [tool.twolane.targets.{name}] env = "…_DATABASE_URL"',
+                f"{meant(name, self.targets)}Add "
+                f'it to pyproject.toml: [tool.twolane.targets.{name}] env = "…_DATABASE_URL"',
             )
         return target
 

@@ -83,7 +83,7 @@ def reflog(root: Path, ref: str) -> list[tuple[int, str]]:
     return [(int(entry[1]), entry[2]) for entry in entries if entry]
 
 
-def commit(root: Path, paths: Sequence[Path], message: str) -> str:
+def commit(root: Path, paths: Sequence[Path], message: str, body: str = "") -> str:
     """Commits these paths and nothing else; returns git's own summary line.
 
     Raises:
@@ -94,7 +94,8 @@ def commit(root: Path, paths: Sequence[Path], message: str) -> str:
         changed = _git(root, "status", "--porcelain", "--", *names)
         if changed.returncode == 0 and not changed.stdout.strip():
             return "Nothing left to commit."
-        for arguments in (("add", "--", *names), ("commit", "--message", message, "--", *names)):
+        said = ["--message", message, *(["--message", body] if body else [])]
+        for arguments in (("add", "--", *names), ("commit", *said, "--", *names)):
             done = _git(root, *arguments)
             if done.returncode != 0:
                 raise Failure(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def clean(text: str) -> str:
@@ -20,6 +20,14 @@ def clean(text: str) -> str:
 def clean_line(text: str) -> str:
     """`clean` text on one line, so that a name can't begin a line that looks like ours."""
     return clean(text).replace("\n", "\\n")
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """`Is production meant? ` for a name that is nearly one of those known; else nothing."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(known), 1)
+    return f"Is {near[0]} meant? " if near else ""
 
 
 MOST = 12

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twolane import files
-from twolane.capture import trial
+from twolane.capture import renamed, trial
 from twolane.capture.trial import Trial
 from twolane.config import Config
 from twolane.ddl import render
@@ -17,6 +17,7 @@ from twolane.ddl.render import Left, Rank, Statement
 from twolane.errors import Failure
 from twolane.facts import catalog, differences, identities, views
 from twolane.facts.catalog import Change, Snapshot
+from twolane.migrations.renames import Rename
 from twolane.postgres import connections
 from twolane.postgres.transactions import ask, transaction
 from twolane.repo import order, sqlfiles
@@ -68,25 +69,30 @@ def columns(connection: Connection[Any]) -> Columns:
 
 
 def read(
-    state: State, owner: str, placed: Columns, stem: str, working: Callable[[str], Any]
+    state: State,
+    owner: str,
+    placed: Columns,
+    stem: str,
+    working: Callable[[str], Any],
+    renames: Sequence[Rename] = (),
 ) -> Captured:
     """The files for all changes that lane A's files don't make, `state.uncaptured`. Writes nothing.
 
     Changes that don't concern an app table come before the mark, so that app tables can use them;
     the rest comes after it. owner: the live database's owner. placed: its tables' columns in order.
-    stem: the start of the files' names.
+    stem: the start of the files' names. renames: what goes and comes as one.
 
     Raises:
         Failure: the shadow's server is out of reach.
     """
     with working("trying the changes on the shadow"):
-        first = _before_the_mark(state, owner, placed, working)
+        first = _before_the_mark(state, owner, placed, working, renames)
         early = _files(first.ran, stem, after=False)
         try:
             whole = _whole(state, early, working)
         except Failure:  # a later file fails after these changes
             early, whole = [], _whole(state, [], working)
-        then = _after_the_mark(state, owner, placed, whole)
+        then = _after_the_mark(state, owner, placed, whole, renames)
         made = [*early, *_files(then.ran, f"{stem}_app" if early else stem, after=True)]
         whole = _whole(state, made, working)
         left = [Left(c, then.reasons.get(c.identity, NO_REASON)) for c in _uncaptured(state, whole)]
@@ -118,7 +124,11 @@ def _reordered(
 
 
 def _before_the_mark(
-    state: State, owner: str, placed: Columns, working: Callable[[str], Any]
+    state: State,
+    owner: str,
+    placed: Columns,
+    working: Callable[[str], Any],
+    renames: Sequence[Rename],
 ) -> Trial:
     base = Replays(state.repo, working).base()
     first = {
@@ -139,16 +149,20 @@ def _before_the_mark(
 
     if not first:
         return Trial((), {})
-    return _try(state, base, changes, owner, placed)
+    asked = list(renamed.statements(renames, base.facts))
+    return _try(state, base, changes, owner, placed, asked)
 
 
-def _after_the_mark(state: State, owner: str, placed: Columns, whole: shadow.Replay) -> Trial:
+def _after_the_mark(
+    state: State, owner: str, placed: Columns, whole: shadow.Replay, renames: Sequence[Rename]
+) -> Trial:
     def changes(facts: Snapshot) -> list[Change]:
         return replace(state, replayed=facts).uncaptured
 
     if not _uncaptured(state, whole):
         return Trial((), {})
-    return _try(state, whole, changes, owner, placed)
+    asked = list(renamed.statements(renames, whole.facts))
+    return _try(state, whole, changes, owner, placed, asked)
 
 
 def _try(
@@ -157,12 +171,13 @@ def _try(
     changes: Callable[[Snapshot], Sequence[Change]],
     owner: str,
     placed: Columns,
+    first: Sequence[Statement],
 ) -> Trial:
     with (
         shadow.clone(state.repo.config, base.database) as copy,
         connections.open_connection(copy, "Connecting to the shadow") as connection,
     ):
-        return trial.bring_about(connection, changes, state.live, owner, placed)
+        return trial.bring_about(connection, changes, state.live, owner, placed, first)
 
 
 def _is_about_app(identity: str, state: State) -> bool:

@@ -80,13 +80,15 @@ def bring_about(
     live: Snapshot,
     owner: str,
     columns: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    first: Sequence[Statement] = (),
 ) -> Trial:
     """Renders the changes as SQL and runs it, until no change is left or no statement runs.
 
     changes: the database's current facts → the changes to make. live, owner: see
-    `ddl.render.render`. columns: relation → its columns in order, `Live.order`.
+    `ddl.render.render`. columns: relation → its columns in order, `Live.order`. first: what to run
+    before all else.
     """
-    ran: list[Statement] = []
+    ran: list[Statement] = list(order(connection, first).ran)
     reasons: dict[str, str] = {}
     readers: dict[str, Sequence[str]] = {}
     rounds: list[tuple[Sequence[Change], Mapping[str, Sequence[str]]]] = []

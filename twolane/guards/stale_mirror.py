@@ -20,7 +20,7 @@ def stale_mirror(state: State) -> Refusal | None:
 def drift(state: State) -> Refusal | None:
     """G03 for `db.deploy`: the mirror may still lack what files of the repo make."""
     if not state.drift:
-        return None
+        return _swapped(state)
     details = [
         f"{change.identity}   the repo changes it too; db.deploy will make the repo's form of it"
         for change in state.contested
@@ -32,6 +32,19 @@ def drift(state: State) -> Refusal | None:
         "invoke db.sync",
         state.drift,
         details,
+    )
+
+
+def _swapped(state: State) -> Refusal | None:
+    """Names that went round by hand: no fact differs, and yet rows and values are other ones'."""
+    if not state.renamed.swapped:
+        return None
+    return Refusal(
+        "G03",
+        "stale-mirror",
+        "Somebody gave these the names of one another by hand; no fact shows it:",
+        "invoke db.sync",
+        details=list(state.renamed.swapped),
     )
 
 

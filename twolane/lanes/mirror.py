@@ -118,7 +118,10 @@ def remember(connection: Connection[Any], state: State, tell: Tell) -> None:
     from psycopg import errors
 
     facts = {record.SEEN: state.printed} if state.as_left != state.printed else {}
-    if state.ledger.is_empty or (completion.is_complete(state.ledger) and not facts):
+    swapped = state.renamed.swapped
+    if state.ledger.is_empty or (
+        completion.is_complete(state.ledger) and not facts and not swapped
+    ):
         return
     lacking = completion.find(connection, state, tell.working)
     try:
@@ -130,6 +133,8 @@ def remember(connection: Connection[Any], state: State, tell: Tell) -> None:
             lacking.write(connection, state.ledger)
             for kind, found in facts.items():
                 record.write(connection, state.ledger, kind, found)
+            if swapped:
+                record.write_numbers(connection, state.ledger, state.as_left)
     except (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction):
         return
 
@@ -138,9 +143,12 @@ def as_json(mirror: Mirror, written: bool) -> dict[str, Any]:
     """`{"changes", "no_sql_file_makes", "files", "written", "app_drift", "problem"}`.
 
     changes, no_sql_file_makes, app_drift: as in `db.diff --json`; files: those that are stale.
-    problem: why the repo's files don't run on the shadow, or null.
+    problem: why the repo's files don't run on the shadow, or null. Where there are such:
+    renamed, by hand, `{"before", "after"}`; swapped, facts that have each other's names.
     """
     state = mirror.state
+    renamed = [{"before": old, "after": new} for old, new in state.renamed_uncaptured.items()]
+    swapped = list(state.renamed.swapped)
     return {
         "changes": differences.as_json(mirror.changes),
         "no_sql_file_makes": differences.as_json(state.uncaptured),
@@ -148,4 +156,6 @@ def as_json(mirror: Mirror, written: bool) -> dict[str, Any]:
         "written": written and bool(mirror.stale),
         "app_drift": differences.as_json(state.app_drift),
         "problem": state.replay_error.message if state.replay_error else None,
+        **({"renamed": renamed} if renamed else {}),
+        **({"swapped": swapped} if swapped else {}),
     }

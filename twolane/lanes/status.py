@@ -28,8 +28,9 @@ class Report:
     """The state of one target. Files and revisions by name; changes as facts.
 
     branch: the git branch that the embedded database is for, if each has its own. ungenerated:
-    whether `app.py` has changes that no revision makes; None if a problem hides it. mirror: what
-    there is to say of the mirror beside the drift, for people alone.
+    whether `app.py` has changes that no revision makes; None if a problem hides it. For people
+    alone, mirror: what there is to say of the mirror beside the drift; edited: the pending files
+    that the database has run in another form.
     """
 
     target: str
@@ -48,6 +49,7 @@ class Report:
     next: str
     branch: str | None
     mirror: str = ""
+    edited: frozenset[str] = frozenset()
 
 
 def read(state: State, server_version: int, blocked: Refusal | None, working: Working) -> Report:
@@ -81,6 +83,7 @@ def read(state: State, server_version: int, blocked: Refusal | None, working: Wo
         next=way_on if way_on and step == NOTHING else step,
         branch=branches.of_target(state.repo.config, state.target),
         mirror=_mirror(state),
+        edited=frozenset(state.ledger.applied),
     )
 
 
@@ -165,5 +168,5 @@ def as_json(report: Report) -> dict[str, Any]:
     return {
         name: differences.as_json(value) if name in changes else value
         for name, value in vars(report).items()
-        if name != "mirror" and (name != "branch" or value)
+        if name not in ("mirror", "edited") and (name != "branch" or value)
     }

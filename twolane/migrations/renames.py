@@ -49,10 +49,27 @@ class Rename:
         return Rename(self.new, "", self.table)
 
 
-def read(texts: Sequence[str], before: Snapshot, after: Snapshot) -> list[Rename]:
+@dataclass(frozen=True)
+class Sides:
+    """How to speak of what has the old names, and of what has the new ones."""
+
+    command: str = "db.gen"
+    old: str = "the revisions make no"
+    new: str = "app.py has no"
+    first: str = "Change the name in app.py first, then run the same command again."
+    both: str = "Name what app.py has no more, and what it has in its place."
+
+
+def read(
+    texts: Sequence[str],
+    before: Snapshot,
+    after: Snapshot,
+    sides: Sides = Sides(),
+) -> list[Rename]:
     """The renames that the texts ask for, `notes:jottings` or `notes.body:notes.text`.
 
-    Those of tables come first. Names are written without quotes; `public.` may be left out.
+    Those of tables come first. Names are written without quotes; `public.` may be left out. sides:
+    what the names are compared with.
 
     Raises:
         Failure: the revisions make no such table or column, `app.py` has none of the new name, or
@@ -62,7 +79,7 @@ def read(texts: Sequence[str], before: Snapshot, after: Snapshot) -> list[Rename
     columns: list[tuple[str, str, str, str]] = []
     known, wanted = _names(before), _names(after)
     for text in texts:
-        old, new = _pair(text, tables, known, wanted)
+        old, new = _pair(text, tables, known, wanted, sides)
         if old[1]:
             columns.append((*old, *new))
         else:
@@ -80,19 +97,19 @@ def read(texts: Sequence[str], before: Snapshot, after: Snapshot) -> list[Rename
 
 
 def _pair(
-    text: str, tables: Mapping[str, str], known: Names, wanted: Names
+    text: str, tables: Mapping[str, str], known: Names, wanted: Names, sides: Sides
 ) -> tuple[tuple[str, str], tuple[str, str]]:
     """What `old:new` names: each as (table, column or nothing). tables: renamed by now."""
     old_name, colon, new_name = text.partition(":")
     if not colon or not old_name or not new_name:
         raise Failure(
             f"--rename {text} names no pair, as notes:jottings or notes.body:notes.text does.",
-            "invoke --help db.gen",
+            f"invoke --help {sides.command}",
         )
     old = known.get(old_name) or _through(old_name, tables, known)
     if old is None:
         raise Failure(
-            f"--rename {text}: the revisions make no table or column {old_name}.",
+            f"--rename {text}: {sides.old} table or column {old_name}.",
             "Name it as it was before, as in notes.body:notes.text.",
         )
     if "." not in new_name and old[1]:
@@ -101,14 +118,14 @@ def _pair(
     if new is None or bool(new[1]) != bool(old[1]):
         kind = "column" if old[1] else "table"
         raise Failure(
-            f"--rename {text}: app.py has no {kind} {new_name}.",
-            "Change the name in app.py first, then run the same command again.",
+            f"--rename {text}: {sides.new} {kind} {new_name}.",
+            sides.first,
         )
     if old in wanted.values() or new in known.values():
         which = old_name if old in wanted.values() else new_name
         raise Failure(
             f"--rename {text}: {which} is there before and after.",
-            "Name what app.py has no more, and what it has in its place.",
+            sides.both,
         )
     return old, new
 

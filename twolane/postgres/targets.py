@@ -10,6 +10,7 @@ from typing import Any
 from twolane.config import DEFAULT, LOCAL, SEVERAL, Config, Target, is_many
 from twolane.errors import Failure
 from twolane.postgres import branches, reach
+from twolane.text import meant
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,8 @@ def _expand(config: Config, text: str) -> dict[str, bool]:
         if not fitting:
             raise Failure(
                 f"No target fits {part!r}; there are: {', '.join(listed) or 'none'}.",
-                "A pattern means targets that pyproject.toml lists: [tool.twolane.targets]",
+                f"{meant(part.strip('*'), listed)}A pattern means targets that pyproject.toml "
+                "lists: [tool.twolane.targets]",
             )
         found |= {name: found.get(name, False) for name in fitting}
     return found

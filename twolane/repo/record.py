@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from twolane.facts import catalog
 from twolane.facts.catalog import Snapshot
 from twolane.postgres.transactions import ask
+from twolane.repo import numbering
 from twolane.repo.ledger import Ledger
+from twolane.repo.numbering import Numbers, Renamed
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -23,6 +25,8 @@ STOOD = "stood"
 """The facts as twolane's own commands left them; what was changed by hand is not in it."""
 SEEN = "seen"
 """The facts with the changes by hand that a sync brought into the mirror."""
+NUMBERS = "numbers"
+"""The numbers of tables and columns as twolane's own commands left them: see `numbering`."""
 KEPT = 10
 """So many of each kind stay, the newest."""
 
@@ -52,16 +56,45 @@ def read(connection: Connection[Any], ledger: Ledger, live: Snapshot) -> Snapsho
     return _unpacked(row[0]) if row else None
 
 
+def numbers(connection: Connection[Any], ledger: Ledger) -> Numbers:
+    """The numbers of tables and columns as twolane last left them; none in an older record."""
+    if NUMBERS not in ledger.facts:
+        return {}
+    row = ask(
+        connection,
+        "select facts from twolane.facts where kind = %s order by id desc limit 1",
+        (NUMBERS,),
+    ).fetchone()
+    return numbering.unpacked(_unpacked(row[0])) if row else {}
+
+
+def renamed(connection: Connection[Any], ledger: Ledger) -> Renamed:
+    """What was renamed by hand since, as far as the record has numbers."""
+    if NUMBERS not in ledger.facts:
+        return numbering.NOTHING
+    now = numbering.read(connection)
+    if ledger.facts[NUMBERS] == _digest(_packed(numbering.packed(now))):
+        return numbering.NOTHING
+    return numbering.find(numbers(connection, ledger), now)
+
+
 def past(connection: Connection[Any], ledger: Ledger) -> frozenset[str]:
     """The identities of all facts that the record has kept of any time."""
     if not ledger.facts:
         return frozenset()
-    rows = ask(connection, "select facts from twolane.facts").fetchall()
+    rows = ask(
+        connection, "select facts from twolane.facts where kind <> %s", (NUMBERS,)
+    ).fetchall()
     return frozenset(identity for (packed,) in rows for identity in _unpacked(packed))
 
 
 def write(connection: Connection[Any], ledger: Ledger, kind: str, facts: Snapshot) -> None:
-    """Records the facts in the open transaction, if they are new; the oldest beyond `KEPT` go."""
+    """Records the facts in the open transaction, if they are new; the oldest beyond `KEPT` go.
+
+    With the facts as twolane leaves them, the numbers of the tables and columns.
+    """
+    if kind == STOOD:
+        write_numbers(connection, ledger, facts)
     text = _packed(facts)
     digest = _digest(text)
     if ledger.facts.get(kind) == digest:
@@ -75,6 +108,13 @@ def write(connection: Connection[Any], ledger: Ledger, kind: str, facts: Snapsho
         "select id from twolane.facts where kind = %s order by id desc limit 1 offset %s)",
         (kind, kind, KEPT),
     )
+
+
+def write_numbers(connection: Connection[Any], ledger: Ledger, stood: Snapshot) -> None:
+    """Records the numbers of tables and columns. stood: the facts as twolane left them."""
+    now = numbering.read(connection)
+    known = numbering.advanced(numbers(connection, ledger), now, stood)
+    write(connection, ledger, NUMBERS, numbering.packed(known))
 
 
 def note(

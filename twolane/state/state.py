@@ -12,9 +12,10 @@ from twolane.errors import Failure
 from twolane.facts import catalog, identities, ownership, partitions, views
 from twolane.facts.catalog import Change, Snapshot, default_grants, structure
 from twolane.facts.identities import grantee
-from twolane.repo import ledger, record, sqlfiles
+from twolane.repo import ledger, numbering, record, sqlfiles
 from twolane.repo.contents import Repo, pending, waiting
 from twolane.repo.ledger import Ledger
+from twolane.repo.numbering import Renamed
 from twolane.repo.revisions import Revision, moves
 from twolane.repo.sqlfiles import SqlFile
 from twolane.shadow import shadow
@@ -39,8 +40,9 @@ class State:
     facts that the database's own files and revisions make, in the texts that it ran. base: the
     facts as twolane last left them there, None where no record says. past: of the facts that only
     the mirror has, those that the database once had. stand: the files and revisions that make
-    `standing`. If two views mean the same, all these fields
-    use the mirror's text, whatever the server printed. printed: the live facts as the server
+    `standing`. renamed: what of the tables was renamed by hand, as the record's numbers tell.
+    If two views mean the same, all these fields use the mirror's text, whatever the server printed.
+    printed: the live facts as the server
     printed them.
     """
 
@@ -57,6 +59,25 @@ class State:
     base: Snapshot | None = None
     past: frozenset[str] = frozenset()
     stand: Stand | None = None
+    renamed: Renamed = numbering.NOTHING
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether the record would know what of the tables was renamed by hand."""
+        return record.NUMBERS in self.ledger.facts
+
+    @cached_property
+    def renamed_uncaptured(self) -> dict[str, str]:
+        """What was renamed by hand in lane A, and no SQL file makes yet: old → new."""
+        made = self.replayed or {}
+        return {
+            old: new
+            for old, new in self.renamed.pairs.items()
+            if f"table {identities.relation(new)}" not in self.app
+            and old in made
+            and new in self.live
+            and new not in made
+        }
 
     @property
     def pending_before(self) -> tuple[SqlFile, ...]:
@@ -335,6 +356,7 @@ def read_state(
         settled(base),
         _past(repo, connection, done, printed, whole),
         stood,
+        record.renamed(connection, done),
     )
 
 

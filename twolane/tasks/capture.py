@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invoke.context import Context
@@ -24,9 +26,11 @@ MESSAGE = "chore(db): capture changes made by hand as SQL"
 
 @command(
     "db.capture",
+    iterable=["rename"],
     help={
         "target": TARGET,
         "name": "Name of the new SQL file; without it, 60_captured_ and the date.",
+        "rename": "What was renamed by hand: contacts.email:contacts.mail; repeatable.",
         "dry_run": "Print the file and write nothing.",
         "json": JSON,
         "commit": COMMIT,
@@ -36,12 +40,15 @@ def capture(
     c: Context,
     target: str | None = None,
     name: str | None = None,
+    rename: Sequence[str] | None = None,
     dry_run: bool = False,
     json: bool = False,
     commit: bool = False,
 ) -> None:
     """Lane A: write what was changed by hand in the live database as an SQL file, proven first."""
     from twolane.capture import capture as capture_files
+    from twolane.capture import renamed
+    from twolane.facts import differences
     from twolane.guards import guards
     from twolane.postgres import connections
     from twolane.state.connected import work_on
@@ -57,20 +64,61 @@ def capture(
         raise state.replay_error
     if name is None:
         stem = capture_files.free_stem(state.repo, stem)
-    found = capture_files.read(state, owner, placed, stem, console.working)
+    known = [pair.text for pair in renamed.known(state)]
+    texts = list(dict.fromkeys([*known, *(rename or ())]))
+    texts += _asked(state, texts)
+    renames = renamed.read(state, texts)
+    found = capture_files.read(state, owner, placed, stem, console.working, renames)
     paths = []
     if found.files and not dry_run:
         paths = capture_files.write(state.repo.config, found.files)
     if json:
-        console.print_json(_as_json(found, written=bool(paths)))
+        console.print_json(_as_json(found, texts, state, written=bool(paths)))
     else:
         _show(state, found, written=bool(paths), dry_run=dry_run)
+        _show_renamed(state, texts, paths)
     if paths and not json:
         say("Next:  invoke db.apply   (changes nothing there, records the file)")
         say("       invoke db.sync")
-        console.suggest(state.repo.config.root, paths, MESSAGE, commit)
-    if found.left or any(file.name in found.undone for file in found.files):
+        what = differences.flat(found.made)
+        console.suggest(state.repo.config.root, paths, MESSAGE, commit, what)
+    if (
+        found.left
+        or state.renamed.swapped
+        or any(file.name in found.undone for file in found.files)
+    ):
         raise Different
+
+
+def _asked(state: State, taken: Sequence[str]) -> list[str]:
+    """The renames that the person at the terminal says were made; none without a terminal."""
+    from twolane.capture import renamed
+
+    found: list[str] = []
+    for pair in renamed.likely(state, taken) if console.is_asked() else ():
+        old, new = pair.halves
+        used = {half for text in found for half in text.split(":")}
+        if not used & {old, new} and console.confirm(f"Is {new} what was {old}, renamed by hand?"):
+            found.append(pair.text)
+    return found
+
+
+def _show_renamed(state: State, texts: Sequence[str], paths: Sequence[Path]) -> None:
+    """Prints what the file renames, what else may be a rename, and names that went round."""
+    from twolane.capture import renamed
+    from twolane.tasks import mirror_screen
+
+    for text in texts:
+        done(f"Renamed by hand, and so in the file; rows stay: {text.replace(':', ' → ')}")
+    for pair in renamed.likely(state, texts):
+        old, new = pair.halves
+        warn(f"{old} is dropped and {new} added; the data of the first are lost elsewhere.")
+        if paths:
+            say(f"  If {new} is {old}, renamed, take {paths[0].name} and its line away, and then:")
+        else:
+            say(f"  If {new} is {old}, renamed:")
+        say(f"  invoke db.capture --rename {pair.text}")
+    mirror_screen.show_swapped(state.renamed.swapped)
 
 
 def _stem(name: str) -> str:
@@ -103,7 +151,7 @@ def _show(state: State, found: Captured, written: bool, dry_run: bool) -> None:
         done(f"{verb} {names}, which makes {differences.count(found.made)}:")
         screens.show_objects(found.made)
     if any(change.before for change in found.made):
-        warn("Where this database differs from what the files make, it was changed by hand. If a")
+        warn("What differs from what the files make is taken as changed by hand. If a")
         say("  file was edited to no effect instead, delete the capture and its line.")
         mirror_screen.say_way_back(found.made)
     for lost in found.loses:
@@ -134,11 +182,12 @@ def _place(after: bool) -> str:
     return ", after @migrations" if after else ""
 
 
-def _as_json(found: Captured, written: bool) -> dict[str, Any]:
+def _as_json(found: Captured, texts: Sequence[str], state: State, written: bool) -> dict[str, Any]:
     """`{"files", "captured", "left", "loses", "undone", "reordered", "written"}`.
 
     A file is `{"name", "after_migrations", "text"}`; captured: changes as in `db.diff --json`;
-    left: the same, each with its `reason`.
+    left: the same, each with its `reason`. Where there are such: renamed, as
+    `--rename` takes them; swapped, facts whose names went round.
     """
     from twolane.facts import differences
 
@@ -155,4 +204,6 @@ def _as_json(found: Captured, written: bool) -> dict[str, Any]:
         "undone": {name: list(lines) for name, lines in found.undone.items()},
         "reordered": list(found.reordered),
         "written": written,
+        **({"renamed": list(texts)} if texts else {}),
+        **({"swapped": list(state.renamed.swapped)} if state.renamed.swapped else {}),
     }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from twolane import hints
 from twolane.errors import Failure
-from twolane.text import clean
+from twolane.text import clean, clean_line, shortened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,12 +82,17 @@ def confirm(question: str) -> bool:
     return is_asked() and input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
-def suggest(root: Path, paths: Sequence[Path], message: str, commit: bool) -> None:
-    """Prints the commit message, or commits these paths alone."""
+def suggest(
+    root: Path, paths: Sequence[Path], message: str, commit: bool, what: Sequence[str] = ()
+) -> None:
+    """Prints the commit message, or commits these paths alone.
+
+    what: lines that say what changed, for the commit's body.
+    """
     from twolane import git
 
     if commit:
-        done(git.commit(root, paths, message))
+        done(git.commit(root, paths, message, "\n".join(map(clean_line, shortened(what)))))
     else:
         print(clean(f"Commit:  {message}"))
 

@@ -11,10 +11,10 @@ from twolane.tasks.console import NO_CHANGES, done, say, warn
 from twolane.tasks.screens import show_changes, show_objects
 
 
-def show(told: Mapping[str, Any]) -> None:
+def show(told: Mapping[str, Any], writes: bool = False) -> None:
     """Prints what changed fact by fact, and what a sync does not resolve, with the next steps.
 
-    told: see `mirror.as_json`.
+    told: see `mirror.as_json`. writes: whether the mirror takes the changes over now.
     """
     changes, uncaptured, app_drift = (
         differences.from_json(told[name]) for name in ("changes", "no_sql_file_makes", "app_drift")
@@ -22,6 +22,9 @@ def show(told: Mapping[str, Any]) -> None:
     if changes:
         say(f"The live database against the mirror, {differences.count(changes)}:")
         show_objects(changes)
+        if writes:
+            say("The mirror takes them over, and is level then.")
+    show_renamed(told)
     if told["problem"]:
         warn(f"The repo's files don't run on the shadow: {told['problem']}")
     if extra := [change for change in uncaptured if change.sign == "+"]:
@@ -35,6 +38,22 @@ def show(told: Mapping[str, Any]) -> None:
     if app_drift:
         warn("The app's tables are not what their revisions make (G10), and left out:")
         show_changes(app_drift)
+
+
+def show_renamed(told: Mapping[str, Any]) -> None:
+    """Prints what was renamed by hand: the facts look like a drop and an add, or don't change."""
+    for each in told.get("renamed", ()):
+        say(f"Renamed by hand: {each['before']} → {each['after']}; invoke db.capture writes that.")
+    show_swapped(told.get("swapped", ()))
+
+
+def show_swapped(swapped: Sequence[str]) -> None:
+    """Prints what has the name of another one now; no file that may run twice can make that."""
+    if swapped:
+        warn("Names went round by hand, so these hold what others held; no fact shows it, and no")
+        say("  file can repeat it. Swap them back (invoke db.psql), or in every database by hand:")
+        for identity in swapped:
+            say(f"    {identity}")
 
 
 def show_check(told: Mapping[str, Any]) -> None:

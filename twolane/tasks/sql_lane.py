@@ -131,11 +131,12 @@ def sync(
 
 def write_mirror(work: Work, state: State, commit: bool) -> None:
     """Shows what changed, writes what is stale, and suggests or makes the commit."""
+    from twolane.facts import differences
     from twolane.lanes import mirror
     from twolane.tasks import mirror_screen
 
     found = mirror.read(state)
-    mirror_screen.show(mirror.as_json(found, written=False))
+    mirror_screen.show(mirror.as_json(found, written=False), writes=True)
     mirror.write(found)
     mirror.remember(work.connection, state, console)
     if found.stale:
@@ -143,4 +144,5 @@ def write_mirror(work: Work, state: State, commit: bool) -> None:
     done(NO_CHANGES)
     if found.stale:
         message = "chore(db): re-introspect baseline after manual SQL changes"
-        console.suggest(state.repo.config.root, list(found.texts), message, commit)
+        what = differences.flat(found.changes)
+        console.suggest(state.repo.config.root, list(found.texts), message, commit, what)

@@ -17,7 +17,8 @@ def show(report: Report) -> None:
     _lane(
         "Lane A",
         [
-            *(f"{name}: not applied" for name in (*report.pending_files, *report.late_files)),
+            f"{name}: {'changed since it ran' if name in report.edited else 'not applied'}"
+            for name in (*report.pending_files, *report.late_files)
         ],
         "every SQL file is applied",
     )
