@@ -302,7 +302,7 @@ def test_a_drop_that_migrations_need_comes_after_them(
     pushed.invoke("db.sync")
     pushed.invoke("db.gen", "--empty", "-m", "label")
     pushed.edit_revision('op.execute("update public.dev_markers set label = public.label()")')
-    pushed.invoke("db.push")
+    pushed.invoke("db.push", "--allow", "write:dev_markers")
     hotfix(pushed, "drop function label()")
     pushed.invoke("db.capture", "--name", NAME)
     order = pushed.read(ORDER)

@@ -87,7 +87,7 @@ def trips(
                 def judge(
                     connection: Connection[Any], seen: Traces, left: list[Traces] = left
                 ) -> None:
-                    runner.only_the_database(connection, seen)
+                    runner.expect_own(seen.server)
                     left[:] = [seen]
 
                 with _statements_of(revision.path) as statements:

@@ -37,7 +37,7 @@ def run(
     recorded: Sequence[str],
     prepare: Hook = lambda connection: None,
     finish: Hook = lambda connection: None,
-    judge: runner.Judge = runner.only_the_database,
+    judge: runner.Judge | None = None,
 ) -> Sequence[str]:
     """Takes the revisions back in one transaction; the statements that did it.
 

@@ -20,12 +20,11 @@ _CATALOGS = {
     "role": "pg_authid",
     "membership": "pg_auth_members",
     "settings": "pg_db_role_setting",
-    "tablespace": "pg_tablespace",
     "parameter": "pg_parameter_acl",
     "comment": "pg_shdescription",
 }
 # What such a lock tells where no look shows a difference.
-_UNSEEN = {
+UNSEEN = {
     "pg_authid": "role: what is not for everybody to see, like a password",
     "pg_database": "another database",
     "pg_shseclabel": "security label of a role or a database",
@@ -139,7 +138,13 @@ def _of_server(before: Look, after: Look) -> Iterator[str]:
         if kind not in _CATALOGS or _CATALOGS[kind] in held:
             told |= {_CATALOGS.get(kind, "pg_database")}
             yield change
-    yield from (f"~ {_UNSEEN[name]}" for name in sorted(held - told) if name in _UNSEEN)
+    yield from (f"~ {UNSEEN[name]}" for name in sorted(held - told) if name in UNSEEN)
+
+
+def of_server(held: Collection[str]) -> list[str]:
+    """What belongs to the server, by the catalogs alone that a transaction wrote."""
+    names = {catalog: kind for kind, catalog in _CATALOGS.items()} | UNSEEN
+    return [f"~ {names[name].partition(':')[0]}" for name in sorted(held) if name in names]
 
 
 def _changes(before: Look, after: Look, area: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ from twolane.config import Config
 from twolane.errors import Failure, from_postgres
 from twolane.facts import catalog
 from twolane.facts.catalog import Snapshot
-from twolane.facts.traces import NOTHING, Look, Traces, compare
+from twolane.facts.traces import NOTHING, Look, Traces, compare, of_server
 from twolane.migrations import dependents, effects
 from twolane.migrations.effects import Effects
 from twolane.migrations.session import run, session
@@ -32,12 +32,12 @@ class ServerChanged(Failure):
     """A migration changes what belongs to the whole server; nothing of it was applied."""
 
 
-def only_the_database(connection: Connection[Any], seen: Traces) -> None:
+def expect_own(lines: Sequence[str]) -> None:
     """Raises `ServerChanged` for what reaches beyond the database: a shadow shares its server."""
-    if seen.server:
-        lines = "\n".join(f"    {line}" for line in seen.server)
+    if lines:
+        listed = "\n".join(f"    {line}" for line in lines)
         raise ServerChanged(
-            f"A migration changes the server, not only the database:\n{lines}",
+            f"A migration changes the server, not only the database:\n{listed}",
             "Take it out of the migration; what the service needs of roles, write into an SQL file "
             "under supabase/sql/.",
         )
@@ -50,7 +50,7 @@ def upgrade(
     prepare: Callable[[Connection[Any]], None] = ledger.prepare,
     finish: Callable[[Connection[Any]], None] = lambda connection: None,
     closed: Callable[[str], None] = lambda table: None,
-    judge: Judge = only_the_database,
+    judge: Judge | None = None,
     is_live: bool = False,
 ) -> Mapping[str, Sequence[str]]:
     """Brings the database to `revision` in one transaction: revision → the statements it ran.
@@ -58,8 +58,8 @@ def upgrade(
     Enables RLS on new tables that the data API's roles might reach; `closed` is called with each.
     `prepare` and `finish` are called with the connection at the transaction's two ends; either may
     raise `psycopg.Rollback` to leave everything as it was. `judge` is called with what the
-    migrations alone left beside facts. is_live: whether G07 has passed; else it is to see what the
-    migrations grant.
+    migrations alone left beside facts; without it, what changes the server is refused. is_live:
+    whether G07 has passed; else it is to see what the migrations grant.
 
     Raises:
         Failure: a migration fails; it names the migration's line or what Postgres said.
@@ -99,7 +99,7 @@ def downgrade(
     revision: str,
     prepare: Callable[[Connection[Any]], None] = lambda connection: None,
     finish: Callable[[Connection[Any]], None] = lambda connection: None,
-    judge: Judge = only_the_database,
+    judge: Judge | None = None,
     ahead: Callable[[Connection[Any]], None] = lambda connection: None,
 ) -> Sequence[str]:
     """Takes the database back to `revision`, or with "base" to before the first, in one
@@ -135,7 +135,7 @@ def downgrade(
 
 @contextmanager
 def watched(
-    connection: Connection[Any], stands: Collection[str] = (), judge: Judge = only_the_database
+    connection: Connection[Any], stands: Collection[str] = (), judge: Judge | None = None
 ) -> Iterator[None]:
     """Runs migrations in the open transaction; then lets `judge` see what they left beside facts.
 
@@ -143,15 +143,20 @@ def watched(
 
     Raises:
         TransactionEnded: they end the transaction.
+        ServerChanged: there is no judge, and they change what belongs to the server.
     """
     ledger.prepare_versions(connection)
-    begun, before = _transaction_id(connection), traces.look(connection)
+    begun = _transaction_id(connection)
+    before = traces.look(connection) if judge else None
     with transactions.theirs(connection), unbroken(connection):
         yield
     _expect_same(connection, begun)
     with _at_the_end():
         transactions.reset(connection)
-    judge(connection, _seen(connection, before, stands))
+    if judge and before:
+        judge(connection, _seen(connection, before, stands))
+    else:
+        expect_own(of_server(traces.held(connection)))
 
 
 def _expect_same(connection: Connection[Any], begun: object) -> None:

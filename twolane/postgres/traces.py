@@ -44,7 +44,18 @@ def _rows(connection: Connection[Any]) -> list[tuple[Any, ...]]:
         return cursor.fetchall()
 
 
+def held(connection: Connection[Any]) -> frozenset[str]:
+    """The catalogs of the whole server that the open transaction wrote; a quick look."""
+    query = f"with {_text('held').rstrip().rstrip(',')} select name from held"
+    return frozenset(name for (name,) in connection.execute(query.encode()))
+
+
 @cache
 def _query() -> bytes:
-    own = Path(__file__).with_name("traces.sql").read_bytes()
-    return catalog.settings() + b"\n" + catalog.schemas() + own
+    own = _text("traces").replace("{held}\n", _text("held"))
+    return catalog.settings() + b"\n" + catalog.schemas() + own.encode()
+
+
+@cache
+def _text(name: str) -> str:
+    return Path(__file__).with_name(f"{name}.sql").read_text(encoding="utf-8")

@@ -8,6 +8,7 @@ lock as materialized (
     where locktype = 'relation' and pid = pg_catalog.pg_backend_pid() and granted
         and mode in ('RowExclusiveLock', 'AccessExclusiveLock')
 ),
+{held}
 -- Schemas whose objects are no facts: the platform's, those of extensions, Postgres's own.
 hidden as materialized (
     select
@@ -225,7 +226,4 @@ union all
 select case mode when 'RowExclusiveLock' then 'written' else 'exclusive' end, relation::pg_catalog.int8, null, null, 0, null
 from lock where database = (select oid from database)
 union all
-select 'held', 0, c.relname, null, 0, null
-from lock l join pg_catalog.pg_class c on c.oid = l.relation
-where l.mode = 'RowExclusiveLock' and (l.database = 0 or c.relname = 'pg_largeobject')
-    and c.relnamespace = 'pg_catalog'::pg_catalog.regnamespace
+select 'held', 0, name, null, 0, null from held
