@@ -62,7 +62,8 @@ class Try:
 class Outcome:
     """The result of a statement. effect: its effect on rows of others, in words; '' for none.
 
-    told: the error's message, detail and hint, as the data API passes them on.
+    told: the error's message, detail and hint, as the data API passes them on. evidence: a row
+    that it reached, as text.
     """
 
     state: str = ""
@@ -70,13 +71,15 @@ class Outcome:
     count: int = 0
     effect: str = ""
     told: str = ""
+    evidence: str = ""
 
 
 @dataclass(frozen=True)
 class Attempt:
     """One attempt of a cell: the object, who tried what on whose rows, the verdict, and why.
 
-    script: the statement with the role and claims before it, ready to paste.
+    script: the statement with the role and claims before it, ready to paste. evidence: a row that
+    it reached, as text.
     """
 
     object: str
@@ -89,6 +92,7 @@ class Attempt:
     statement: str
     state: str = ""
     script: str = ""
+    evidence: str = ""
 
 
 def actors(users: Mapping[str, str], claims: Callable[[str], Mapping[str, Any]]) -> list[Actor]:
@@ -129,6 +133,7 @@ def attempt(name: str, kind: str, actor: Actor, trial: Try, outcome: Outcome) ->
         trial.statement,
         outcome.state,
         script(actor, trial) if outcome.effect else "",
+        outcome.evidence,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from twolane.prove.schema import Check, Column, Relation
+from twolane.prove.schema import Check, Column, Relation, Type
 from twolane.prove.values import groups, literals
 from twolane.sql import literal
 
@@ -83,7 +83,9 @@ class Choice:
         required = column.required or column.serial or column.name in self.needed
         free = [] if required else [DEFAULT]
         conditions = [c.expression for c in self._conditions if column.name in c.columns]
-        preferred = list(filter(self._evaluates, self.preferred.get(column.name, ())))
+        preferred = list(self.preferred.get(column.name, ()))
+        if not _is_text(column.type):
+            preferred = list(filter(self._evaluates, preferred))
         free = preferred + free
         if free and not conditions:
             return free
@@ -98,6 +100,8 @@ class Choice:
         texts = literals(column.type, self.number, conditions)
         texts = [str(FAR + self.number), *texts] if column.serial else texts
         values = [f"{literal(text)}::{column.type.name}" for text in texts]
+        if not conditions and _is_text(column.type):
+            return values[:1]
         if not conditions:
             return list(itertools.islice(filter(self._evaluates, values), 1))
         whole = self._evaluates(", ".join(values))
@@ -159,6 +163,11 @@ class Choice:
         rows = f"select * from {' cross join '.join(sources)}"
         # A policy's subqueries name the table's columns with the table.
         return f"select {places} from ({rows}) as {self.table.short} where {condition} limit 1"
+
+
+def _is_text(of: Type) -> bool:
+    """Whether it takes every text."""
+    return of.kind == "b" and not of.checks and of.base in ("text", "varchar", "bpchar")
 
 
 def _place(number: int) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from twolane.facts import identities
 from twolane.prove.attempts import Attempt
+from twolane.prove.causes import DATABASE
 from twolane.prove.owners import Owners
 from twolane.prove.schema import Relation
 from twolane.sql import ident
@@ -17,6 +19,13 @@ def closing(attempt: Attempt, owners: Owners, platform: Mapping[str, Callable[[b
 
     platform: table of the platform → SQL: whether a user may read a row, or write it.
     """
+    if attempt.object == DATABASE:
+        return "\n".join(
+            f"revoke truncate on all tables in schema {name} from public, anon, authenticated;\n"
+            f"alter default privileges in schema {name}"
+            " revoke truncate on tables from anon, authenticated;"
+            for name in _schemas(owners)
+        )
     if attempt.object in platform:
         condition = platform[attempt.object](attempt.operation == "select")
         command = _COMMANDS.get(attempt.operation, "update")
@@ -36,6 +45,16 @@ def closing(attempt: Attempt, owners: Owners, platform: Mapping[str, Callable[[b
     if not relation.is_table or relation.kind == "foreign table":
         return f"revoke all on table {relation.name} from public, {roles};"
     return _policy(attempt, relation, owners)
+
+
+def _schemas(owners: Owners) -> list[str]:
+    """The schemas with a table that may be truncated."""
+    names = [
+        identities.split_name(table.name)[0]
+        for table in owners.schema.tables
+        if table.exposed and any("t" in rights for rights in table.rights.values())
+    ]
+    return list(dict.fromkeys(names))
 
 
 def _policy(attempt: Attempt, table: Relation, owners: Owners) -> str:

@@ -13,6 +13,7 @@ from twolane.prove import report
 from twolane.prove import schema as prove_schema
 from twolane.prove.attempts import FAILED, OTHER, Attempt
 from twolane.prove.calls import Caller
+from twolane.prove.causes import of_finding
 from twolane.prove.closing import closing
 from twolane.prove.guises import at_signup
 from twolane.prove.owners import Owners
@@ -20,6 +21,7 @@ from twolane.prove.realtime import Realtime
 from twolane.prove.rows import Rows
 from twolane.prove.run import Run
 from twolane.prove.schema import MESSAGES, OBJECTS, Schema
+from twolane.prove.setting import Setting
 from twolane.prove.stage import LIMITS, Stage
 from twolane.prove.storage import Storage
 from twolane.prove.variety import Variety
@@ -87,6 +89,8 @@ def prove(
             table.name for table in own if any(p.command in ("a", "*") for p in table.policies)
         },
         published=[table.name for table in own if table.published and not table.has_rls],
+        cause=partial(of_finding, schema=schema, understood=understood),
+        setting=Setting(schema, rows).of,
         closes=partial(
             closing,
             owners=owners,

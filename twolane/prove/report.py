@@ -10,6 +10,7 @@ from typing import Any
 
 from twolane.guards.refusal import Refusal
 from twolane.prove import attempts as prove
+from twolane.prove import causes
 from twolane.prove.attempts import FAILED, OPERATIONS, OTHER, OWN, Attempt
 from twolane.text import shortened
 
@@ -28,6 +29,7 @@ class Proof:
     understood: the same in words.
     gaps: tables without an attempt → why. uncalled: functions without a successful call → why.
     insertable: tables with a policy for inserts. closes: the SQL that closes what was found.
+    cause: what lets an attempt through. setting: the SQL that makes the rows for it.
     published: tables that Realtime broadcasts without row level security. without_policy: tables of
     the platform that no policy opens.
     """
@@ -42,6 +44,8 @@ class Proof:
     uncalled: Mapping[str, str]
     insertable: Collection[str]
     closes: Callable[[Attempt], str] = lambda _: ""
+    cause: Callable[[Attempt], str] = lambda attempt: attempt.object
+    setting: Callable[[Attempt], str] = lambda _: ""
     published: Sequence[str] = ()
     without_policy: Sequence[str] = ()
 
@@ -52,7 +56,8 @@ class Proof:
 
     @cached_property
     def findings(self) -> list[Attempt]:
-        return prove.findings(self.cells.values(), self.shared)
+        found = prove.findings(self.cells.values(), self.shared)
+        return causes.merged_truncates(found)
 
     @cached_property
     def undecided(self) -> list[Attempt]:
@@ -76,12 +81,11 @@ class Proof:
 def tenancy(proof: Proof) -> Refusal | None:
     """G15: refuses if somebody sees or changes a row of another tenant, or a table is untried."""
     findings = finding_lines(proof)
-    gaps = [f"{name}: {reason}" for name, reason in proof.gaps.items()]
+    gaps = gap_lines(proof, " (so nothing else is proven of it)" if findings else "")
     failing = [name for name, reason in proof.gaps.items() if FAILS in reason]
     correct = "correct grants and policies in supabase/sql, then: invoke db.prove"
     if findings:
         reason, first = "Rows can be seen or changed by another tenant, or by anon:", correct
-        gaps = [f"{gap} (so nothing else is proven of it)" for gap in gaps]
     elif failing:
         reason, first = "These could not be tried, so nothing is proven of them:", correct
     elif gaps:
@@ -95,12 +99,39 @@ def tenancy(proof: Proof) -> Refusal | None:
 
 def finding_lines(proof: Proof) -> list[str]:
     """`public.contacts · select · user A, user B: sees rows of another`; each finding once."""
-    return _lines(
-        replace(a, detail=a.detail + _NO_TENANT)
-        if a.operation == "select" and not proof.understood.get(a.object, "-")
-        else a
-        for a in proof.findings
-    )
+    lines = []
+    for cause, found in _by_cause(proof).items():
+        names = list(dict.fromkeys(attempt.object for attempt in found))
+        if len(names) == 1:
+            why = f"; {cause}" if cause == causes.NO_TENANT else ""
+            lines += _lines(replace(a, detail=a.detail + why) for a in found)
+            continue
+        who = ", ".join(dict.fromkeys(attempt.who.partition(" (")[0] for attempt in found))
+        operations = ", ".join(dict.fromkeys(attempt.operation for attempt in found))
+        lines += causes.under(f"{cause} ({len(names)}) · {operations} · {who}:", names)
+    return lines
+
+
+def _by_cause(proof: Proof) -> dict[str, list[Attempt]]:
+    return causes.together((proof.cause(attempt), attempt) for attempt in proof.findings)
+
+
+def gap_lines(proof: Proof, note: str = "") -> list[str]:
+    """`public.notes: no value is known for place`; of several with one cause, the cause first."""
+    lines = []
+    groups = causes.together((causes.of_gap(why), name) for name, why in proof.gaps.items())
+    for cause, names in groups.items():
+        if len(names) == 1:
+            lines.append(f"{names[0]}: {proof.gaps[names[0]]}{note}")
+        else:
+            lines += causes.under(f"{cause} ({len(names)}){note}:", names)
+    return lines
+
+
+def uncalled_lines(proof: Proof) -> list[str]:
+    """`public.a(uuid) could not be called: why`; functions with one reason together."""
+    reasons = causes.together((reason, name) for name, reason in proof.uncalled.items())
+    return [f"{', '.join(names)} could not be called: {why}" for why, names in reasons.items()]
 
 
 def first_proof(proof: Proof) -> list[str]:
@@ -109,7 +140,8 @@ def first_proof(proof: Proof) -> list[str]:
         return []
     worst = proof.findings[0]
     closes = proof.closes(worst)
-    lines = [f"To see it, in a copy: {worst.object} · {worst.operation}", *worst.script.split("\n")]
+    lines = [f"To see it, in a copy: {worst.object} · {worst.operation}"]
+    lines += [line for text in (proof.setting(worst), worst.script) for line in text.splitlines()]
     return [*lines, *(["To close it:", *closes.split("\n")] if closes else [])]
 
 
@@ -124,7 +156,13 @@ def not_tried(proof: Proof) -> list[str]:
 
 
 def undecided_lines(proof: Proof) -> list[str]:
-    return _lines(proof.undecided)
+    """Attempts that prove nothing; what several objects have in common once."""
+    lines = []
+    for why, found in causes.together((a.detail, a) for a in proof.undecided).items():
+        names = list(dict.fromkeys(attempt.object for attempt in found))
+        operations = ", ".join(dict.fromkeys(attempt.operation for attempt in found))
+        lines += _lines(found) if len(names) == 1 else [f"{', '.join(names)} · {operations}: {why}"]
+    return lines
 
 
 def _lines(attempts: Iterable[Attempt]) -> list[str]:
@@ -132,9 +170,6 @@ def _lines(attempts: Iterable[Attempt]) -> list[str]:
     for a in attempts:
         lines.setdefault((a.object, a.operation, a.detail), {})[a.who.partition(" (")[0]] = None
     return [f"{name} · {op} · {', '.join(who)}: {what}" for (name, op, what), who in lines.items()]
-
-
-_NO_TENANT = '; it has no tenant column: if all may read it, list it under "shared"'
 
 
 def _limited(lines: Sequence[str]) -> list[str]:
@@ -219,10 +254,23 @@ def as_json(proof: Proof) -> dict[str, Any]:
         ],
         "closed": list(proof.closed),
         "findings": [
-            {**_attempt(finding), "script": finding.script, "closes": proof.closes(finding)}
+            {
+                **_attempt(finding),
+                "setup": proof.setting(finding),
+                "script": finding.script,
+                "closes": proof.closes(finding),
+                "cause": proof.cause(finding),
+            }
             for finding in proof.findings
         ],
-        "gaps": [{"object": name, "reason": reason} for name, reason in proof.gaps.items()],
+        "gaps": [
+            {"object": name, "reason": reason, "cause": causes.of_gap(reason)}
+            for name, reason in proof.gaps.items()
+        ],
+        "causes": [
+            {"cause": cause, "objects": list(dict.fromkeys(attempt.object for attempt in found))}
+            for cause, found in _by_cause(proof).items()
+        ],
         "uncalled": [{"object": name, "reason": why} for name, why in proof.uncalled.items()],
         "undecided": list(map(_attempt, proof.undecided)),
         "not_tried": not_tried(proof),

@@ -35,6 +35,7 @@ class Rows:
     users: name → id in auth.users. further: users whose rows are of another kind, each with their
     number; they need no rows. metadata: user → what they wrote into their own metadata. hints:
     table → column → SQL expression. reasons: table → why it has no row. held: (table, user) → rows.
+    written: the same as JSON.
     """
 
     connection: Connection[Any]
@@ -46,6 +47,7 @@ class Rows:
     metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     held: dict[tuple[str, str], list[Held]] = field(default_factory=dict)
+    written: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _needed: dict[str, set[str]] = field(default_factory=dict)
     _evaluated: dict[str, bool] = field(default_factory=dict)
@@ -305,6 +307,7 @@ class Rows:
             "<= pg_catalog.age(pg_catalog.pg_current_xact_id()::pg_catalog.xid)".encode()
         ).fetchall()
         self.held[table.name, user] = [(place, as_row(text)) for place, text in rows]
+        self.written[table.name, user] = [text for _, text in rows]
 
 
 def insert(table: Relation, row: Row) -> str:

@@ -198,6 +198,37 @@ class Schema:
         ]
         return Sources([*policies, *(Source(name, "", text) for name, text in self.texts)])
 
+    def asked(self, table: Relation) -> frozenset[str]:
+        """The words in a table's policies, and in the functions and views that they name.
+
+        What these tables' own policies ask is among them: a policy's query is subject to policies.
+        """
+        if table.name not in self._asked:
+            texts = [text for policy in table.policies for text in policy.conditions]
+            words, todo = set[str](), texts
+            while todo:
+                new = Source("", "", todo.pop()).words - words
+                words |= new
+                for name in new:
+                    todo += self._texts_by_name.get(name, ())
+            self._asked[table.name] = frozenset(words)
+        return self._asked[table.name]
+
+    @cached_property
+    def _asked(self) -> dict[str, frozenset[str]]:
+        return {}
+
+    @cached_property
+    def _texts_by_name(self) -> Mapping[str, list[str]]:
+        """Name, without its schema → the texts of functions, views and tables' policies."""
+        found: dict[str, list[str]] = {}
+        for name, text in self.texts:
+            found.setdefault(identities.unquote(identities.split_name(name)[-1]), []).append(text)
+        for table in self.tables:
+            texts = [text for policy in table.policies for text in policy.conditions]
+            found.setdefault(identities.unquote(table.short), []).extend(texts)
+        return found
+
     def source(self, name: str) -> str:
         """The text of the functions, or the view, of that name."""
         return "\n".join(text for found, text in self.texts if found == name)

@@ -72,14 +72,14 @@ class Stage:
     def victims(self, actor: Actor) -> list[str]:
         return attempts.victims(actor, self.rows.users)
 
-    def perform(self, actor: Actor, statement: str) -> Done:
-        """Runs a statement as the actor, in the open transaction, in one round trip."""
-        batch = f"{_become(actor)}; {statement}; {_STEP_DOWN}; {_HAS_WRITTEN}"
+    def perform(self, actor: Actor, statement: str, *first: str) -> Done:
+        """Runs a statement as the actor, after what comes first, in one round trip."""
+        before = [*first, *(_written(actor) if actor.metadata else []), _become(actor)]
+        batch = "; ".join([*before, statement, _STEP_DOWN, _HAS_WRITTEN])
         with self.connection.cursor() as cursor:
-            if actor.metadata:
-                cursor.execute(_written(actor).encode())
             cursor.execute(batch.encode())
-            cursor.nextset()
+            for _ in before:
+                cursor.nextset()
             count = cursor.rowcount
             answer = Counter(str(row[0]) for row in cursor) if cursor.description else Counter()
             while cursor.nextset():
@@ -100,14 +100,15 @@ class Stage:
             yield
 
     def read(self, actor: Actor, query: str) -> Reading:
-        """The rows that the actor sees; reads them in a savepoint."""
+        """The rows that the actor sees; reads them in a savepoint of the open transaction."""
         import psycopg
 
         try:
-            with self.connection.transaction(force_rollback=True):
-                return self.perform(actor, query).answer
+            return self.perform(actor, query, "savepoint reading").answer
         except psycopg.Error as error:
             return failed(error)
+        finally:
+            self.connection.execute(b"rollback to reading; release reading")
 
     def compare(
         self, actor: Actor, seen: Reading, again: Reading, own: Reading, given: str = ""
@@ -124,8 +125,8 @@ class Stage:
             [given, actor.claims, actor.headers, *(own if isinstance(own, Counter) else ())]
         )
         marks = [mark for mark in self._marks(actor) if mark not in known]
-        if any(mark in text for mark in marks for text in seen):
-            return Outcome(effect="sees values of another")
+        if text := next((text for text in seen for mark in marks if mark in text), None):
+            return Outcome(effect="sees values of another", evidence=text)
         if isinstance(own, Outcome):
             return Outcome("differs", f"without the rows of others: {own.message}")
         return Outcome(message="answers differently each time; no value of another is in it")
@@ -133,9 +134,10 @@ class Stage:
     def told(self, actor: Actor, outcome: Outcome, given: str) -> Outcome:
         """The outcome of an error; its effect is that its text has a value of another's row."""
         given += actor.claims + actor.headers
-        marks = [m for m in self._marks(actor) if len(m) > 4 and re.search(r"[0-9@]", m)]
+        marks = self._telling_marks(actor)
         if any(mark in outcome.told and mark not in given for mark in marks):
-            return replace(outcome, effect="is told values of another in an error message")
+            effect = "is told values of another in an error message"
+            return replace(outcome, effect=effect, evidence=outcome.told)
         return outcome
 
     def _marks(self, actor: Actor) -> set[str]:
@@ -143,6 +145,18 @@ class Stage:
         if actor.user not in self._known_marks:
             self._known_marks[actor.user] = self._marks_of(actor.user)
         return self._known_marks[actor.user]
+
+    def _telling_marks(self, actor: Actor) -> list[str]:
+        """Of these, those that no message of Postgres has by chance."""
+        if actor.user not in self._known_telling:
+            marks = self._marks(actor)
+            found = [mark for mark in marks if len(mark) > 4 and re.search(r"[0-9@]", mark)]
+            self._known_telling[actor.user] = found
+        return self._known_telling[actor.user]
+
+    @cached_property
+    def _known_telling(self) -> dict[str | None, list[str]]:
+        return {}
 
     @cached_property
     def _known_marks(self) -> dict[str | None, set[str]]:
@@ -175,25 +189,42 @@ class Stage:
 
         if not prepare:
             before, seen = self.as_it_was(trial, tables, others)
-        with self.rolled_back():
-            try:
-                if prepare:
-                    self.connection.execute(prepare.encode())
-                    before = self.belongings(tables, others)
-                    seen = self._seen(trial, tables, others)
+        try:
+            if prepare:
+                self.connection.execute(f"begin; {prepare}".encode())
+                before, seen = self.belongings(tables, others), self._seen(trial, tables, others)
                 done = self.perform(actor, trial.statement)
-            except psycopg.Error as error:
-                return self.told(actor, failed(error), trial.statement)
+            else:
+                done = self.perform(actor, trial.statement, "begin")
             if not done.has_written:
                 return Outcome(count=done.count)
-            effect = changed(before, self.belongings(tables, others))
-            if not effect and trial.whose == OTHER:
-                effect = appeared(seen, self._seen(trial, tables, others))
-            if not effect and trial.gains and done.count > 0:
-                effect = trial.gains
-            if not effect and trial.joins and done.count > 0:
-                effect = self._discloses(actor, others)
-            return Outcome(count=done.count, effect=effect)
+            return self._outcome(actor, trial, done, tables, others, before, seen)
+        except psycopg.Error as error:
+            return self.told(actor, failed(error), trial.statement)
+        finally:
+            self.connection.execute(b"rollback")
+
+    def _outcome(
+        self,
+        actor: Actor,
+        trial: Try,
+        done: Done,
+        tables: Sequence[Relation],
+        others: Sequence[str],
+        before: set[str],
+        seen: Mapping[str, Reading],
+    ) -> Outcome:
+        """What a statement that wrote has done to what others own and see."""
+        after = self.belongings(tables, others)
+        effect = changed(before, after)
+        evidence = next(iter((before - after) or (after - before)), "")
+        if not effect and trial.whose == OTHER:
+            effect = appeared(seen, self._seen(trial, tables, others))
+        if not effect and trial.gains and done.count > 0:
+            effect = trial.gains
+        if not effect and trial.joins and done.count > 0:
+            effect = self._discloses(actor, tables, others)
+        return Outcome(count=done.count, effect=effect, evidence=evidence)
 
     def as_it_was(
         self, trial: Try, tables: Sequence[Relation], others: Sequence[str]
@@ -240,21 +271,29 @@ class Stage:
         alone = len(tables) == 1 and tables[0].name not in self.open
         return alone and trial.operation in ("insert", "move", "upsert")
 
-    def _discloses(self, actor: Actor, others: Sequence[str]) -> str:
+    def _discloses(self, actor: Actor, linked: Sequence[Relation], others: Sequence[str]) -> str:
         """The tables in which the actor now sees rows of others, after linking a row to them.
 
         Only tables that the actor may read in all columns: to identify a row by ctid needs that.
+        And only those whose policies ask the table with the link.
         """
+        asking = {name for table in linked for name in self._asking(table)}
         queries = [
             f"select {literal(table.name)} from {table.name} t where {held}"
             for table in self.tables
-            if table.name not in self.open
+            if table.name in asking
+            and table.name not in self.open
             and len(table.allowed(actor.role, "r")) == len(table.columns)
             for held in [" or ".join(self.rows.is_held(table, user) for user in others)]
         ]
         seen = self.read(actor, " union all ".join(queries)) if queries else Outcome()
         names = sorted(seen) if isinstance(seen, Counter) else []
         return f"then sees rows of another in {', '.join(names)}" if names else ""
+
+    def _asking(self, table: Relation) -> set[str]:
+        """The tables whose policies ask this one, by functions and views too; and itself."""
+        short = identities.unquote(table.short)
+        return {table.name} | {t.name for t in self.tables if short in self.schema.asked(t)}
 
     def removal(self, table: Relation, user: str) -> str:
         if table.name == USERS or table.kind == "foreign table":
@@ -286,8 +325,8 @@ def selection(relation: Relation, role: str) -> str:
 
 def difference(seen: Counter[str], own: Counter[str]) -> Outcome:
     """The difference between what an actor sees with, and without, the rows of others."""
-    if seen - own:
-        return Outcome(effect="sees rows of another")
+    if more := seen - own:
+        return Outcome(effect="sees rows of another", evidence=next(iter(more)))
     return Outcome(effect="sees less because of another's rows" if own - seen else "")
 
 
@@ -305,11 +344,11 @@ def appeared(before: Mapping[str, Reading], after: Mapping[str, Reading]) -> str
     return ""
 
 
-def _written(actor: Actor) -> str:
-    """SQL that has the actor's own metadata in their row."""
+def _written(actor: Actor) -> list[str]:
+    """SQL statements that have the actor's own metadata in their row."""
     user = literal(actor.sub)
     change = f"update {USERS} set raw_user_meta_data = {literal(actor.metadata)} where id = {user}"
-    return writes.out_of_the_way(change)
+    return writes.out_of_the_way(change).split("; ")
 
 
 def _become(actor: Actor) -> str:

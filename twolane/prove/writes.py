@@ -181,7 +181,9 @@ def _upserts(material: Material, actor: Actor, victim: str) -> Iterator[Try]:
                 continue
             payload = _insertable(table, actor, {**(row or {}), **values})
             may = {column.name for column in table.allowed(actor.role, "u")} or set(payload)
-            change = [name for name in payload if name in may and name not in key] or list(key)
+            open_ = [c.name for c in table.columns if not c.generated and c.identity != "a"]
+            change = [name for name in open_ if name in payload and name in may - {*key}]
+            change = change or [name for name in open_ if name in may - {*key}][:1] or list(key)
             assigned = ", ".join(f"{quote(name)} = excluded.{quote(name)}" for name in change)
             target = ", ".join(map(quote, key))
             statement = f"{insert(table, payload)} on conflict ({target}) do update set {assigned}"

@@ -156,8 +156,8 @@ def _show(proof: Proof) -> None:
         say(line)
     for line in report.undecided_lines(proof):
         warn(f"undecided: {line}")
-    for name, reason in proof.uncalled.items():
-        warn(f"{name} could not be called: {reason}")
+    for line in report.uncalled_lines(proof):
+        warn(line)
 
 
 def _replays(settings: Config) -> Replays:
