@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import pairwise
 
 RELATION_KINDS = ("table", "foreign table", "view", "materialized view")
@@ -52,6 +53,7 @@ def about(identity: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=1 << 17)
 def relation(identity: str) -> str | None:
     """The table or view that a fact is about, as `schema.name`, or None.
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # The stub of what Supabase provides.
 PLATFORM = Path(__file__).with_name("platform.sql")
+# Seconds between attempts to copy a database that somebody is connected to, usually briefly.
+PATIENCE = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
 class Fill(NamedTuple):
@@ -58,8 +60,10 @@ def local_database(config: Config, anew: bool = False) -> dict[str, Any]:
             server.administrator, partial(load_platform, own=config.own_schemas, role=embedded.ROLE)
         )
         fills, template = ([], origin) if origin else ([stub], "template0")
+        # A branch's origin may be in use all day; Postgres itself waits for five seconds.
+        patience = () if origin else PATIENCE
         try:
-            ensure_database(maintenance, name, fills, template, owner=embedded.ROLE)
+            ensure_database(maintenance, name, fills, template, embedded.ROLE, patience)
         except ObjectInUse:
             raise branches.in_use(maintenance, template, branches.current(config)) from None
     return server.role | {"dbname": name}
@@ -173,12 +177,14 @@ def ensure_database(
     fills: Sequence[Fill],
     template: str = "template0",
     owner: str | None = None,
+    patience: Sequence[float] = PATIENCE,
 ) -> None:
     """Makes a database that is complete or absent: filled under another name, then renamed.
 
     Each of `fills` gets its own connection, so that it finds the settings (`search_path`) that the
-    previous one gave the database. owner: by default, the role that connects. If two run at once,
-    the slower drops its own draft.
+    previous one gave the database. owner: by default, the role that connects. patience: pauses
+    before each further attempt to copy a template that is in use. If two run at once, the slower
+    drops its own draft.
     """
     from psycopg import errors, sql
 
@@ -193,7 +199,7 @@ def ensure_database(
         sql.Identifier(_strategy(maintenance)),
     )
     _let_go(maintenance, template)
-    _patiently(lambda: maintenance.execute(copy))
+    _patiently(lambda: maintenance.execute(copy), patience)
     try:
         _copy_settings(maintenance, template, draft)
         for fill in fills:
@@ -263,16 +269,16 @@ def _let_go(maintenance: Connection[Any], name: str) -> None:
     """
     in_use = "select from pg_catalog.pg_stat_activity where datname = %s"
     for _ in range(20):
-        if maintenance.execute(in_use, (name,)).fetchone() is None:
+        if ask(maintenance, in_use, (name,)).fetchone() is None:
             return
         time.sleep(0.002)
 
 
-def _patiently(work: Callable[[], object]) -> None:
+def _patiently(work: Callable[[], object], patience: Sequence[float]) -> None:
     """Retries: a database can't be copied while somebody is connected to it, usually briefly."""
     from psycopg.errors import ObjectInUse
 
-    for pause in (0.1, 0.2, 0.5, 1, 2, 5, 10):
+    for pause in patience:
         try:
             work()
             return
