@@ -78,9 +78,9 @@ def restart(process: subprocess.Popen[str], server: Server) -> None:
 
 
 CUTS = [
-    Cut("kill", 8, kill),
-    Cut("interrupt", 7, interrupt),
-    Cut("disconnect", 5, disconnect),
+    Cut("kill", 6, kill),
+    Cut("interrupt", 5, interrupt),
+    Cut("disconnect", 4, disconnect),
     Cut("restart", 1, restart),
 ]
 

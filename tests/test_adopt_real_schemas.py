@@ -21,7 +21,7 @@ OURS = Path(__file__).parent / "schemas"
 REFERRED = {
     "nine_files": "Contacts.id",
     "torture": "Tenants.id",
-    "thousand": "Bench00999.id",
+    "hundreds": "Bench00299.id",
     "chinook": "Album.album_id",
     "northwind": "Categories.category_id",
     "pagila": "Actor.actor_id",
@@ -70,8 +70,8 @@ def scripts(name: str, url: str) -> list[bytes]:
     """The SQL of a schema, a transaction each."""
     if name == "torture":
         return [(OURS / "torture.sql").read_bytes()]
-    if name == "thousand":
-        return [text.encode() for text in bench.sql_files(1_000).values()]
+    if name == "hundreds":
+        return [text.encode() for text in bench.sql_files(300).values()]
     with psycopg.connect(url) as connection:
         return [shared_schemas.script(name, connection.info.server_version // 10_000)]
 
