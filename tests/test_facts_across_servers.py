@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,6 +18,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from servers import VECTOR_15, PostgresServer, Server, has_vector, programs
 from service import Service
+from test_facts_mutations import expected, signs
 
 from twolane.facts import catalog, views
 from twolane.facts.lock import dump_lock
@@ -71,34 +73,63 @@ def test_a_schema_has_the_same_facts_on_every_major(
     assert catalog.diff(settled(new, one, two), two) == []
 
 
-@pytest.fixture(scope="module")
-def newest() -> dict[str, catalog.Snapshot]:
-    """Mutation → its facts on the newest major, once they were read."""
-    return {}
+def batches(names: list[str]) -> list[list[str]]:
+    """Mutations that may be made together: none changes a fact that another one changes."""
+    found: list[tuple[set[str], list[str]]] = []
+    for name in names:
+        identities = {change[2:] for change in expected(MUTATIONS[name].facts)}
+        for taken, batch in found:
+            if len(batch) < 12 and taken.isdisjoint(identities):
+                taken |= identities
+                batch.append(name)
+                break
+        else:
+            found.append((identities, [name]))
+    return [batch for _, batch in found]
+
+
+def mutate(connections: list[psycopg.Connection[Any]], batch: list[str]) -> list[str]:
+    """Those of the mutations that were made; what goes only alone fails beside others."""
+    made = []
+    for name in batch:
+        with suppress(*([psycopg.Error] if len(batch) > 1 else [])), ExitStack() as stack:
+            for connection in connections:
+                stack.enter_context(connection.transaction())
+                connection.execute(MUTATIONS[name].apply.encode())
+            made.append(name)
+    return made
 
 
 def test_a_mutation_has_the_same_facts_on_every_major(
-    older: Server, new_database: NewDatabase, newest: dict[str, catalog.Snapshot]
+    older: Server, new_database: NewDatabase
 ) -> None:
+    """Made in batches, each of which has to show every fact that its mutations change; or alone."""
     parts = scripts("ground", older.major)
     old, new = load(older.new_database(platform=False), parts), load(new_database(), parts)
-    differing = {}
+    differing: dict[str, list[str]] = {}
+    seen = []
     with facts_prepared(), psycopg.connect(old) as older_one, psycopg.connect(new) as newer:
-        for name, mutation in MUTATIONS.items():
-            if mutation.since > older.major:
+        before = catalog.read(newer)
+        todo = batches([name for name, m in MUTATIONS.items() if m.since <= older.major])
+        while todo:
+            batch = todo.pop()
+            with (
+                older_one.transaction(force_rollback=True),
+                newer.transaction(force_rollback=True),
+            ):
+                made = mutate([older_one, newer], batch)
+                two = catalog.read(newer)
+                one = views.settle(catalog.read(older_one), two, lambda: nullcontext(newer))
+            declared = sorted(c for name in made for c in expected(MUTATIONS[name].facts))
+            if len(batch) > 1 and signs(catalog.diff(before, two)) != declared:
+                todo += [[name] for name in batch]
                 continue
-            older_one.execute(mutation.apply.encode())
-            one = catalog.read(older_one)
-            older_one.rollback()
-            if one == newest.get(name):
-                continue
-            newer.execute(mutation.apply.encode())
-            newest[name] = two = catalog.read(newer)
-            one = views.settle(one, two, lambda: nullcontext(newer))
-            newer.rollback()
-            if changes := catalog.diff(one, two):
-                differing[name] = [f"{c.sign} {c.identity}" for c in changes]
+            todo += [[name] for name in batch if name not in made]
+            seen += made
+            if told := signs(catalog.diff(one, two)):
+                differing[", ".join(made)] = told
     assert differing == {}
+    assert sorted(seen) == sorted(n for n, m in MUTATIONS.items() if m.since <= older.major)
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
