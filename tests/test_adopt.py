@@ -311,7 +311,7 @@ def test_files_cut_short_between_two_renames_are_finished(service: Service) -> N
     assert not (service.folder / "supabase/sql/99_policies.sql").exists()
 
 
-def test_a_lock_that_somebody_holds_is_told(service: Service) -> None:
+def test_a_lock_that_somebody_holds_is_told(service: Service, hasty_facts: None) -> None:
     with psycopg.connect(service.env["DATABASE_URL"]) as connection:
         connection.execute("lock table public.entries in access exclusive mode")
         failed = service.invoke("db.adopt", code=1)

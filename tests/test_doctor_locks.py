@@ -78,7 +78,7 @@ def test_a_transaction_that_others_wait_for_is_found_and_its_end_helps(service: 
 
 
 def test_a_lock_that_stops_the_doctor_itself_is_named_and_the_rest_goes_on(
-    service: Service, monkeypatch: pytest.MonkeyPatch
+    service: Service, monkeypatch: pytest.MonkeyPatch, hasty_facts: None
 ) -> None:
     monkeypatch.setattr(transactions, "LOCK_TIMEOUT", "500ms")
     with transaction(service, "lock table contacts") as process:
