@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -133,17 +134,26 @@ def server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def lasting_database(server: PostgresServer) -> NewDatabase:
+def maintenance(server: PostgresServer) -> Iterator[psycopg.Connection[Any]]:
+    """A connection for making and dropping databases."""
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def lasting_database(server: PostgresServer, maintenance: psycopg.Connection[Any]) -> NewDatabase:
     """Make a database that stays until the end: for fixtures that several tests share."""
 
     def make(template: str = "template1") -> str:
-        return server.get_uri(database=make_database(server.get_uri(), template))
+        return server.get_uri(database=make_database(maintenance, template))
 
     return make
 
 
 @pytest.fixture
-def new_database(server: PostgresServer) -> Iterator[NewDatabase]:
+def new_database(
+    server: PostgresServer, maintenance: psycopg.Connection[Any]
+) -> Iterator[NewDatabase]:
     """Make a database, empty or a copy of one of the `templates`, and return its conninfo.
 
     It is gone when the test ends, and with it what commands left that the test cut short.
@@ -151,11 +161,11 @@ def new_database(server: PostgresServer) -> Iterator[NewDatabase]:
     made: list[str] = []
 
     def make(template: str = "template1") -> str:
-        made.append(make_database(server.get_uri(), template))
+        made.append(make_database(maintenance, template))
         return server.get_uri(database=made[-1])
 
     yield make
-    drop_databases(server.get_uri(), made)
+    drop_databases(maintenance, made)
 
 
 @pytest.fixture(scope="session")
@@ -209,6 +219,21 @@ def prepared_facts() -> Iterator[None]:
     """For modules that read the facts hundreds of times on one connection."""
     with facts_prepared():
         yield
+
+
+@pytest.fixture
+def hasty_facts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who reads the facts waits half a second for a lock, where users' commands wait for five."""
+    read = catalog._read
+    text = catalog.query().replace(b"('lock_timeout', '5s')", b"('lock_timeout', '500ms')")
+    assert text != catalog.query()
+
+    def hastily(connection: psycopg.Connection[Any]) -> catalog.Snapshot:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(catalog, "query", lambda: text)
+            return read(connection)
+
+    monkeypatch.setattr(catalog, "_read", hastily)
 
 
 @pytest.fixture
@@ -299,6 +324,7 @@ def ready_service(
     service = Service(folder, urls)
     service.invoke("db.bootstrap")
     service.commit()
+    service.git("gc", "--quiet")  # each copy is of a few files
     return service
 
 
@@ -318,6 +344,7 @@ def waiting_service(
     service.write_app(DEV_MARKERS)
     service.invoke("db.gen", "-m", "add dev markers")
     service.commit()
+    service.git("gc", "--quiet")
     return service
 
 

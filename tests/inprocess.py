@@ -33,6 +33,8 @@ from warm import READ_AT_START, forked_children
 LIMIT = 300
 PROGRAM = str(Path(invoke.__file__).with_name("__main__.py"))
 URLS = {"DATABASE_URL", "SHADOW_DATABASE_URL"}
+# Module of the engine → its caches.
+_caches: dict[str, list[functools._lru_cache_wrapper[Any]]] = {}
 DEFAULT_FILTERS: tuple[tuple[str, type[Warning], str], ...] = (
     ("default", DeprecationWarning, "__main__"),
     ("ignore", DeprecationWarning, ""),
@@ -131,11 +133,12 @@ def _place(module: ModuleType) -> str:
 
 
 def _clear_caches() -> None:
-    for name, module in list(sys.modules.items()):
-        if name.startswith("twolane."):
-            for value in vars(module).values():
-                if isinstance(value, functools._lru_cache_wrapper):
-                    value.cache_clear()
+    for name in [name for name in sys.modules if name.startswith("twolane.")]:
+        if name not in _caches:
+            values = list(vars(sys.modules[name]).values())
+            _caches[name] = [v for v in values if isinstance(v, functools._lru_cache_wrapper)]
+        for cache in _caches[name]:
+            cache.cache_clear()
 
 
 @contextmanager

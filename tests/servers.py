@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -158,36 +159,34 @@ def fast_folder() -> Path | None:
     return memory if memory.is_dir() and shutil.disk_usage(memory).free >= PLENTY else None
 
 
-def make_database(maintenance: str, template: str) -> str:
+def make_database(maintenance: psycopg.Connection[Any], template: str) -> str:
     """The name of a new database, a copy of the template; `maintenance` leads to another one."""
     name = f"test_{uuid4().hex}"
-    with psycopg.connect(maintenance, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("create database {} template {} strategy file_copy").format(
-                sql.Identifier(name), sql.Identifier(template)
+    maintenance.execute(
+        sql.SQL("create database {} template {} strategy file_copy").format(
+            sql.Identifier(name), sql.Identifier(template)
+        )
+    )
+    if template != "template1":  # a copy comes without the settings of its template
+        maintenance.execute(
+            sql.SQL('alter database {} set search_path = "$user", public, extensions').format(
+                sql.Identifier(name)
             )
         )
-        if template != "template1":  # a copy comes without the settings of its template
-            connection.execute(
-                sql.SQL('alter database {} set search_path = "$user", public, extensions').format(
-                    sql.Identifier(name)
-                )
-            )
     return name
 
 
-def drop_databases(maintenance: str, names: Sequence[str]) -> None:
+def drop_databases(maintenance: psycopg.Connection[Any], names: Sequence[str]) -> None:
     """Drops the databases, and what commands left behind that were cut short."""
-    with psycopg.connect(maintenance, autocommit=True) as connection:
-        connection.execute(
-            "select pg_terminate_backend(pid, 10000) from pg_stat_activity"
-            " where application_name = 'twolane'"
+    maintenance.execute(
+        "select pg_terminate_backend(pid, 10000) from pg_stat_activity"
+        " where application_name = 'twolane'"
+    )
+    left = maintenance.execute(LEFT_BEHIND).fetchall()
+    for name in [*names, *(name for (name,) in left)]:
+        maintenance.execute(
+            sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
         )
-        left = connection.execute(LEFT_BEHIND).fetchall()
-        for name in [*names, *(name for (name,) in left)]:
-            connection.execute(
-                sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
-            )
 
 
 def as_user() -> str | None:

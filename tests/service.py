@@ -189,6 +189,8 @@ def owned(folder: Path) -> Service:
     """The folder as its owner's git repo."""
     service = Service(folder)
     service.git("init", "--quiet", "--initial-branch=main")
+    for sample in (folder / ".git/hooks").glob("*.sample"):
+        sample.unlink()
     service.git("config", "user.name", "Owner")
     service.git("config", "user.email", "owner@example.invalid")
     service.commit()
