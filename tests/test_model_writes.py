@@ -325,3 +325,21 @@ def test_the_text_tells_what_is_set_by_whom(models: ModuleType) -> None:
     assert not lint(text)
     assert "boss sets boss_id; tenant_id is set by tenant" in text
     assert "tree_id_parent_id sets parent_id; tree_id is the row's own to set" in text
+
+
+def test_a_row_takes_a_shared_column_from_the_row_that_it_refers_to(
+    models: ModuleType, session: Session, rows: Made
+) -> None:
+    root = models.Nodes(tree_id=7, id=1)
+    leaf = models.Nodes(id=2, tree_id_parent_id=root)
+    dan = models.People(id=9, boss=rows["ann"])
+    second = models.Nullable(id=1, second=rows["ben"])
+    later = models.Nullable(id=2)
+    session.add_all([leaf, dan, second, later])
+    session.flush()
+    later.second = rows["cat"]
+    session.flush()
+    session.expire_all()
+    assert leaf.tree_id == 7 and leaf.tree_id_parent_id is root
+    assert dan.tenant is rows["one"] and dan.boss is rows["ann"]
+    assert second.second is rows["ben"] and later.second is rows["cat"] and later.first is None

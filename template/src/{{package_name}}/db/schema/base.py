@@ -11,8 +11,18 @@ from __future__ import annotations
 import datetime
 import uuid
 
-from sqlalchemy import DateTime, ForeignKey, MetaData, Text, Uuid, func
-from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    ForeignKey,
+    MetaData,
+    Text,
+    Uuid,
+    event,
+    func,
+    inspect,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, Mapper, declared_attr, mapped_column
 
 __all__ = ["AppBase", "AuthUsers", "IntrospectedBase", "TenantOwned", "Timestamps", "UUIDKey"]
 
@@ -41,6 +51,28 @@ class AppBase(DeclarativeBase):
         datetime.datetime: DateTime(timezone=True),
         str: Text(),
     }
+
+
+def _take_shared_columns(mapper: Mapper[object], _: Connection, row: object) -> None:
+    """A row that lacks a column of a key takes it from the row that it is set to refer to.
+
+    Of keys that share a column, as `(tenant_id, boss_id)`, one relationship writes that column; a
+    row that is given another one alone would lose it.
+    """
+    for each in mapper.relationships:
+        other = inspect(row).dict.get(each.key)
+        if other is None or each.uselist:
+            continue
+        written = {here for _, here in each.synchronize_pairs}
+        for here, there in each.local_remote_pairs or ():
+            name = mapper.get_property_by_column(here).key
+            if here not in written and getattr(row, name) is None:
+                setattr(row, name, getattr(other, each.mapper.get_property_by_column(there).key))
+
+
+for _base in (IntrospectedBase, AppBase):
+    event.listen(_base, "before_insert", _take_shared_columns, propagate=True)
+    event.listen(_base, "before_update", _take_shared_columns, propagate=True)
 
 
 class AuthUsers(IntrospectedBase):
