@@ -296,6 +296,9 @@ def test_what_is_done_in_the_database_alone_is_refused_before_the_commit(attacke
     refused = attacked.invoke("db.push", code=1).err
     assert "+ grant table public.dev_markers to anon" in refused
 
+    run_by(attacked, "alter role anon bypassrls")  # as Supabase refuses it
+    assert '"anon" is a reserved role' in attacked.invoke("db.push", code=1).err
+
 
 def test_what_works_beyond_the_apps_tables_is_lane_as(attacked: Service) -> None:
     run_by(

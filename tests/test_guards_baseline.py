@@ -21,6 +21,7 @@ TOUCHES = {
     "create or replace function private.set_updated_at() returns trigger"
     " language plpgsql as 'begin return null; end'": "~ function private.set_updated_at()",
     "alter publication supabase_realtime add table contacts": "public.contacts",
+    "create table more () inherits (jobs)": "+ table public.more",
 }
 
 

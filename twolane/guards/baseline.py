@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from twolane.errors import Failure
-from twolane.facts import identities
+from twolane.facts import catalog, identities
 from twolane.facts.catalog import Change, Snapshot
 from twolane.facts.traces import Traces
 from twolane.guards.refusal import Refusal
@@ -167,6 +167,14 @@ def _follows(change: Change) -> bool:
     return kind in ("column", "constraint", "index") or (kind == "table" and change.sign == "~")
 
 
+def _is_child(change: Change, plan: Plan) -> bool:
+    """Whether it is a new table whose rows show in a table that lane B does not own."""
+    if identities.kind(change.identity) not in ("table", "foreign table"):
+        return False
+    parents = catalog.definition(change.after or "{}").get("inherits") or ()
+    return any(f"table {name}" in plan.before and not plan.owns(name) for name in parents)
+
+
 def _is_lane_b(change: Change, plan: Plan, made: set[str]) -> bool:
     if change.identity in plan.follows:
         return True
@@ -177,6 +185,8 @@ def _is_lane_b(change: Change, plan: Plan, made: set[str]) -> bool:
         return True
     if change.before is not None:
         return change.identity in plan.owned
+    if _is_child(change, plan):
+        return False
     about = identities.about(change.identity)
     if about in plan.before:
         return about in plan.owned

@@ -15,7 +15,14 @@ from twolane.state.plan import Plan
 _WIDE = frozenset(
     {
         *("policy", "extension", "default privileges", "event trigger", "language", "cast"),
-        *("transform", "operator", "operator class", "operator family", "access method"),
+        *(
+            "transform",
+            "conversion",
+            "operator",
+            "operator class",
+            "operator family",
+            "access method",
+        ),
         *("operator of access method", "function of access method"),
         *("foreign-data wrapper", "server", "user mapping", "subscription"),
         *("publication", "publication schema"),

@@ -162,7 +162,7 @@ def watched(
 def _expect_same(connection: Connection[Any], begun: object) -> None:
     """Raises `TransactionEnded` if this is another transaction than the one that has begun."""
     if _transaction_id(connection) != begun:
-        raise TransactionEnded
+        raise TransactionEnded(is_done=True)
 
 
 @contextmanager

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 
 class TransactionEnded(Failure):
-    """A migration would end its transaction, or has: then what it did before stays."""
+    """A migration would end its transaction; or has, by a way that nobody watches."""
 
-    def __init__(self, place: str = "") -> None:
+    def __init__(self, is_done: bool = False) -> None:
+        stays = " What it did before that stays in the database." if is_done else ""
         super().__init__(
-            f"{place}A migration ends the transaction that it runs in (commit, rollback).",
+            f"A migration ends the transaction that it runs in (commit, rollback).{stays}",
             "Take that out of the migration: a push is one transaction, all or nothing.",
         )
 

@@ -604,7 +604,7 @@ end $$;
 create or replace function supabase_stand_in.refuse(message text, hint text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-  raise insufficient_privilege using message = message, hint = hint;
+  raise insufficient_privilege using message = message, hint = coalesce(hint, '');
 end $$;
 
 create or replace function supabase_stand_in.create_extension(
