@@ -144,10 +144,16 @@ def test_a_copy_of_the_local_database_is_proven_and_itself_untouched(
         service.invoke("db.bootstrap")
         assert report(service, "--target", "local")["database"] == "local"
 
-        grant = "grant select on ai_usage to anon; alter table ai_usage disable row level security"
+        grant = (
+            "grant select on ai_usage to anon; alter table ai_usage disable row level security;"
+            "create function by_api() returns setof uuid language sql security definer as 'select"
+            " user_id from ai_usage where session_user = $$authenticator$$';"
+            "grant execute on function by_api to authenticated"
+        )
         service.invoke("db.psql", "--command", grant)
         result = service.invoke("db.prove", "--target", "local", code=2)
         assert "public.ai_usage · select · user A, user B, no claims" in result.err
+        assert "public.by_api() · call · user A, user B" in result.err
         service.invoke("db.prove")  # the files are what they were
 
         url = service.invoke("db.up").out.splitlines()[-1]

@@ -109,3 +109,33 @@ def test_a_row_is_a_users_through_their_profile_and_not_its_channels(
     assert understood["public.messages"] == "author"
     assert understood["public.notes"] == "person_id, of public.people"
     assert verdicts(found, "public.files", "own")["select"] == "allowed", "its file has an owner"
+
+
+def test_the_data_api_logs_in_as_authenticator(new_database: NewDatabase, platform: str) -> None:
+    """What is open by it is found: by a function, a policy; views, guises and triggers go along."""
+    one = (
+        "create table {0} (id uuid primary key default gen_random_uuid(), user_id uuid not null"
+        " references auth.users, rank text default 'none'); alter table {0} enable row level"
+        " security; grant select, insert, update, delete on {0} to authenticated;"
+        "create policy p on {0} for all to authenticated using (user_id = auth.uid())"
+        " with check (user_id = auth.uid());"
+    )
+    found = tried(
+        new_database(platform),
+        one.format("safe")
+        + one.format("open")
+        + "create policy x on open for select to authenticated"
+        " using (session_user = 'authenticator');"
+        "create policy m on safe for select to authenticated using (user_id = auth.uid() and"
+        " coalesce(auth.jwt() -> 'user_metadata' ->> 'rank', 'chief') = 'chief');"
+        "create materialized view counted as select count(*) from safe;"
+        "create function by_api() returns setof uuid language sql security definer"
+        " set search_path = '' as"
+        " 'select id from public.safe where session_user = $$authenticator$$';"
+        "create function by_hand() returns setof uuid language sql security definer"
+        " set search_path = '' as"
+        " 'select id from public.safe where session_user <> $$authenticator$$'",
+    )
+    assert broken(found) == {("public.open", "select"), ("public.by_api()", "call")}
+    assert found["gaps"] == found["undecided"] == []
+    assert not any("session_user" in line for line in found["not_tried"])

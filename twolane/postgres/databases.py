@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 # The stub of what Supabase provides.
+AUTHENTICATOR = "authenticator"
 PLATFORM = Path(__file__).with_name("platform.sql")
 # Seconds between attempts to copy a database that somebody is connected to, usually briefly.
 PATIENCE = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -122,6 +123,18 @@ def sizes(maintenance: Connection[Any], names: Sequence[str]) -> dict[str, int]:
         (list(names),),
     )
     return dict(rows.fetchall())
+
+
+def authenticator(config: Config, parameters: dict[str, Any]) -> dict[str, Any]:
+    """The same database of the embedded server as `authenticator`, who gets a password for it."""
+    from twolane.postgres import place, project_role
+
+    secret = place.password(config, AUTHENTICATOR)
+    with open_connection(
+        embedded.administrator(config, parameters), "Connecting to the embedded server"
+    ) as connection:
+        project_role.set_password(connection, AUTHENTICATOR, secret)
+    return parameters | {"user": AUTHENTICATOR, "password": secret}
 
 
 def old_clones(maintenance: Connection[Any]) -> list[str]:

@@ -21,6 +21,7 @@ from twolane.prove.realtime import Realtime
 from twolane.prove.rows import Rows
 from twolane.prove.run import Run
 from twolane.prove.schema import MESSAGES, OBJECTS, Schema
+from twolane.prove.session import LentSession, asking, opened
 from twolane.prove.setting import Setting
 from twolane.prove.stage import LIMITS, Stage
 from twolane.prove.storage import Storage
@@ -44,10 +45,12 @@ def prove(
     tenant_column: str,
     database: str,
     working: Callable[[str], AbstractContextManager[Any]],
+    login: Callable[[], Mapping[str, Any]] | None = None,
 ) -> report.Proof:
     """Tries to break tenant isolation in a throw-away copy, in which rows of two users stay.
 
-    database: what it is a copy of. working: is called with the name of each step.
+    database: what it is a copy of. working: is called with the name of each step. login: see
+    `session.opened`.
 
     Raises:
         Failure: a hint names nothing, or no user can be made.
@@ -63,13 +66,16 @@ def prove(
     rows = Rows(connection, schema, owners, users, hints.rows, further, metadata)
     with working("making rows for two users"):
         rows.make()
-    stage = Stage(connection, schema, rows)
-    attempts = Run(stage).attempts(working)
-    with working("calling functions"):
-        attempts += Caller(stage).run()
-    storage, realtime = Storage(stage), Realtime(stage)
-    with working("trying files and channels"):
-        attempts += [*storage.run(), *realtime.run()]
+    with opened(connection, schema, login) as session:
+        session.connection.execute(LIMITS)
+        stage = Stage(session, schema, rows)
+        attempts = Run(stage).attempts(working)
+        with working("calling functions"):
+            attempts += Caller(stage).run()
+        storage, realtime = Storage(stage), Realtime(stage)
+        with working("trying files and channels"):
+            attempts += [*storage.run(), *realtime.run()]
+    is_platform = isinstance(session, LentSession)
     own = [table for table in schema.tables if table.exposed]
     understood = {table.name: owners.understood(table) for table in own}
     tenants = {table.name: owners.tenant(table) for table in own}
@@ -82,6 +88,7 @@ def prove(
         shared=hints.shared,
         understood=understood,
         tenants=tenants,
+        as_owner=[] if is_platform else asking(schema),
         without_policy=[name for name in (OBJECTS, MESSAGES) if name not in schema.platform],
         closed=[table.name for table in own if not table.reachable],
         gaps=_gaps(schema, rows, attempts),

@@ -31,7 +31,8 @@ class Proof:
     insertable: tables with a policy for inserts. closes: the SQL that closes what was found.
     cause: what lets an attempt through. setting: the SQL that makes the rows for it.
     published: tables that Realtime broadcasts without row level security. without_policy: tables of
-    the platform that no policy opens.
+    the platform that no policy opens. as_owner: what asks for session_user, which was the owner of
+    the copy.
     """
 
     database: str
@@ -48,6 +49,7 @@ class Proof:
     setting: Callable[[Attempt], str] = lambda _: ""
     published: Sequence[str] = ()
     without_policy: Sequence[str] = ()
+    as_owner: Sequence[str] = ()
 
     @cached_property
     def cells(self) -> Mapping[tuple[str, str, str, str], Attempt]:
@@ -151,6 +153,7 @@ def not_tried(proof: Proof) -> list[str]:
         *(f"{name}: no policy opens it" for name in proof.without_policy),
         "storage.buckets: who may list, make and change buckets",
         "what errors of unique keys, foreign keys and sequences tell about rows of others",
+        *(f"{name}: asks session_user, which is not authenticator here" for name in proof.as_owner),
         *(f"{name}: Realtime broadcasts it, row level security is off" for name in proof.published),
     ]
 

@@ -17,6 +17,7 @@ from twolane.errors import Failure
 from twolane.prove.choice import Choice, Row, Unmakeable, Wish, first_line
 from twolane.prove.owners import Owners
 from twolane.prove.schema import OBJECTS, USERS, ForeignKey, Relation, Schema, as_row
+from twolane.prove.session import Session
 from twolane.prove.variety import Variety
 from twolane.sql import literal, quote
 
@@ -63,17 +64,17 @@ class Rows:
                 self._make_for(user)
                 for table in self.schema.tables:
                     self._collect(table, user)
-        self.refresh()
+        self.refresh(Session(self.connection))
 
-    def refresh(self) -> None:
+    def refresh(self, session: Session) -> None:
         """Fills the materialized views; twice, because one may read another."""
         from psycopg import errors
 
         views = self.schema.materialized
         for view in [*views, *views]:
             try:
-                with self.connection.transaction():
-                    self.connection.execute(f"refresh materialized view {view.name}".encode())
+                with session.part():
+                    session.run(f"refresh materialized view {view.name}")
             except errors.Error as error:
                 self.reasons[view.name] = first_line(error)
             else:

@@ -49,11 +49,11 @@ class Run:
         queries = {relation.name: selection(relation, actor.role) for relation in relations}
         others = self.stage.victims(actor)
         with self.stage.rolled_back():
-            self.stage.rows.refresh()
+            self.stage.rows.refresh(self.stage.session)
             full = {name: self.stage.read(actor, query) for name, query in queries.items()}
             again = {name: self.stage.read(actor, query) for name, query in queries.items()}
         with self.stage.without(others):
-            self.stage.rows.refresh()
+            self.stage.rows.refresh(self.stage.session)
             alone = {name: self.stage.read(actor, query) for name, query in queries.items()}
         for relation in relations:
             seen, own = full[relation.name], alone[relation.name]
@@ -92,9 +92,9 @@ class Run:
             column = next((c for c in columns if "u" in c.rights[actor.role]), columns[0])
             value = f"(select x from (select {column.quoted} as x from {view.name}) as y limit 1)"
             with self.stage.rolled_back():
-                row = self.stage.connection.execute(f"select {value}::text".encode()).fetchone()
-            if row and row[0] is not None:
-                change = f"{column.quoted} = {literal(row[0])}::{column.type.name}"
+                (known,) = self.stage.session.ask(f"select {value}::text")
+            if known is not None:
+                change = f"{column.quoted} = {literal(known)}::{column.type.name}"
                 trials.append(Try("update", OTHER, f"update {view.name} set {change}", {}))
         trials += self._into(view, actor, others[0])
         for trial in trials:

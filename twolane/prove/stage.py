@@ -17,10 +17,11 @@ from twolane.prove.guises import Guises
 from twolane.prove.mining import Source
 from twolane.prove.rows import Rows
 from twolane.prove.schema import USERS, Relation, Schema
+from twolane.prove.session import Session
 from twolane.sql import literal
 
 if TYPE_CHECKING:
-    from psycopg import Connection
+    pass
 
 Reading = Counter[str] | Outcome
 """The rows that an actor saw, or the error instead."""
@@ -44,7 +45,7 @@ class Done:
 class Stage:
     """The database for attempts. open: relations in which somebody sees rows of others anyway."""
 
-    connection: Connection[Any]
+    session: Session
     schema: Schema
     rows: Rows
     open: frozenset[str] = frozenset()
@@ -74,9 +75,10 @@ class Stage:
 
     def perform(self, actor: Actor, statement: str, *first: str) -> Done:
         """Runs a statement as the actor, after what comes first, in one round trip."""
-        before = [*first, *(_written(actor) if actor.metadata else []), _become(actor)]
+        written = self.session.as_owner(_written(actor)) if actor.metadata else []
+        before = [*first, *written, _become(actor)]
         batch = "; ".join([*before, statement, _STEP_DOWN, _HAS_WRITTEN])
-        with self.connection.cursor() as cursor:
+        with self.session.cursor() as cursor:
             cursor.execute(batch.encode())
             for _ in before:
                 cursor.nextset()
@@ -88,7 +90,7 @@ class Stage:
 
     @contextmanager
     def rolled_back(self) -> Iterator[None]:
-        with self.connection.transaction(force_rollback=True):
+        with self.session.rolled_back():
             yield
 
     @contextmanager
@@ -96,7 +98,7 @@ class Stage:
         """Runs the block without the rows of these users; skips triggers and foreign key checks."""
         removals = [self.removal(table, user) for table in self.schema.tables for user in users]
         with self.rolled_back():
-            self.connection.execute(writes.out_of_the_way("; ".join(removals)).encode())
+            self.session.run(writes.out_of_the_way("; ".join(removals)))
             yield
 
     def read(self, actor: Actor, query: str) -> Reading:
@@ -108,7 +110,7 @@ class Stage:
         except psycopg.Error as error:
             return failed(error)
         finally:
-            self.connection.execute(b"rollback to reading; release reading")
+            self.session.control("rollback to reading; release reading")
 
     def compare(
         self, actor: Actor, seen: Reading, again: Reading, own: Reading, given: str = ""
@@ -191,7 +193,8 @@ class Stage:
             before, seen = self.as_it_was(trial, tables, others)
         try:
             if prepare:
-                self.connection.execute(f"begin; {prepare}".encode())
+                self.session.control("begin")
+                self.session.run(prepare)
                 before, seen = self.belongings(tables, others), self._seen(trial, tables, others)
                 done = self.perform(actor, trial.statement)
             else:
@@ -202,7 +205,7 @@ class Stage:
         except psycopg.Error as error:
             return self.told(actor, failed(error), trial.statement)
         finally:
-            self.connection.execute(b"rollback")
+            self.session.control("rollback")
 
     def _outcome(
         self,
@@ -252,7 +255,7 @@ class Stage:
         ]
         if not queries:
             return set()
-        return {row[0] for row in self.connection.execute(" union all ".join(queries).encode())}
+        return set(self.session.ask(" union all ".join(queries)))
 
     def _seen(
         self, trial: Try, tables: Sequence[Relation], users: Sequence[str]
@@ -307,7 +310,7 @@ def prepared(stage: Stage, actor: Actor, trial: Try, told: str) -> Outcome:
 
     try:
         with stage.rolled_back():
-            stage.connection.execute(trial.first.encode())
+            stage.session.run(trial.first)
             count = stage.perform(actor, trial.statement).count
     except psycopg.Error as error:
         return failed(error)

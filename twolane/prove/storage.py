@@ -57,7 +57,7 @@ class Storage:
     @cached_property
     def buckets(self) -> list[tuple[str, bool]]:
         """The buckets: those that are there, those that policies name; whether each is public."""
-        rows = self.stage.connection.execute(
+        rows = self.stage.rows.connection.execute(
             "select id, coalesce(public, false) from storage.buckets"
         )
         found = dict(sorted(rows.fetchall()))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from invoke.context import Context
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from twolane.prove.report import Proof
     from twolane.shadow.stages import Replays
 
+    _Copy = tuple[Connection[Any], Snapshot, Callable[[], Mapping[str, Any]] | None]
+
 
 @command(
     "db.prove",
@@ -41,7 +44,7 @@ def prove(c: Context, target: str | None = None, json: bool = False) -> None:
     from twolane.prove import report
 
     settings = config.load()
-    with _copy(settings, target) as (connection, facts):
+    with _copy(settings, target) as (connection, facts, login):
         proof = proofs.prove(
             connection,
             facts,
@@ -49,6 +52,7 @@ def prove(c: Context, target: str | None = None, json: bool = False) -> None:
             settings.tenant_column,
             target or "shadow",
             console.working,
+            login,
         )
     if json:
         console.print_json(report.as_json(proof))
@@ -180,11 +184,11 @@ def _app_tables(replays: Replays) -> frozenset[str]:
 
 
 @contextmanager
-def _copy(settings: Config, target: str | None) -> Iterator[tuple[Connection[Any], Snapshot]]:
-    """A connection to a throw-away copy, and the facts in it."""
+def _copy(settings: Config, target: str | None) -> Iterator[_Copy]:
+    """A connection to a throw-away copy, the facts in it, how to log in as `authenticator`."""
     from twolane.config import LOCAL
     from twolane.facts import catalog
-    from twolane.postgres import connections
+    from twolane.postgres import connections, databases
     from twolane.shadow import shadow
 
     if target in (None, "shadow"):
@@ -193,7 +197,9 @@ def _copy(settings: Config, target: str | None) -> Iterator[tuple[Connection[Any
             shadow.clone(settings, head.database) as parameters,
             connections.open_connection(parameters, "Connecting to the copy") as connection,
         ):
-            yield connection, catalog.read(connection)
+            is_ours = not settings.environment.get(shadow.VARIABLE)
+            login = partial(databases.authenticator, settings, parameters) if is_ours else None
+            yield connection, catalog.read(connection), login
         return
     found = settings.target(target)
     refuse(_copies_only(found.name) if found.name != LOCAL else None)
@@ -201,7 +207,11 @@ def _copy(settings: Config, target: str | None) -> Iterator[tuple[Connection[Any
         _clone_of_local(settings) as parameters,
         connections.open_connection(parameters, "Connecting to the copy") as connection,
     ):
-        yield connection, catalog.read(connection)
+        yield (
+            connection,
+            catalog.read(connection),
+            partial(databases.authenticator, settings, parameters),
+        )
 
 
 def _copies_only(name: str) -> Refusal:
