@@ -410,6 +410,12 @@ def test_rows_of_the_apps_own_tables_are_written_with_consent(pushed: Service) -
 
     pushed.invoke("db.gen", "--empty", "-m", "fill again")
     body = "if exists (select from dev_markers) then update dev_markers set label = 'b'; end if;"
+    run_by(
+        pushed,
+        f"do $$ begin {body} end $$",
+        "update dev_markers set label = label where exists (select from twolane.alembic_version)",
+    )
+    assert "from twolane.alembic_version" in pushed.invoke("db.push", "--dry-run").out
     run_by(pushed, f"do $$ begin {body} end $$")
     refused = pushed.invoke("db.push", code=2).err
     assert "In the database, other than on the shadow" in refused

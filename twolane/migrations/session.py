@@ -90,10 +90,16 @@ def _is_alembics(statement: str, given: Any) -> bool:
 
 
 _LOOK = re.compile(r"SELECT pg_catalog\.pg_class\.relname")
-# Savepoints, Alembic's version table, and the check whether that table exists.
+# Savepoints, what Alembic says to its version table (word for word: what a migration says is not
+# twolane's own), and the check whether that table exists.
+_VERSION = r"twolane\.alembic_version\.version_num"
+_IS = rf"{_VERSION} = '\w+'"
 _OWN_STATEMENT = re.compile(
-    rf"(RELEASE |ROLLBACK TO )?SAVEPOINT |{_LOOK.pattern}"
-    r"|(SELECT|UPDATE|INSERT INTO|DELETE FROM|CREATE TABLE)\b[^;]*\btwolane\.alembic_version\b"
+    rf"(RELEASE |ROLLBACK TO )?SAVEPOINT \w+$|{_LOOK.pattern}[^;]*$"
+    rf"|SELECT {_VERSION}\s+FROM twolane\.alembic_version$"
+    rf"|INSERT INTO twolane\.alembic_version \(version_num\) VALUES \('\w+'\) RETURNING {_VERSION}$"
+    rf"|UPDATE twolane\.alembic_version SET version_num='\w+' WHERE {_IS}$"
+    rf"|DELETE FROM twolane\.alembic_version WHERE {_IS}$"
 )
 
 

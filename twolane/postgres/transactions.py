@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
@@ -104,8 +104,9 @@ def ask(
     if connection.info.transaction_status != TransactionStatus.IDLE:
         return connection.execute(question.encode(), parameters)
     cursor = ClientCursor(connection)
-    cursor.execute(f"select {_NOWHERE};\n{question}".encode(), parameters)
-    cursor.nextset()
+    with nullcontext() if connection.autocommit else connection.transaction():
+        cursor.execute(f"select {_NOWHERE};\n{question}".encode(), parameters)
+        cursor.nextset()
     return cursor
 
 
