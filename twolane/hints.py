@@ -27,7 +27,19 @@ ON_A_TARGET = frozenset(
             "doctor",
             "downgrade",
         ),
-        *("gen", "introspect", "own", "psql", "push", "reset", "snapshot", "status", "sync", "why"),
+        *(
+            "gen",
+            "introspect",
+            "own",
+            "page",
+            "psql",
+            "push",
+            "reset",
+            "snapshot",
+            "status",
+            "sync",
+            "why",
+        ),
     )
 )
 # A command, unless its own words name a target.

@@ -11,7 +11,8 @@ from twolane.page.graph import CLOSED, OPEN, Column, Graph, Link, Table
 from twolane.page.layout import Box, place
 
 ROW, HEAD = 20.0, 30.0
-_LETTER, _LEAST, _MOST = 6.9, 150.0, 340.0
+_LETTER, _LEAST, _MOST = 6.9, 170.0, 340.0
+_BY_NAME = 220.0  # the least width where names alone are read from afar
 FULL = 30
 """Up to so many tables a box has all columns; beyond, the keys alone."""
 WORDS = {OPEN: "RLS off", CLOSED: "closed", "policies": "RLS"}
@@ -41,7 +42,8 @@ def draw(graph: Graph) -> Drawing:
         table.name: [c for c in table.columns if is_full or c.is_key or c.refers]
         for table in graph.tables
     }
-    sizes = {table.name: _size(table, rows[table.name]) for table in graph.tables}
+    least = _LEAST if is_full else _BY_NAME
+    sizes = {table.name: _size(table, rows[table.name], least) for table in graph.tables}
     links = [(link.parent, link.child) for link in graph.links]
     return Drawing(graph, rows, place(sizes, links))
 
@@ -52,10 +54,10 @@ def left_out(table: Table, rows: Collection[Column]) -> str:
     return f"+ {more} column{'' if more == 1 else 's'}" if more else ""
 
 
-def _size(table: Table, rows: Sequence[Column]) -> tuple[float, float]:
+def _size(table: Table, rows: Sequence[Column], least: float) -> tuple[float, float]:
     letters = [len(table.name.removeprefix("public.")) + 12]
     letters += [len(column.name) + len(column.type) + 7 for column in rows]
-    width = min(max(max(letters) * _LETTER, _LEAST), _MOST)
+    width = min(max(max(letters) * _LETTER, least), _MOST)
     return width, HEAD + ROW * (len(rows) + bool(left_out(table, rows))) + 8
 
 

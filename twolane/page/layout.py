@@ -12,10 +12,10 @@ import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-LARGEST = 40
+LARGEST = 25
 """More tables than that are drawn in parts."""
 GAP = 48.0
-_WIDE = 1.5
+_WIDE = 2.0
 _INCH = 72.0
 
 
@@ -116,7 +116,7 @@ def _draw(
 
 
 def _pack(parts: Sequence[Mapping[str, Box]], gap: float) -> dict[str, Box]:
-    """The parts on shelves, the highest first, about half as wide again as high in all."""
+    """The parts on shelves, the highest first, about twice as wide as high in all."""
     measured = [(part, _around(part.values())) for part in parts]
     measured.sort(key=lambda each: -each[1].height)
     area = sum((b.width + gap) * (b.height + gap) for _, b in measured)

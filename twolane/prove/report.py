@@ -284,6 +284,11 @@ def as_json(proof: Proof) -> dict[str, Any]:
     }
 
 
+def as_kept(proof: Proof) -> dict[str, Any]:
+    """The same, with the statement behind each cell of the matrix: for a page that shows it."""
+    return as_json(proof) | {"matrix": list(map(_attempt, proof.cells.values()))}
+
+
 def _attempt(attempt: Attempt) -> dict[str, str]:
     return {
         "object": attempt.object,

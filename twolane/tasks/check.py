@@ -29,7 +29,7 @@ def check(c: Context, json: bool = False, fast: bool = False) -> None:
     from twolane import config, git
     from twolane.check import checks
     from twolane.guards import findings
-    from twolane.repo import contents
+    from twolane.repo import contents, kept
 
     settings = config.load()
     changed = git.changed(settings.root) if fast else None
@@ -37,6 +37,7 @@ def check(c: Context, json: bool = False, fast: bool = False) -> None:
     results = report.collect(examined, None if json else 16)
     found = [finding for result in results for finding in result.findings]
     told = checks.report_json(results)
+    kept.keep(settings, kept.CHECK, told)
     console.print_json(told) if json else report.summarise(told, "Nothing found.")
     if settings.environment.get("GITHUB_ACTIONS") == "true":
         for finding in found:

@@ -18,6 +18,7 @@ from twolane.tasks.look import targets as targets
 from twolane.tasks.moves import disown as disown
 from twolane.tasks.moves import own as own
 from twolane.tasks.page import diagram as diagram
+from twolane.tasks.page import page as page
 from twolane.tasks.prove import prove as prove
 from twolane.tasks.prove import rls as rls
 from twolane.tasks.server import down as down

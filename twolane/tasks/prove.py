@@ -42,6 +42,7 @@ def prove(c: Context, target: str | None = None, json: bool = False) -> None:
     from twolane import config
     from twolane.prove import proof as proofs
     from twolane.prove import report
+    from twolane.repo import kept
 
     settings = config.load()
     with _copy(settings, target) as (connection, facts, login):
@@ -54,6 +55,7 @@ def prove(c: Context, target: str | None = None, json: bool = False) -> None:
             console.working,
             login,
         )
+    kept.keep(settings, kept.PROVE, report.as_kept(proof))
     if json:
         console.print_json(report.as_json(proof))
     else:

@@ -84,7 +84,7 @@ def read(
         with working("replaying the repo's files step by step"):
             trail = Trail(list(_steps(repo, working)), whole.facts)
     chosen = frozenset(wanted(trail.known)) if wanted else None
-    if chosen is None and not _is_affordable(repo, whole.facts):
+    if chosen is None and not _is_small(repo, whole.facts):
         chosen = frozenset()
     open_ = {
         event.place.file
@@ -104,7 +104,12 @@ def read(
     return trail
 
 
-def _is_affordable(repo: Repo, facts: Snapshot) -> bool:
+def is_affordable(repo: Repo, working: Working) -> bool:
+    """Whether the statement of every fact is found soon enough."""
+    return _is_small(repo, Replays(repo, working).whole().facts)
+
+
+def _is_small(repo: Repo, facts: Snapshot) -> bool:
     return len(facts) * sum(file.text.count(";") for file in repo.order.files) <= AFFORDABLE
 
 
@@ -311,7 +316,8 @@ def _save(path: Path, trail: Trail) -> None:
         )
         for e in trail.events
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.parent.mkdir(mode=0o700, exist_ok=True)
+    path.parent.mkdir(exist_ok=True)
     draft = path.with_suffix(".draft")
     draft.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
     draft.replace(path)

@@ -1,0 +1,20 @@
+/* History, and two databases side by side. */
+function history_() {
+  show(el("div", { class: "page" }, el("h1", {}, "History"),
+    el("p", { class: "soft" }, data.history.length ? `What the record of ${data.name} says, the newest first.` : "There is no record: the page was made of the repo alone, or nothing was run yet."),
+    data.history.length ? grid(["When", "What", "Kind", "By", "Commit", "Took"], data.history.map((h) => [when(h.at), el("code", {}, h.what), h.kind === "file" ? "SQL file" : "revision", h.by, h.commit || "", `${h.milliseconds} ms`]), "History") : ""));
+}
+
+function compare() {
+  const found = data.compare;
+  const objects = new Map();
+  for (const change of found.changes) {
+    if (!objects.has(change[0])) objects.set(change[0], []);
+    objects.get(change[0]).push(change);
+  }
+  const side = (change, sign, name) => (change[1] === "~" || change[1] === sign ? el("code", {}, change[3]) : el("span", { class: "soft" }, `not in ${name}`));
+  show(el("div", { class: "page" }, el("h1", {}, `${data.name} and ${found.with}`),
+    el("p", {}, found.changes.length ? `${plural(found.changes.length, "fact")} differ, on ${plural(objects.size, "object")}.` : "They are the same."),
+    [...objects].map(([name, changes]) => [el("h2", {}, name),
+      grid(["Where", data.name, found.with], changes.map((c) => [{ "+": "+ only there", "-": "− only here", "~": "~ differs" }[c[1]], side(c, "-", data.name), c[1] === "~" ? "" : side(c, "+", found.with)]), `Differences of ${name}`)])));
+}
