@@ -143,28 +143,43 @@ def indented(statement: str, by: str) -> str:
     return textwrap.indent(statement, by)
 
 
-def without_returns(statement: str) -> str:
-    """The statement with the carriage returns in its literals written as escapes.
+# What moves text about, or ends a line for some and not for others: controls, separators of lines,
+# marks of the direction of writing.
+_MISLEADING = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+)
 
-    A function that came from Windows may have them. A file would lose them with its line ends.
+
+def plainly(statement: str) -> str:
+    """The statement with misleading characters in its names and constants written as escapes.
+
+    A function that came from Windows may have carriage returns, which a file would lose with its
+    line ends; others show a reader something else than Postgres reads.
     """
-    if "\r" not in statement:
+    if not _MISLEADING.search(statement):
         return statement
     from pglast.parser import scan
 
     done, text = 0, ""
     for token in scan(statement):
         found = statement[token.start : token.end + 1]
-        if token.name == "SCONST" and "\r" in found:
-            text += statement[done : token.start] + _escaped(found)
-            done = token.end + 1
+        if not _MISLEADING.search(found):
+            continue
+        if token.name == "SCONST":
+            plain = _escaped(found)
+        elif token.name == "IDENT" and found[0] == '"':
+            plain = _escaped_name(found)
+        else:
+            continue
+        text += statement[done : token.start] + plain
+        done = token.end + 1
     return text + statement[done:]
 
 
 def _escaped(constant: str) -> str:
     """A string constant, dollar-quoted or not, as one with escapes (Postgres manual, 4.1.2.2)."""
     if constant[0] in "eE":
-        return constant.replace("\r", "\\r")
+        return _MISLEADING.sub(_code_point, constant)
     if constant[0] == "$":
         tag = constant[: constant.index("$", 1) + 1]
         value = constant.removeprefix(tag).removesuffix(tag)
@@ -172,4 +187,14 @@ def _escaped(constant: str) -> str:
         value = constant[1:-1].replace("''", "'")
     for letter, escape in (("\\", "\\\\"), ("'", "''"), ("\r", "\\r")):
         value = value.replace(letter, escape)
-    return f"E'{value}'"
+    return f"E'{_MISLEADING.sub(_code_point, value)}'"
+
+
+def _code_point(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
+
+
+def _escaped_name(name: str) -> str:
+    """A name in quotes as one with escapes (Postgres manual, 4.1.1)."""
+    name = name.replace("\\", "\\\\")
+    return "U&" + _MISLEADING.sub(lambda found: f"\\{ord(found[0]):04x}", name)

@@ -13,7 +13,7 @@ from itertools import groupby
 from twolane.adopt import absent
 from twolane.ddl.clauses import dollar
 from twolane.postgres.dump import Entry, parsed
-from twolane.sql import indented, literal, without_returns
+from twolane.sql import indented, literal, plainly
 
 # Clauses that check before they lock: pg_dump's clause → the clause that may run again.
 _CLAUSES = {
@@ -84,7 +84,7 @@ def _conditional(blocks: Iterator[Block]) -> Iterator[str]:
 
 def block(entry: Entry, lacking: Collection[str] = ()) -> Block:
     """The entry's statements. lacking: extensions that are only made on a server that has them."""
-    statements = [without_returns(_without_options(entry, s)) for s in entry.statements]
+    statements = [plainly(_without_options(entry, s)) for s in entry.statements]
     if entry.access_method:
         statements = [entry.access_method, *statements, "RESET default_table_access_method"]
     elif entry.kind == "EXTENSION" and entry.tag in lacking:

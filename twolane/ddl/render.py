@@ -26,7 +26,8 @@ from twolane.ddl.statement import Edit, Live, Rank, Statement, Unwritten, edit
 from twolane.facts import identities
 from twolane.facts.catalog import Change, Snapshot
 from twolane.facts.differences import object_of
-from twolane.sql import without_returns
+from twolane.sql import plainly
+from twolane.text import clean
 
 __all__ = ["Left", "Rank", "Rendered", "Statement", "render", "text"]
 
@@ -246,7 +247,7 @@ def text(statements: Sequence[Statement], title: str) -> str:
         settings.append(_SEARCH_PATH)
     blocks = [f"{head}\n--\n-- Safe to run again.", "\n".join(settings)]
     for statement in statements:
-        blocks.append(_comments(statement) + without_returns(statement.sql))
+        blocks.append(_comments(statement) + plainly(statement.sql))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -254,4 +255,4 @@ def _comments(statement: Statement) -> str:
     """Comments, each on one line: a line break in a name would end them."""
     lines = [statement.note] if statement.note else []
     lines += [f"Gives up {statement.loses}."] if statement.loses else []
-    return "".join(f"-- {' '.join(line.split())}\n" for line in lines)
+    return "".join(f"-- {clean(' '.join(line.split()))}\n" for line in lines)

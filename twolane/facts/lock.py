@@ -14,9 +14,15 @@ LOCK_FORMAT = 1
 def dump_lock(snapshot: Snapshot) -> str:
     """The lock file's text: valid JSON, one fact a line, so that a diff shows one fact a line."""
     lines = [f"    {encode(i)}: {text}" for i, text in snapshot.items()]
-    facts = ",\n".join(lines)
+    facts = ",\n".join(line if line.isprintable() else _plainly(line) for line in lines)
     body = f"{{\n{facts}\n  }}" if lines else "{}"
     return f'{{\n  "format": {LOCK_FORMAT},\n  "facts": {body}\n}}\n'
+
+
+def _plainly(line: str) -> str:
+    """The line with escapes for what does not show, or shows a reader something else: line
+    separators, marks of the direction of writing. Only strings have such characters."""
+    return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in line)
 
 
 def load_lock(text: str) -> Snapshot:
@@ -41,7 +47,7 @@ def load_lock(text: str) -> Snapshot:
 
 def _with_commas(text: str) -> str:
     """The text with a comma after each fact but the last: two branches may each have had a last."""
-    lines = text.splitlines()
+    lines = text.removesuffix("\n").split("\n")
     facts = [number for number, line in enumerate(lines) if line.startswith('    "')]
     for number in facts:
         lines[number] = lines[number].rstrip(",") + ("," if number != facts[-1] else "")

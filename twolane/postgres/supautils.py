@@ -143,4 +143,4 @@ def _queries(tree: Any, line: int) -> Iterator[tuple[int, str]]:
 
 
 def _offset(body: str, line: int) -> int:
-    return sum(len(each) for each in body.splitlines(keepends=True)[: line - 1])
+    return sum(len(each) + 1 for each in body.split("\n")[: line - 1])
