@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from twolane.check import reversible
+from twolane.check import reversible, roles
 from twolane.errors import Failure
 from twolane.facts import catalog, differences, identities
 from twolane.facts.catalog import Change, Snapshot
 from twolane.guards import guards
 from twolane.guards.checks import examines
-from twolane.guards.findings import Finding, from_failure, from_refusal
-from twolane.migrations import effects
+from twolane.guards.findings import WARNING, Finding, from_failure, from_refusal
 from twolane.postgres import transactions
 from twolane.repo import sqlfiles
 from twolane.repo.contents import Repo
@@ -24,6 +23,7 @@ from twolane.repo.sqlfiles import FileFailure, SqlFile
 from twolane.shadow import shadow
 from twolane.shadow.shadow import Replay
 from twolane.shadow.stages import Replays
+from twolane.state import losses
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -124,6 +124,22 @@ def replay(ground: Replayed) -> Iterator[Finding]:
         yield from_failure(failure, "replay", failure.file.name, FOLDER)
     except Failure as failure:
         yield from_failure(failure, "replay", "migrations")
+    else:
+        yield from _roles(ground)
+
+
+def _roles(ground: Replayed) -> Iterator[Finding]:
+    """The roles that this machine has, and a fresh one would not."""
+    texts = (revision.path.read_text(encoding="utf-8") for revision in ground.repo.revisions)
+    found = roles.missing(ground.repo.order.files, texts, ground.whole.facts)
+    for name, place in found.items():
+        yield Finding(
+            "replay",
+            name,
+            f"No file makes the role {name}; that this server has it, another machine doesn't.",
+            "make it in an SQL file, if it is not there (select from pg_roles); or take it out",
+            place=place,
+        )
 
 
 _TWICE = "write it so that it may run twice: if not exists, create or replace, drop … if exists"
@@ -152,12 +168,12 @@ def _again(ground: Replayed, connection: Connection[Any], file: SqlFile) -> Iter
     from psycopg import Rollback
 
     with transactions.transaction(connection):
-        before = effects.layout(connection)
+        before = losses.look(connection)
         sqlfiles.run(connection, file)
-        done = effects.compare(before, effects.layout(connection), {})
+        found = losses.find(connection, file, before)
         changes = catalog.diff(ground.whole.facts, catalog.read(connection))
         raise Rollback
-    lost = sorted({*done.gone, *(f"table {name}" for name in done.rewritten)})
+    lost = [*found.lost, *(found.written if found.deletes else ())]
     place = _place(ground, file, [change.identity for change in changes] or lost)
     if changes:
         message = "Run again, it changes the schema:"
@@ -165,6 +181,13 @@ def _again(ground: Replayed, connection: Connection[Any], file: SqlFile) -> Iter
         yield _not_idempotent(file, message, differences.flat(changes), place, first)
     elif lost:
         yield _not_idempotent(file, "Run again, it loses rows or writes them anew:", lost, place)
+    elif found.written:
+        message = "Run again, it may change rows that others have changed since:"
+        done = _not_idempotent(file, message, found.written, place, _ONCE)
+        yield replace(done, level=WARNING)
+
+
+_ONCE = "let it change those rows alone that lack it, or write it as a migration, which runs once"
 
 
 def _of_the_app(ground: Replayed, changes: Sequence[Change]) -> str:

@@ -127,7 +127,7 @@ def _broken(work: Work, state: State, problem: Failure) -> Deployment:
 def _hazards(course: Course, state: State) -> list[Hazard]:
     found = {hazard.key: hazard for hazard in hazards.find(course.plan)}
     found |= {hazard.key: hazard for hazard in _left_over(course)}
-    for hazard in _by_files(course, state):
+    for hazard in (*_by_files(course, state), *_of_rows(course, state)):
         found.setdefault(hazard.key, hazard)
     return sorted(found.values(), key=lambda hazard: (not hazard.needs_consent, hazard.key))
 
@@ -159,6 +159,13 @@ def _by_files(course: Course, state: State) -> Iterator[Hazard]:
         )
         if not goes_with_table and f"table {identities.relation(identity)}" in state.live:
             yield Hazard("drop", short(identity), "its data are lost for good")
+
+
+def _of_rows(course: Course, state: State) -> Iterator[Hazard]:
+    """What SQL files do to the rows of tables that the database has."""
+    tables = {short(i) for i in state.live if identities.kind(i) == "table"}
+    kinds = ("write", "rewrite")
+    yield from (each for each in course.losses if each.kind in kinds and each.what in tables)
 
 
 def idle(deployment: Deployment, allowed: Sequence[str]) -> list[str]:

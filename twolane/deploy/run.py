@@ -13,7 +13,8 @@ from twolane.facts.catalog import Change
 from twolane.lanes import apply, push
 from twolane.postgres import supautils, transactions
 from twolane.repo import ledger, record
-from twolane.state import completion
+from twolane.repo.sqlfiles import SqlFile
+from twolane.state import completion, losses
 from twolane.state.connected import Work
 from twolane.text import shortened
 
@@ -27,7 +28,17 @@ def run(work: Work, deployment: Deployment, allowed: Sequence[str] = ()) -> None
         Failure: a step fails, and is rolled back; or the end differs from the shadow.
     """
     complete(work, deployment)
-    apply.apply(work.connection, work.target, deployment.early, work.tell)
+    there = losses.tables(work.connection)
+    # What the plan names was consented to, with it or by name.
+    allowed = [*allowed, *(hazard.key for hazard in deployment.hazards)]
+
+    def run_files(files: Sequence[SqlFile]) -> None:
+        connection, target, tell = work.connection, work.target, work.tell
+        apply.apply(connection, target, files, tell, allowed=allowed, there=there)
+
+    apply.apply(
+        work.connection, work.target, deployment.early, work.tell, allowed=allowed, there=there
+    )
     if deployment.plan.revisions:
         now = replace(
             deployment.state,
@@ -35,7 +46,9 @@ def run(work: Work, deployment: Deployment, allowed: Sequence[str] = ()) -> None
             ledger=ledger.read(work.connection),
         )
         push.push(work.connection, now, deployment.plan, work.tell, allowed)
-    apply.apply(work.connection, work.target, deployment.late, work.tell)
+    apply.apply(
+        work.connection, work.target, deployment.late, work.tell, allowed=allowed, there=there
+    )
     if deployment.course.rest:
         with work.tell.working("taking away what is left over"):
             transactions.retry_locks(

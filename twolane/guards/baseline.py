@@ -128,6 +128,22 @@ def _chief(lines: Sequence[str]) -> list[str]:
     ]
 
 
+def record_written(file: str, records: Sequence[str]) -> Refusal | None:
+    """G05 for an SQL file: twolane's own record is not lane A's either.
+
+    records: what of it the file has written.
+    """
+    if not records:
+        return None
+    return Refusal(
+        "G05",
+        "baseline",
+        f"{file} changes twolane's own record; nothing of it was applied:",
+        f"take it out of {file}",
+        details=records,
+    )
+
+
 def broken(plan: Plan, problem: Failure | None) -> Refusal | None:
     """G05: nothing that lane A makes stops working by a migration.
 

@@ -32,6 +32,16 @@ def unplanned_writes(plan: Plan, seen: Traces, allowed: Sequence[str]) -> Refusa
     return _unmet(reason, unmet) if unmet else None
 
 
+def given_up(file: str, found: Sequence[Hazard], allowed: Sequence[str]) -> Refusal | None:
+    """G06 for an SQL file that has run, before the commit.
+
+    found: what it does to data that were there.
+    """
+    unmet = hazards.unmet(found, allowed)
+    reason = f"{file} gives up data that are there; nothing of it was applied:"
+    return _unmet(reason, unmet) if unmet else None
+
+
 def _unmet(reason: str, unmet: Sequence[Hazard]) -> Refusal:
     consents = " ".join(f"--allow {shlex.quote(hazard.key)}" for hazard in unmet)
     return Refusal(

@@ -9,8 +9,10 @@ from twolane.guards.app_drift import app_drift as app_drift
 from twolane.guards.baseline import baseline as baseline
 from twolane.guards.baseline import broken as broken
 from twolane.guards.baseline import elsewhere as elsewhere
+from twolane.guards.baseline import record_written as record_written
 from twolane.guards.baseline import unplanned as unplanned
 from twolane.guards.destructive import destructive as destructive
+from twolane.guards.destructive import given_up as given_up
 from twolane.guards.destructive import unplanned_writes as unplanned_writes
 from twolane.guards.history import applied_history as applied_history
 from twolane.guards.history import edited_revision as edited_revision

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,13 @@ from twolane.config import Target
 from twolane.errors import Failure
 from twolane.facts import catalog
 from twolane.facts.catalog import Snapshot
+from twolane.guards import guards
+from twolane.guards.refusal import refuse
 from twolane.postgres import transactions
 from twolane.repo import ledger, record, sqlfiles
 from twolane.repo.contents import Repo, pending, waiting
 from twolane.repo.sqlfiles import SqlFile
+from twolane.state import losses
 from twolane.telling import Tell
 
 if TYPE_CHECKING:
@@ -61,20 +65,55 @@ def apply(
     tell: Tell,
     *,
     again: bool = False,
+    allowed: Sequence[str] = (),
+    there: frozenset[int] | None = None,
 ) -> list[Ran]:
     """Runs the files, each in one transaction with its row in the ledger; returns those run.
 
-    A file that another command ran meanwhile is skipped, unless it is to run `again`.
+    A file that another command ran meanwhile is skipped, unless it is to run `again`. allowed: the
+    consents given, as `--allow` takes them. there: the tables that were there before the command,
+    by OID; by default, those that are.
+
+    Raises:
+        Refused: a file gives up data without consent (G06), or writes twolane's own record (G05);
+            it is rolled back.
     """
     for file in files:
         sqlfiles.check(file)
     facts: Snapshot | None = None
     ran = []
+    consent = Consent(tuple(allowed), losses.tables(connection) if there is None else there)
     for file in files:
-        done = _apply_one(connection, target, file, tell, again, facts)
+        done = _apply_one(connection, target, file, tell, again, facts, consent)
         facts = done.facts if done else None
         ran += [done] if done else []
     return ran
+
+
+@dataclass(frozen=True)
+class Consent:
+    """What a command may give up: the consents given, and the tables that count, by OID."""
+
+    allowed: tuple[str, ...]
+    there: frozenset[int]
+
+    @contextmanager
+    def asked(
+        self, connection: Connection[Any], file: SqlFile, note: Callable[[str], None]
+    ) -> Iterator[None]:
+        """Runs a file in the open transaction; refuses what it gives up without consent."""
+        if not self.there:
+            yield
+            return
+        before = losses.look(connection)
+        yield
+        found = losses.find(connection, file, before, self.there)
+        refuse(
+            guards.record_written(file.name, found.records),
+            guards.given_up(file.name, found.hazards, self.allowed),
+        )
+        for table in found.filled:
+            note(f"{file.name}: adds rows or new values to {table}")
 
 
 def _apply_one(
@@ -84,6 +123,7 @@ def _apply_one(
     tell: Tell,
     again: bool,
     facts: Snapshot | None,
+    consent: Consent,
 ) -> Ran | None:
     """facts: those of the database, if they were just read."""
     messages: list[str] = []
@@ -101,11 +141,12 @@ def _apply_one(
                 return None
             before = catalog.read(connection) if facts is None else facts
             start = time.monotonic()
-            for name in sqlfiles.run(connection, file):
-                warn(
-                    f"{name}: took back what this database grants by default: it has no row level "
-                    "security, and the file grants nothing on it"
-                )
+            with consent.asked(connection, file, tell.note):
+                for name in sqlfiles.run(connection, file):
+                    warn(
+                        f"{name}: took back what this database grants by default: it has no row "
+                        "level security, and the file grants nothing on it"
+                    )
             ledger.record_file(connection, file, round(1000 * (time.monotonic() - start)))
             after = catalog.read(connection)
             record.note(connection, done, before, after)

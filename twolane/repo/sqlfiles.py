@@ -75,6 +75,7 @@ def run(connection: Connection[Any], file: SqlFile) -> list[str]:
     before = exposure.open_relations(connection)
     with transactions.theirs(connection):
         for statement in found:
+            _expect_as_parsed(connection, file, statement)
             try:
                 connection.execute(supautils.raised(connection, statement.text).encode())
             except psycopg.errors.LockNotAvailable:
@@ -83,6 +84,29 @@ def run(connection: Connection[Any], file: SqlFile) -> list[str]:
                 raise _failure(file, statement, error, connection.info.user) from error
     transactions.reset(connection)
     return list(exposure.take_back(connection, before, opened.find(found).is_meant))
+
+
+def _expect_as_parsed(connection: Connection[Any], file: SqlFile, statement: Statement) -> None:
+    """Raises a `Failure` where the server would read the statement in another way than the parser.
+
+    With `standard_conforming_strings` off a backslash hides a quote from the server (manual,
+    4.1.2.1), and a `commit` may stand in what the parser takes for a string. The server reports
+    both settings with each change (manual, libpq-status), whoever makes it.
+    """
+    told = connection.info.parameter_status
+    if told("standard_conforming_strings") != "on":
+        raise FileFailure(
+            file,
+            place(file, statement.start, "standard_conforming_strings is off from here on"),
+            "Take that out, and write E'…' for a string with escapes; the setting of a role or a "
+            "database ends with: alter role … reset standard_conforming_strings",
+        )
+    if told("client_encoding") not in ("UTF8", "UNICODE"):
+        raise FileFailure(
+            file,
+            place(file, statement.start, "client_encoding is no longer UTF8 from here on"),
+            "Take that out: SQL files are in UTF-8.",
+        )
 
 
 def creates_extension(files: Iterable[SqlFile], name: str) -> bool:
@@ -195,6 +219,6 @@ def place(file: SqlFile, position: int, message: str) -> str:
     """`file:line:column: message`, the line, and a caret under the column."""
     before = file.text[:position]
     line, column = before.count("\n") + 1, position - (before.rfind("\n") + 1)
-    source = file.text.splitlines()[line - 1] if file.text else ""
+    source = file.text.split("\n")[line - 1]
     shown, caret = source[:160], " " * len(source[:column].expandtabs(1))
     return f"{file.name}:{line}:{column + 1}: {message}\n    {shown.expandtabs(1)}\n    {caret}^"

@@ -19,6 +19,8 @@ from twolane.repo.revisions import Revision, code, moves, up_to
 from twolane.repo.sqlfiles import FileFailure, SqlFile
 from twolane.shadow import shadow
 from twolane.shadow.stages import Replays
+from twolane.state import losses
+from twolane.state.hazards import Hazard
 from twolane.state.plan import Plan
 from twolane.state.stand import Stand
 
@@ -44,13 +46,15 @@ class Steps:
 class Course:
     """How a database gets on: the facts where it stands, the plan, the facts at the end.
 
-    rest: the statements of `finish`, which ran last.
+    rest: the statements of `finish`, which ran last. losses: what the SQL files do to data that the
+    database may have.
     """
 
     start: Snapshot
     plan: Plan
     end: Snapshot
     rest: tuple[Statement, ...] = ()
+    losses: tuple[Hazard, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,8 @@ def _copy(repo: Repo, database: str) -> Iterator[Connection[Any]]:
 def _course(ground: _Ground, start: Snapshot, steps: Steps, finish: Finish) -> Course:
     connection = ground.connection
     unfit = functions.faults(connection)
-    _run(connection, steps.early)
+    there = losses.tables(connection)
+    lost = _run(connection, steps.early, there)
     before = catalog.read(connection) if steps.early else start
     moved = ownership.structure(before, moves(steps.revisions)[0])
     ground = replace(ground, owned=ground.owned | moved)
@@ -132,7 +137,7 @@ def _course(ground: _Ground, start: Snapshot, steps: Steps, finish: Finish) -> C
     if plan.needs_session or plan.effects.traces.server:
         return Course(start, plan, plan.after)
     rest = [file for file in steps.late if file not in plan.again]
-    _run(connection, rest)
+    lost += _run(connection, rest, there)
     end = catalog.read(connection) if rest else plan.after
     plan = replace(
         plan,
@@ -141,7 +146,7 @@ def _course(ground: _Ground, start: Snapshot, steps: Steps, finish: Finish) -> C
     )
     ran = tuple(finish.run(connection)) if finish.is_due(end) else ()
     end = catalog.read(connection) if ran else end
-    return Course(start, replace(plan, undo=_undo(ground, plan, end)), end, ran)
+    return Course(start, replace(plan, undo=_undo(ground, plan, end)), end, ran, tuple(lost))
 
 
 def _new_faults(connection: Connection[Any], before: Mapping[str, str]) -> Mapping[str, str]:
@@ -149,10 +154,17 @@ def _new_faults(connection: Connection[Any], before: Mapping[str, str]) -> Mappi
     return {name: text for name, text in faults.items() if name not in before}
 
 
-def _run(connection: Connection[Any], files: Sequence[SqlFile]) -> None:
+def _run(
+    connection: Connection[Any], files: Sequence[SqlFile], there: frozenset[int]
+) -> list[Hazard]:
+    """Runs the files; what they do to data of the tables that are `there`, by OID."""
+    found: list[Hazard] = []
     for file in files:
         with transactions.transaction(connection), _rehearsing():
+            before = losses.look(connection)
             sqlfiles.run(connection, file)
+            found += losses.find(connection, file, before, there).hazards
+    return found
 
 
 @contextmanager
@@ -192,7 +204,7 @@ def _plan(ground: _Ground, before: Snapshot, steps: Steps, unfit: Mapping[str, s
     end = done.end
     if steps.late and not again and _new_faults(ground.connection, unfit):
         again = steps.late
-        _run(ground.connection, again)
+        _run(ground.connection, again, frozenset())
         end = catalog.read(ground.connection)
     return Plan(
         revisions=steps.revisions,

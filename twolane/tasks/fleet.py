@@ -47,9 +47,9 @@ def sync_check(ask: Ask, json: bool) -> None:
     _leave(done)
 
 
-def apply(ask: Ask, files: Sequence[str], json: bool) -> None:
+def apply(ask: Ask, files: Sequence[str], allow: Sequence[str], json: bool) -> None:
     """Runs lane A on each target: the SQL files that are new or changed there, or those named."""
-    done = run.run(ask, words("db.apply", file=files), console, replays=False)
+    done = run.run(ask, words("db.apply", file=files, allow=allow), console, replays=False)
     _report(done, json, aloud={})
     if not json and (applied := done.of(outcomes.DONE)) and not done.code:
         console.say(f"Next:  invoke db.sync --target {shlex.quote(applied[0].target)}")

@@ -12,7 +12,7 @@ from twolane.guards.refusal import refuse
 from twolane.tasks import console
 from twolane.tasks.command import Different, command
 from twolane.tasks.console import NO_CHANGES, done, say
-from twolane.tasks.options import CARRY_ON, COMMIT, CONFIRMS, JOBS, JSON, TARGETS
+from twolane.tasks.options import CARRY_ON, COMMIT, CONFIRMS, GIVEN_UP, JOBS, JSON, TARGETS
 
 if TYPE_CHECKING:
     from twolane.state.connected import Work
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 @command(
     "db.apply",
-    iterable=["file"],
+    iterable=["file", "allow"],
     help={
         "file": "An SQL file to run even if it is unchanged; may be repeated.",
         "target": TARGETS,
+        "allow": GIVEN_UP,
         "confirm": CONFIRMS,
         "json": "Print the files that ran as JSON, for scripts.",
         "jobs": JOBS,
@@ -35,6 +36,7 @@ def apply(
     c: Context,
     file: Sequence[str] | None = None,
     target: str | None = None,
+    allow: Sequence[str] | None = None,
     confirm: str | None = None,
     json: bool = False,
     jobs: str = "4",
@@ -52,7 +54,7 @@ def apply(
     if is_many(target):
         from twolane.tasks import fleet
 
-        fleet.apply(fleet.Ask(target, jobs, carry_on, confirm), file or (), json)
+        fleet.apply(fleet.Ask(target, jobs, carry_on, confirm), file or (), allow or (), json)
         return
     names = [Path(name).name for name in file or ()]
     with work_on(target, console) as work:
@@ -68,7 +70,14 @@ def apply(
             lacking = completion.find_names(work.connection, work.repo, work.ledger)
             completion.carry_out(work.connection, work.ledger, lacking, console)
         try:
-            ran = lane_a.apply(work.connection, work.target, files, console, again=bool(names))
+            ran = lane_a.apply(
+                work.connection,
+                work.target,
+                files,
+                console,
+                again=bool(names),
+                allowed=allow or (),
+            )
         except FileFailure as failure:
             if is_adopted(failure.file) and "must be owner of" in failure.message:
                 failure.first = "invoke db.adopt --record   (the database has what the file makes)"

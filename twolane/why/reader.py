@@ -39,6 +39,7 @@ class Reader:
     def _is_prepared(self) -> bool:
         """Whether the statement is there: `deallocate all` in a file takes it away."""
         found = self._connection.execute(
-            "select from pg_catalog.pg_prepared_statements where name = %s", (_NAME.decode(),)
+            "select from pg_catalog.pg_prepared_statements where name operator(pg_catalog.=) %s",
+            (_NAME.decode(),),
         )
         return found.fetchone() is not None

@@ -1,0 +1,36 @@
+"""A role that an earlier form of a file left on the server makes no check green."""
+
+from __future__ import annotations
+
+from twolane.check import roles
+from twolane.repo import sqlfiles
+
+
+def missing(*texts: str, facts: dict[str, str] | None = None) -> dict[str, int | None]:
+    files = [sqlfiles.of_text(f"{n}.sql", text) for n, text in enumerate(texts)]
+    found = roles.missing(files, [], facts or {})
+    return {name: place.line if place else None for name, place in found.items()}
+
+
+def test_a_role_that_no_file_makes_is_missing_on_a_fresh_machine() -> None:
+    assert missing("select 1;\ngrant select on t to reader;", "grant reader to anon") == {
+        "reader": 2
+    }
+    assert missing("alter table t owner to boss; create policy p on t to reader, anon") == {
+        "boss": 1,
+        "reader": 1,
+    }
+    in_a_block = {'grant table public.t to "the reader"': '{"privileges":["SELECT"]}'}
+    assert missing("do $$ begin execute 'x'; end $$", facts=in_a_block) == {"the reader": None}
+    policy = {"policy public.t.p": '{"for":"all","to":["anon","reader"]}'}
+    assert missing("select 1", facts=policy) == {"reader": None}
+
+
+def test_a_role_that_a_file_makes_or_the_platform_brings_is_there() -> None:
+    block = "do $$ begin if not exists (select from pg_roles where rolname = 'reader') then"
+    assert missing("create role reader", "grant select on t to reader") == {}
+    assert missing(f"{block} create role reader; end if; end $$; grant reader to postgres") == {}
+    made_of_parts = "do $$ begin execute format('create role %I', 'reader'); end $$"
+    assert missing(f"{made_of_parts}; grant select on t to reader") == {}
+    assert missing("grant select on t to anon, supabase_admin, pg_monitor, public") == {}
+    assert missing("grant select on t to current_user") == {}

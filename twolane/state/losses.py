@@ -1,0 +1,210 @@
+"""What an SQL file does to data that were there: rows written, tables and columns dropped.
+
+It is found by running the file, in its own transaction, before the commit; see `facts.traces`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from twolane.facts import identities, traces
+from twolane.migrations import effects
+from twolane.migrations.effects import Effects
+from twolane.postgres import traces as looks
+from twolane.postgres.transactions import ask
+from twolane.repo.sqlfiles import SqlFile
+from twolane.sql import readable_statements
+from twolane.state.hazards import Hazard, plain, short
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+Counts = Mapping[int, tuple[int, int, int]]
+"""Table by OID → rows inserted, updated, deleted by this session lately."""
+_NONE = (0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The tables that the statements of a file name, by their last name.
+
+    inserted: by an insert. updated: by an update → the columns that it sets. touched: by a delete,
+    merge or upsert. words: all words of the text: what it does not name is reached by a cascade or
+    a trigger, and counts where rows were met.
+    """
+
+    inserted: frozenset[str]
+    updated: Mapping[str, frozenset[str]]
+    touched: frozenset[str]
+    words: frozenset[str]
+
+
+@dataclass
+class Losses:
+    """What a file did. hazards: to what was there before. records: what of twolane's own.
+
+    filled: tables to which it only added rows, or values of columns that it has added. lost: tables
+    and columns whose data are gone or written anew, as facts name them. written: tables whose rows
+    it changed or deleted. deletes: whether its text deletes rows.
+    """
+
+    hazards: list[Hazard] = field(default_factory=list)
+    records: tuple[str, ...] = ()
+    filled: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    written: list[str] = field(default_factory=list)
+    deletes: bool = False
+
+
+@dataclass(frozen=True)
+class Before:
+    """A database before a file ran in the open transaction."""
+
+    layout: effects.Layout
+    look: traces.Look
+    counts: Counts
+
+
+def tables(connection: Connection[Any]) -> frozenset[int]:
+    """The OIDs of the tables that are there."""
+    return frozenset(effects.layout(connection).tables)
+
+
+def look(connection: Connection[Any]) -> Before:
+    return Before(effects.layout(connection), looks.look(connection), _counts(connection))
+
+
+def find(
+    connection: Connection[Any], file: SqlFile, before: Before, there: frozenset[int] | None = None
+) -> Losses:
+    """What the file did since the look `before`, in the same transaction.
+
+    there: the tables whose data count, by OID: not those that the command itself has made. By
+    default, all of the look.
+    """
+    after = look(connection)
+    seen = traces.compare(before.look, after.look, [])
+    done = effects.compare(before.layout, after.layout, {})
+    old = {
+        name: oid
+        for oid, (name, _, _) in before.layout.tables.items()
+        if there is None or oid in there
+    }
+    changed = _changed(before.counts, after.counts)
+    rows, new = named(file), _new_columns(before.layout, after.layout)
+    reached = {
+        name
+        for name in seen.written & old.keys()
+        if changed.get(old[name], _NONE) != _NONE or _last(name) in rows.words
+    }
+    filled = {
+        name
+        for name in reached
+        if _only_filled(name, changed.get(old[name], _NONE), rows, new.get(old[name], frozenset()))
+    }
+    found = list(_dropped(done, old))
+    found += [Hazard("rewrite", plain(t), _REWRITTEN) for t in sorted(done.rewritten & old.keys())]
+    written = sorted(reached - filled)
+    found += [Hazard("write", plain(name), _WRITTEN) for name in written]
+    return Losses(
+        found,
+        seen.records,
+        [plain(name) for name in sorted(filled) if changed.get(old[name])],
+        sorted({*done.gone, *(f"table {name}" for name in done.rewritten)}),
+        [f"rows of {name}" for name in written],
+        bool(_DELETES.search(file.text)),
+    )
+
+
+_DELETES = re.compile(r"\bdelete\s+from\b", re.IGNORECASE)
+_WRITTEN = "its rows are changed or deleted, where there are any"
+_REWRITTEN = "every row is written anew, or lost (truncate), and nobody reads meanwhile"
+
+
+def _dropped(done: Effects, old: Mapping[str, int]) -> Iterator[Hazard]:
+    tables = {identity for identity in done.gone if identities.kind(identity) == "table"}
+    for identity in sorted(done.gone):
+        table = identities.relation(identity)
+        if table in old and (identity in tables or f"table {table}" not in tables):
+            yield Hazard("drop", short(identity), "its data are lost for good")
+
+
+def _only_filled(table: str, counts: tuple[int, int, int], rows: Rows, new: frozenset[str]) -> bool:
+    """Whether nothing of a table was lost, as far as its rows and the file's text tell.
+
+    new: its columns that the file has added.
+    """
+    inserted, updated, deleted = counts
+    name = _last(table)
+    set_ = rows.updated.get(name, frozenset())
+    if deleted or name in rows.touched or not set_ <= new:
+        return False
+    if updated:
+        return bool(new)
+    return bool(inserted or set_) or name in rows.inserted
+
+
+def _new_columns(before: effects.Layout, after: effects.Layout) -> Mapping[int, frozenset[str]]:
+    return {
+        oid: frozenset(map(identities.unquote, columns.values()))
+        - frozenset(map(identities.unquote, before.tables[oid][2].values()))
+        for oid, (_, _, columns) in after.tables.items()
+        if oid in before.tables
+    }
+
+
+def _last(table: str) -> str:
+    return identities.unquote(identities.split_name(table)[-1])
+
+
+def named(file: SqlFile) -> Rows:
+    """What the statements of a file name, those inside functions and blocks left aside."""
+    from pglast import ast
+    from pglast.visitors import Visitor
+
+    inserted: set[str] = set()
+    updated: dict[str, frozenset[str]] = {}
+    touched: set[str] = set()
+
+    class Targets(Visitor):
+        def visit_InsertStmt(self, _: Any, node: Any) -> None:
+            clause = node.onConflictClause
+            is_upsert = clause is not None and clause.action.name == "ONCONFLICT_UPDATE"
+            (touched if is_upsert else inserted).add(node.relation.relname)
+
+        def visit_UpdateStmt(self, _: Any, node: Any) -> None:
+            name = node.relation.relname
+            columns = frozenset(target.name for target in node.targetList)
+            updated[name] = updated.get(name, frozenset()) | columns
+
+        def visit_DeleteStmt(self, _: Any, node: Any) -> None:
+            touched.add(node.relation.relname)
+
+        visit_MergeStmt = visit_DeleteStmt
+
+    for statement in readable_statements(file.text):
+        if not isinstance(statement.node, ast.RuleStmt):
+            Targets()(statement.node)
+    words = frozenset(re.findall(r"\w+", file.text))
+    return Rows(frozenset(inserted), updated, frozenset(touched), words)
+
+
+def _counts(connection: Connection[Any]) -> Counts:
+    rows = ask(
+        connection,
+        "select relid, n_tup_ins, n_tup_upd, n_tup_del from pg_catalog.pg_stat_xact_user_tables",
+    )
+    return {oid: (inserted, updated, deleted) for oid, inserted, updated, deleted in rows}
+
+
+def _changed(before: Counts, after: Counts) -> Counts:
+    found = {}
+    for oid, counts in after.items():
+        inserted, updated, deleted = (
+            now - then for now, then in zip(counts, before.get(oid, _NONE), strict=True)
+        )
+        found[oid] = (inserted, updated, deleted)
+    return found
