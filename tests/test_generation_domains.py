@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from generation import NO_CHANGES, assert_reversible, evolve, notes, write
-from service import Service
+from service import APP, Service
+from steps import add_sql
 
 BASE = "BASE = postgresql.DOMAIN('base', sa.Integer, check='VALUE < 9')\n"
 OPTIONS = "select relpersistence, coalesce(reloptions, '{}') from pg_class where relname = 'notes'"
@@ -88,6 +89,38 @@ def test_a_domain_that_is_not_the_models_stays_as_it_is(service: Service) -> Non
     gone = evolve(service, notes("price: Mapped[int | None]"))
     assert "drop domain public.amount" in gone and "drop domain public.other" not in gone
     assert_reversible(service)
+
+
+OWNED = """
+create domain level as integer default 3;
+create table tenants (id integer primary key);
+create table staff (
+  tenant_id integer not null references tenants, id integer, boss_id integer, level level,
+  primary key (tenant_id, id),
+  constraint staff_boss_fkey foreign key (tenant_id, boss_id) references staff (tenant_id, id)
+) with (fillfactor = 70, autovacuum_enabled = false);
+"""
+
+
+def test_an_owned_table_says_how_it_is_stored_and_what_its_domain_fills(service: Service) -> None:
+    guarded = "do $$ begin if to_regclass('public.staff') is null then" + OWNED + "end if; end $$;"
+    add_sql(service, "10_staff.sql", guarded)
+    service.invoke("db.apply")
+    service.invoke("db.sync")
+    service.commit()
+    service.invoke("db.own", "staff")
+    text = service.read(APP)
+    assert '"postgresql_with": {"autovacuum_enabled": "false", "fillfactor": "70"}' in text
+    assert "server_default=sa.FetchedValue()" in text and "primaryjoin=lambda" in text
+    assert service.invoke("db.gen", "-m", "more").out == NO_CHANGES
+    service.invoke("db.push")
+    service.write(APP, text.replace('"fillfactor": "70"', '"fillfactor": "80"'))
+    service.invoke("db.gen", "-m", "denser")
+    service.invoke("db.push")
+    assert service.invoke("db.gen", "-m", "more").out == NO_CHANGES
+    assert service.sql(OPTIONS.replace("notes", "staff")) == [
+        ("p", ["autovacuum_enabled=false", "fillfactor=80"])
+    ]
 
 
 def test_what_postgres_refuses_of_a_domain_is_located_in_app_py(service: Service) -> None:

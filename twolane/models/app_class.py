@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from twolane.facts import ownership
 from twolane.facts.catalog import Snapshot, as_text
@@ -121,7 +122,7 @@ class _Writer:
         for name, parts in relation.facts["index"].items():
             if not ownership.is_sql_only("index", as_text(parts)):
                 yield index(parts["definition"], relation.name, name)
-        options = []
+        options: list[python.Node] = []
         if relation.schema != "public":
             options.append(f'"schema": {python.literal(relation.schema)}')
         if relation.comment:
@@ -130,6 +131,7 @@ class _Writer:
             options.append(
                 f'"postgresql_partition_by": {python.literal(relation.parts["partition_by"])}'
             )
+        options += _storage(relation.parts)
         if options:
             yield python.Group("{", tuple(options), "}")
 
@@ -164,6 +166,20 @@ class _Writer:
         word = re.search(r'"(\w+)', relationship.annotation)
         name = word[1] if word else ""
         return next(i for i, each in self.mapped.items() if each.class_name == name)
+
+
+def _storage(parts: Mapping[str, Any]) -> Iterator[python.Node]:
+    """How the table is stored, as SQLAlchemy says it."""
+    if parts.get("unlogged"):
+        yield '"prefixes": ["UNLOGGED"]'
+    found = [*parts.get("options", ()), *(f"toast.{o}" for o in parts.get("toast_options", ()))]
+    if found:
+        pairs = (option.partition("=") for option in found)
+        items = (f"{python.literal(name)}: {python.literal(value)}" for name, _, value in pairs)
+        yield python.Group('"postgresql_with": {', tuple(items), "}")
+    for part, option in (("tablespace", "tablespace"), ("access_method", "using")):
+        if part in parts:
+            yield f'"postgresql_{option}": {python.literal(parts[part])}'
 
 
 def _column(relation: Relation, name: str, target: Target) -> Assignment:
