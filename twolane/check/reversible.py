@@ -14,11 +14,11 @@ from twolane.config import Config
 from twolane.errors import Failure
 from twolane.facts import catalog, differences, identities, ownership
 from twolane.facts.catalog import Snapshot
-from twolane.facts.traces import NOTHING, Traces
+from twolane.facts.traces import NOTHING, Traces, together
 from twolane.guards import guards
 from twolane.guards.findings import Finding
 from twolane.guards.refusal import Refusal
-from twolane.migrations import effects, runner
+from twolane.migrations import effects, online, runner
 from twolane.migrations.session import as_run
 from twolane.postgres import connections
 from twolane.repo.locations import Place, in_folder, line_of
@@ -88,10 +88,10 @@ def trips(
                     connection: Connection[Any], seen: Traces, left: list[Traces] = left
                 ) -> None:
                     runner.expect_own(seen.server)
-                    left[:] = [seen]
+                    left[:] = [together([*left, seen])]
 
                 with _statements_of(revision.path) as statements:
-                    runner.upgrade(connection, config, revision.id, judge=judge)
+                    _up(connection, config, revision, judge)
                 before, facts = facts, catalog.read(connection)
                 done_to = replace(
                     effects.compare(layout, effects.layout(connection), {}), traces=left[0]
@@ -119,6 +119,16 @@ def trips(
                     break
 
 
+def _up(
+    connection: Connection[Any],
+    config: Config,
+    revision: Revision,
+    judge: runner.Judge | None = None,
+) -> None:
+    advance = online.upgrade if revision.online else runner.upgrade
+    advance(connection, config, revision.id, judge=judge)
+
+
 def _tables(owned: frozenset[str]) -> frozenset[str]:
     return frozenset(
         identities.plain(i.removeprefix("table ")) for i in owned if identities.kind(i) == "table"
@@ -139,7 +149,8 @@ def _back_and_forth(
 ) -> tuple[Finding | None, bool]:
     """The problem of the downgrade, if any, and whether the database is unusable after it."""
     try:
-        runner.downgrade(connection, config, revision.down[0] if revision.down else "base")
+        take_back = online.downgrade if revision.online else runner.downgrade
+        take_back(connection, config, revision.down[0] if revision.down else "base")
     except Failure as failure:
         cause = failure.__cause__
         if not isinstance(cause, NotImplementedError):
@@ -153,7 +164,7 @@ def _back_and_forth(
         message = "Up and down again, it leaves a schema that differs from the one before:"
         return _finding(revision, message, differences.flat(left)), True
     try:
-        runner.upgrade(connection, config, revision.id)
+        _up(connection, config, revision)
     except Failure as failure:
         message = "After its downgrade() it doesn't go up again:"
         return _finding(revision, message, failure.message.splitlines()), True

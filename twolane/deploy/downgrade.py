@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -11,16 +11,18 @@ from twolane.capture import trial
 from twolane.deploy import ending, take_back
 from twolane.deploy.ending import Ending
 from twolane.deploy.route import Route
+from twolane.deploy.take_back import Leg
 from twolane.errors import Failure
 from twolane.facts import catalog, differences, identities
 from twolane.facts.catalog import Change, Snapshot, structure
-from twolane.facts.traces import Traces
+from twolane.facts.traces import Traces, together
 from twolane.guards import guards
 from twolane.guards.refusal import Refusal, refuse
 from twolane.migrations import dependents, effects
 from twolane.migrations.dependents import InTheWay
 from twolane.postgres import connections, transactions
 from twolane.repo import ledger
+from twolane.repo.ledger import Ledger
 from twolane.shadow import shadow
 from twolane.shadow.stages import Replays
 from twolane.state import hazards, stand
@@ -41,14 +43,14 @@ class Downgrade:
     """A way back, rehearsed.
 
     first, last: the statements around the revisions' own, which take away what SQL files made.
-    recorded: those of the record, for what the repo does not have. ran: all, in their order.
+    legs: what runs one after the other. ran: all their statements, in their order.
     not_run: the SQL files that have to run again. plan: the facts and the effects. as_left: the
     database's facts without what was changed by hand.
     """
 
     route: Route
     first: Sequence[str]
-    recorded: Sequence[str]
+    legs: Sequence[Leg]
     last: Sequence[str]
     ran: Sequence[str]
     not_run: Sequence[str]
@@ -71,19 +73,25 @@ def prepare(work: Work, state: State, route: Route) -> Downgrade:
     known = state.stand or stand.read(work.repo, state.ledger, work.connection)
     start, where = known.replay(replays)
     end = ending.find(replays, where, route)
-    recorded = [
-        statement
-        for had in route.foreign
-        for statement in ledger.statements(work.connection, had.id)[1] or ()
-    ]
+    recorded = {
+        had.id: ledger.statements(work.connection, had.id)[1] or () for had in route.foreign
+    }
     rehearsal = _Rehearsal(work, route, end, recorded, connections.owner(work.connection))
     with work.tell.working("rehearsing on the shadow"):
         done = rehearsal.run_with_less(start)
-    plan = Plan((), start.facts, done.end, frozenset(start.facts), done.effects)
+    passing = frozenset[str]().union(*(leg.passing for leg in done.legs)) - done.end.keys()
+    plan = Plan(
+        (),
+        start.facts,
+        done.end,
+        frozenset(start.facts),
+        done.effects,
+        passing=passing,
+    )
     return Downgrade(
         route,
         done.first,
-        recorded,
+        done.legs,
         done.last,
         done.ran,
         list(dict.fromkeys(f.name for f in where.after if f.name in end.not_run)),
@@ -96,6 +104,7 @@ def prepare(work: Work, state: State, route: Route) -> Downgrade:
 @dataclass(frozen=True)
 class _Done:
     first: Sequence[str]
+    legs: Sequence[Leg]
     ran: Sequence[str]
     last: Sequence[str]
     end: Snapshot
@@ -107,7 +116,7 @@ class _Rehearsal:
     work: Work
     route: Route
     ending: Ending
-    recorded: Sequence[str]
+    recorded: Mapping[str, Sequence[str]]
     owner: str
 
     def run_with_less(self, start: shadow.Replay) -> _Done:
@@ -145,13 +154,17 @@ class _Rehearsal:
                 refuse(guards.elsewhere(start.facts, seen))
                 left.append(seen)
 
-            ran = take_back.run(connection, config, self.route, self.recorded, judge=judge)
+            legs = [
+                take_back.rehearse(connection, config, stage, self.recorded, judge)
+                for stage in self.route.stages
+            ]
             last = self._bring_about(connection, self.ending.changes)
             facts = catalog.read(connection)
             self._expect_the_end(facts)
             seen = effects.compare(layout, effects.layout(connection), {})
-            seen = replace(seen, traces=left[-1])
-        return _Done(first, ran, last, facts, seen)
+            seen = replace(seen, traces=together(left))
+        ran = [sql for leg in legs for sql in leg.ran]
+        return _Done(first, legs, ran, last, facts, seen)
 
     def _bring_about(
         self, connection: Connection[Any], changes: Callable[[Snapshot], list[Change]]
@@ -189,4 +202,38 @@ def touched_by_hand(found: Downgrade, state: State) -> Refusal | None:
         "What is taken back was changed by hand:",
         "undo that in the database (invoke db.psql), then run the same command again",
         drift,
+    )
+
+
+def half_taken_back(found: Downgrade, done: Ledger) -> Refusal | None:
+    """G11: an online revision that is on its way down goes on with the steps that it began with."""
+    half = done.half
+    if half is None:
+        return None
+    leg = next((leg for leg in found.legs if leg.route.back[0].id == half.revision), None)
+    again = () if leg is None else tuple(step.sql for step in leg.steps[: len(half.done)])
+    if again == half.done:
+        return None
+    return Refusal(
+        "G11",
+        "history",
+        f"The online revision {half.revision} is half taken back, and its steps that are done were "
+        "edited since:",
+        "restore those steps in its downgrade() (git checkout; what comes after them may change), "
+        "then: invoke db.downgrade --to -1",
+        details=[f"step {n}, done: {' '.join(sql.split())}" for n, sql in enumerate(half.done, 1)],
+    )
+
+
+def needs_session(found: Downgrade, is_shared: bool) -> Refusal | None:
+    """G16, for the way back: an online revision has a session."""
+    if not is_shared:
+        return None
+    return Refusal(
+        "G16",
+        "session",
+        "An online revision takes a session, and the URL leads to a transaction pooler:",
+        "let the URL lead to a session, port 5432 and not the transaction pooler's 6543, then run "
+        "the same command again",
+        details=[f"{had.id}  {had.title}".rstrip() for had in found.route.back if had.online],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from twolane.errors import Failure
 from twolane.guards.refusal import Refusal
@@ -40,6 +41,27 @@ class Route:
         return below[0].id if below else None
 
     @property
+    def stages(self) -> list[Route]:
+        """The routes that run one after the other: an online revision has one of its own."""
+        found: list[Route] = []
+        groups = [list(group) for _, group in groupby(self.back, _stage)]
+        for number, group in enumerate(groups):
+            left = [had for later in groups[number + 1 :] for had in later]
+            stays = (*left, *self.stays)
+            found.append(Route(tuple(group), stays[0].id if stays else None, stays))
+        return found
+
+    @property
+    def is_online(self) -> bool:
+        """Whether it takes back one online revision."""
+        return len(self.back) == 1 and self.back[0].online
+
+    @property
+    def is_stepwise(self) -> bool:
+        """Whether it takes back any online revision."""
+        return any(had.online for had in self.back)
+
+    @property
     def is_by_files(self) -> bool:
         """Whether a `downgrade()` of the repo's is run."""
         return any(had.is_here for had in self.back)
@@ -48,6 +70,10 @@ class Route:
     def end(self) -> str:
         """Where the database is afterwards, in words."""
         return f"revision {self.to}" if self.to else "the start, before the first revision"
+
+
+def _stage(had: Had) -> str:
+    return had.id if had.online else ""
 
 
 def choose(repo: Repo, ledger: Ledger, to: str | None) -> Route:

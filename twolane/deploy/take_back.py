@@ -1,10 +1,14 @@
-"""Carries a downgrade out, in one transaction: on the shadow's copy, and in the database."""
+"""Carries a downgrade out: on the shadow's copy, and in the database.
+
+It is one transaction; with an online revision among what is taken back, stage after stage, each
+recorded.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from twolane.config import Config
@@ -15,7 +19,8 @@ from twolane.facts.catalog import Change, Snapshot
 from twolane.facts.traces import Traces
 from twolane.guards import guards
 from twolane.guards.refusal import refuse
-from twolane.migrations import dependents, runner
+from twolane.migrations import dependents, online, runner, steps
+from twolane.migrations.steps import Step
 from twolane.postgres import exposure, transactions
 from twolane.repo import ledger, record
 from twolane.state.plan import Plan
@@ -28,6 +33,46 @@ if TYPE_CHECKING:
     from twolane.state.connected import Work
 
 Hook = Callable[["Connection[Any]"], None]
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One stage of a way back. recorded: the statements of the record, for what the repo does not
+    have. ran: all that ran on the shadow. steps, passing: of an online one, see `online.Observed`.
+    """
+
+    route: Route
+    recorded: Sequence[str] = ()
+    ran: Sequence[str] = ()
+    steps: tuple[Step, ...] = ()
+    passing: frozenset[str] = frozenset()
+
+
+def rehearse(
+    connection: Connection[Any],
+    config: Config,
+    route: Route,
+    recorded: Mapping[str, Sequence[str]],
+    judge: runner.Judge,
+) -> Leg:
+    """Takes one stage back on a copy of the shadow. recorded: revision → the record's statements.
+
+    Raises:
+        Failure: as `run`.
+    """
+    theirs = [sql for had in route.foreign for sql in recorded[had.id]]
+    if not route.is_online:
+        return Leg(route, theirs, run(connection, config, route, theirs, judge=judge))
+    if route.is_by_files:
+        done = online.observe(connection, config, route.to or "base", "downgrade")
+    else:
+        with _from_the_record():
+            done = online.observe_recorded(connection, theirs)
+    judge(connection, done.effects.traces)
+    if not route.is_by_files:
+        with transactions.transaction(connection):
+            ledger.set_revision(connection, route.to)
+    return Leg(route, theirs, done.statements, done.steps, done.passing)
 
 
 def run(
@@ -102,9 +147,10 @@ def carry_out(work: Work, found: Downgrade, allowed: Sequence[str] = ()) -> bool
         Refused: it writes what it did not write on the shadow.
         Failure: the database changed meanwhile, or the end differs from the shadow.
     """
-    attempt = _Attempt(work, found, allowed)
-    with work.tell.working("taking back"):
-        transactions.retry_locks(attempt.run, work.connection, work.tell.note)
+    attempt = _Attempt(work, found, found.legs[0], allowed)
+    for number, leg in enumerate(found.legs):
+        attempt = replace(attempt, leg=leg, is_first=number == 0, is_mine=True)
+        attempt.take()
     return attempt.is_mine
 
 
@@ -114,21 +160,54 @@ class _Attempt:
 
     work: Work
     found: Downgrade
+    leg: Leg
     allowed: Sequence[str] = ()
+    is_first: bool = True
     is_mine: bool = True
     done: ledger.Ledger = field(default_factory=ledger.Ledger)
     before: Snapshot = field(default_factory=dict)
 
-    def run(self) -> None:
+    @property
+    def is_last(self) -> bool:
+        return self.leg is self.found.legs[-1]
+
+    def take(self) -> None:
+        """Takes the stage back, as often as a lock is not had in time."""
+        work, leg = self.work, self.leg
+        if self.is_first:
+            self.before = catalog.read(work.connection)
+        if leg.route.is_online:
+            if self.is_first and self.found.first:
+                transactions.retry_locks(self._clear, work.connection, work.tell.note)
+            had = leg.route.back[0]
+            walk = steps.Walk(had.id, had.digest, ledger.DOWN, leg.steps)
+            steps.run(work.connection, walk, work.tell, self.judge, self.found.as_left)
+            transactions.retry_locks(self._end, work.connection, work.tell.note)
+        else:
+            with work.tell.working("taking back"):
+                transactions.retry_locks(self._run, work.connection, work.tell.note)
+
+    def _clear(self) -> None:
+        """Takes what SQL files made out of an online revision's way."""
+        with transactions.transaction(self.work.connection):
+            self.prepare(self.work.connection)
+            self._note_files(self.work.connection)
+
+    def _end(self) -> None:
+        with transactions.transaction(self.work.connection):
+            self._expect(self.work.connection)
+            self.finish(self.work.connection)
+            ledger.forget_steps(self.work.connection, self.leg.route.back[0].id)
+
+    def _run(self) -> None:
         from psycopg import errors
 
-        found = self.found
         try:
             run(
                 self.work.connection,
                 self.work.config,
-                found.route,
-                found.recorded,
+                self.leg.route,
+                self.leg.recorded,
                 self.prepare,
                 self.finish,
                 self.judge,
@@ -143,24 +222,31 @@ class _Attempt:
 
     def prepare(self, connection: Connection[Any]) -> None:
         """Takes the lock, and what SQL files made out of the way."""
+        self._expect(connection)
+        ledger.prepare(connection)
+        if self.is_first:
+            with transactions.theirs(connection):
+                for statement in self.found.first:
+                    connection.execute(statement.encode())
+        if not self.leg.route.is_online:
+            ledger.set_revision(connection, self.leg.route.below_foreign)
+
+    def _expect(self, connection: Connection[Any]) -> None:
+        """Takes the lock; leaves the transaction if another command has taken the stage back."""
         from psycopg import Rollback
 
         transactions.exclusive(connection, self.work.tell.note)
         now, then = ledger.read(connection), self.work.ledger
         self.done = now
-        self.is_mine = now.revision != self.found.route.to
+        self.is_mine = now.revision != self.leg.route.to
         if not self.is_mine:
             raise Rollback
-        if now.revision != then.revision or now.applied != then.applied:
+        gone = () if self.is_first else self.found.not_run
+        applied = {name: digest for name, digest in then.applied.items() if name not in gone}
+        if now.revision != self.leg.route.back[0].id or now.applied != applied:
             raise Failure(
                 "Another command changed the database meanwhile.", "Run the same command again."
             )
-        ledger.prepare(connection)
-        self.before = catalog.read(connection)
-        with transactions.theirs(connection):
-            for statement in self.found.first:
-                connection.execute(statement.encode())
-        ledger.set_revision(connection, self.found.route.below_foreign)
 
     def judge(self, connection: Connection[Any], seen: Traces) -> None:
         """Refuses what was done here beside facts, and not on the shadow."""
@@ -169,7 +255,10 @@ class _Attempt:
 
     def finish(self, connection: Connection[Any]) -> None:
         """Verifies the outcome against the shadow, and records it."""
-        found, target = self.found, self.work.target
+        found = self.found
+        if not self.is_last:
+            self._record(connection, catalog.read(connection))
+            return
         with transactions.theirs(connection):
             for statement in found.last:
                 connection.execute(statement.encode())
@@ -181,12 +270,20 @@ class _Attempt:
                 f"The database would differ from the shadow; nothing taken back:\n{lines}",
                 "invoke db.status",
             )
-        for name in found.not_run:
-            ledger.record_not_run(connection, name)
-        ledger.record_downgrade(connection, [had.id for had in found.route.back], found.route.to)
-        record.note(connection, self.done, self.before, printed, found.as_left)
+        self._record(connection, printed)
+
+    def _record(self, connection: Connection[Any], printed: Snapshot) -> None:
+        back, target = self.leg.route.back, self.work.target
+        if self.is_first:
+            self._note_files(connection)
+        ledger.record_downgrade(connection, [had.id for had in back], self.leg.route.to)
+        record.note(connection, self.done, self.before, printed, self.found.as_left)
         if target.protected:
             ledger.label(connection, target.name)
+
+    def _note_files(self, connection: Connection[Any]) -> None:
+        for name in self.found.not_run:
+            ledger.record_not_run(connection, name)
 
 
 def unexpected(plan: Plan, before: Snapshot, after: Snapshot) -> list[Change]:
@@ -203,6 +300,7 @@ def unexpected(plan: Plan, before: Snapshot, after: Snapshot) -> list[Change]:
     found = []
     for identity in sorted(before.keys() | after.keys() | expected.keys()):
         want = expected.get(identity) if identity in expected else before.get(identity)
+        want = None if identity in plan.passing else want
         is_own = identity in expected or identities.relation(identity) not in moved
         if (
             after.get(identity) != want

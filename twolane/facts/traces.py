@@ -110,6 +110,18 @@ def compare(before: Look, after: Look, own: Collection[str] = ()) -> Traces:
     )
 
 
+def together(parts: Collection[Traces]) -> Traces:
+    """The traces of transactions that ran one after the other."""
+    lines = ("records", "server", "platform")
+    return Traces(
+        written=frozenset[str]().union(*(part.written for part in parts)),
+        rewritten=frozenset[str]().union(*(part.rewritten for part in parts)),
+        replaced=frozenset[str]().union(*(part.replaced for part in parts)),
+        moved={name: table for part in parts for name, table in part.moved.items()},
+        **{n: tuple(dict.fromkeys(x for part in parts for x in getattr(part, n))) for n in lines},
+    )
+
+
 def _replaced(before: Mapping[int, Relation], after: Mapping[int, Relation]) -> Iterator[str]:
     names = {each.name: oid for oid, each in after.items() if each.counts is None}
     for oid, old in before.items():

@@ -17,6 +17,8 @@ from twolane.guards.destructive import unplanned_writes as unplanned_writes
 from twolane.guards.history import applied_history as applied_history
 from twolane.guards.history import edited_revision as edited_revision
 from twolane.guards.history import foreign_revision as foreign_revision
+from twolane.guards.history import half_pushed as half_pushed
+from twolane.guards.history import half_run as half_run
 from twolane.guards.history import history as history
 from twolane.guards.history import of_another_branch as of_another_branch
 from twolane.guards.history import older_checkout as older_checkout

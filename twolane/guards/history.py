@@ -8,8 +8,9 @@ from __future__ import annotations
 from twolane.guards.refusal import Refusal
 from twolane.repo import lineage
 from twolane.repo.contents import Repo, is_older
-from twolane.repo.ledger import Ledger
+from twolane.repo.ledger import DOWN, Half, Ledger
 from twolane.repo.revisions import heads
+from twolane.state.plan import Plan
 
 
 def history(repo: Repo, ledger: Ledger) -> Refusal | None:
@@ -72,6 +73,57 @@ def edited_revision(repo: Repo, ledger: Ledger) -> Refusal | None:
         "These revisions were edited after they had been pushed:",
         f"restore {edited[0].path.name} (git checkout), and put the change into a new revision",
         details=[f"{r.id}  {r.title}" for r in edited],
+    )
+
+
+def half_run(ledger: Ledger, plan: Plan) -> Refusal | None:
+    """G11: an online revision that is on its way goes on with the steps that it began with.
+
+    What comes after the steps that are done may be edited, above all the one that fails.
+    """
+    half = ledger.half
+    if half is None:
+        return None
+    if half.way == DOWN:
+        return _half(half, "is on its way down", "invoke db.downgrade --to -1")
+    if not plan.revisions:
+        return None
+    stage = next((s for s in plan.in_stages if s.revisions[0].id == half.revision), None)
+    if stage is None:
+        return _half(
+            half,
+            "is half done, and the repo has no such revision that waits",
+            "check out the branch that has it (git log --all -- migrations/versions), then: "
+            "invoke db.push",
+        )
+    if tuple(step.sql for step in stage.steps[: len(half.done)]) != half.done:
+        return _half(
+            half,
+            "is half done, and its steps that are done were edited since",
+            f"restore those steps in {stage.revisions[0].path.name} (git checkout; what comes "
+            "after them may change), then: invoke db.push",
+        )
+    return None
+
+
+def half_pushed(ledger: Ledger) -> Refusal | None:
+    """G11: an online revision that was cut short on its way up is finished first."""
+    if ledger.half is None or ledger.half.way == DOWN:
+        return None
+    return _half(
+        ledger.half,
+        "is half done",
+        "invoke db.push   (the steps after those that are done may be edited, or taken out)",
+    )
+
+
+def _half(half: Half, why: str, first: str) -> Refusal:
+    return Refusal(
+        "G11",
+        "history",
+        f"The online revision {half.revision} {why}:",
+        first,
+        details=[f"step {n}, done: {' '.join(sql.split())}" for n, sql in enumerate(half.done, 1)],
     )
 
 

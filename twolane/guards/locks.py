@@ -34,9 +34,12 @@ from twolane.repo.sqlfiles import SqlFile
 from twolane.sql import readable_statements
 from twolane.state.hazards import Hazard
 
-_UNIQUE = "create unique index concurrently, by hand (invoke db.psql -c); then add it using index"
+_UNIQUE = "create unique index concurrently, in an online revision; then add it using index"
 _LATER = "add it not valid, and validate it in a later file or revision"
-_QUIET = "do it in a quiet hour; for a large table concurrently, by hand (invoke db.psql -c)"
+_QUIET = (
+    "do it in a quiet hour; for a large table concurrently, in an online revision, or by hand "
+    "(invoke db.psql -c)"
+)
 
 # Rule of squawk → level, the safe way. Names: squawkhq.com/docs/rules.
 RULES = {
@@ -58,7 +61,10 @@ RULES = {
     "require-concurrent-index-creation": (WARNING, _QUIET),
     "require-concurrent-index-deletion": (WARNING, _QUIET),
     "require-concurrent-partition-detach": (WARNING, _QUIET),
-    "require-concurrent-reindex": (ERROR, "reindex concurrently, by hand (invoke db.psql -c)"),
+    "require-concurrent-reindex": (
+        ERROR,
+        "reindex concurrently, in an online revision or by hand (invoke db.psql -c)",
+    ),
 }
 # They fear that rows are written anew, which the rehearsal of a migration shows.
 _REWRITING = ("changing-column-type", "adding-field-with-default")

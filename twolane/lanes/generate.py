@@ -268,7 +268,9 @@ def _try_out(
         return made, ((), ())
     after = Comparison(comparison.base, plan.after, comparison.after)
     with shadow.connect(config, Replays(repo, working).at(below).database) as connection:
-        down = generation.undone(connection, config, last, plan.before)
+        down = (
+            plan.before if last.online else generation.undone(connection, config, last, plan.before)
+        )
         casts = generation.casting(connection)
         back = Comparison(comparison.base, down, plan.before)
         more = _lacking(after, casts), _lacking(back, casts)

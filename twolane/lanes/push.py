@@ -1,11 +1,16 @@
-"""Lane B's second half: the waiting revisions into the database, in one verified transaction."""
+"""Lane B's second half: the waiting revisions into the database, verified.
+
+They are one transaction. An online revision among them is a stage of its own, and what is before
+and after it a transaction each; each stage is verified and recorded.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from psycopg import Rollback
@@ -18,7 +23,7 @@ from twolane.facts.traces import Traces
 from twolane.guards import guards
 from twolane.guards.refusal import refuse
 from twolane.lanes import rights
-from twolane.migrations import runner
+from twolane.migrations import runner, steps
 from twolane.postgres import supautils, transactions
 from twolane.repo import ledger, record, revisions, sqlfiles
 from twolane.state import completion
@@ -39,33 +44,61 @@ def push(
     tell: Tell,
     allowed: Sequence[str] = (),
 ) -> bool:
-    """Applies the plan in one transaction, verified; False if another push has done it meanwhile.
+    """Applies the plan, verified; False if another push has done it meanwhile.
 
-    Where the database has no event trigger that enables RLS on a new table, the push enables it.
-    allowed: the consents given, as `--allow` takes them.
+    Cut short, the next push goes on with the stage, and in an online one with the step. Where the
+    database has no event trigger that enables RLS on a new table, the push enables it. allowed: the
+    consents given, as `--allow` takes them.
 
     Raises:
         Refused: it does what it did not do on the shadow, to what lane B doesn't own, or to rows.
         Failure: the database or the files changed meanwhile, or the result differs from the shadow.
     """
     lacking = completion.find(connection, state, tell.working)
-    attempt = _Attempt(state, plan, git.commit_id(state.repo.config.root), tell, lacking, allowed)
+    commit = git.commit_id(state.repo.config.root)
+    is_mine = False
+    for number, stage in enumerate(plan.in_stages):
+        if number:
+            now = catalog.read(connection), ledger.read(connection)
+            state, lacking = replace(state, printed=now[0], ledger=now[1]), Completion()
+        attempt = _Attempt(state, stage, commit, tell, lacking, allowed)
+        if stage.is_online:
+            _walk(connection, attempt)
+        else:
+            with tell.working("applying"):
+                transactions.retry_locks(partial(_run, connection, attempt), connection, tell.note)
+        is_mine |= attempt.is_mine
+    return is_mine
 
-    def work() -> None:
-        runner.upgrade(
-            connection,
-            state.repo.config,
-            plan.revisions[-1].id,
-            attempt.prepare,
-            attempt.finish,
-            attempt.closed,
-            attempt.judge,
-            is_live=True,
-        )
 
-    with tell.working("applying"):
-        transactions.retry_locks(work, connection, tell.note)
-    return attempt.is_mine
+def _run(connection: Connection[Any], attempt: _Attempt) -> None:
+    """The revisions of a stage, in one transaction."""
+    runner.upgrade(
+        connection,
+        attempt.state.repo.config,
+        attempt.plan.revisions[-1].id,
+        attempt.prepare,
+        attempt.finish,
+        attempt.closed,
+        attempt.judge,
+        is_live=True,
+    )
+
+
+def _walk(connection: Connection[Any], attempt: _Attempt) -> None:
+    """An online revision: its steps, then a transaction that verifies and records the end."""
+    revision, tell = attempt.plan.revisions[0], attempt.tell
+    walk = steps.Walk(revision.id, revision.digest, ledger.UP, attempt.plan.steps)
+    steps.run(connection, walk, tell, attempt.judge, attempt.state.as_left)
+
+    def end() -> None:
+        with transactions.transaction(connection):
+            attempt.prepare(connection)
+            ledger.advance(connection, revision)
+            attempt.finish(connection)
+            ledger.forget_steps(connection, revision.id)
+
+    transactions.retry_locks(end, connection, tell.note)
 
 
 @dataclass
@@ -127,8 +160,9 @@ class _Attempt:
         wrong += rights.unexpected(connection, self.plan, self.state.printed, after)
         if wrong:
             lines = "\n".join(f"    {line}" for line in shortened(differences.flat(wrong)))
+            kept = "its steps are done, and stay" if self.plan.is_online else "nothing applied"
             raise Failure(
-                f"The database's end differs from the shadow's; nothing applied:\n{lines}",
+                f"The database's end differs from the shadow's; {kept}:\n{lines}",
                 "Run invoke db.status; with a fresh mirror, it is the server that differs.",
             )
         spent = round(1000 * (time.monotonic() - self.begun))
@@ -166,7 +200,7 @@ def unexpected(state: State, plan: Plan, after: Snapshot) -> list[Change]:
     parts = partitions.of(tables, (state.printed, after))
 
     def is_ours(identity: str) -> bool:
-        if identity in plan.follows or identities.relation(identity) in parts:
+        if identity in plan.follows | plan.passing or identities.relation(identity) in parts:
             return True
         by_itself = identities.kind(identity) in ("owner", "grant")
         if identity in ours or (by_itself and identities.about(identity) in ours):
@@ -176,9 +210,11 @@ def unexpected(state: State, plan: Plan, after: Snapshot) -> list[Change]:
     made = structure({i: t for i, t in after.items() if i in plan.app})
     others = {i: t for i, t in state.printed.items() if not is_ours(i)}
     rest = {i: t for i, t in after.items() if not is_ours(i)}
+    left = {i: t for i, t in after.items() if i in plan.passing}
     followed = {i: t for i, t in after.items() if i in plan.follows}
     return [
         *catalog.diff(structure(plan.app), made),
         *catalog.diff(structure(plan.carried), structure(followed)),
         *catalog.diff(others, rest),
+        *catalog.diff({}, left),
     ]

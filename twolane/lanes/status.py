@@ -13,6 +13,7 @@ from twolane.facts.identities import RELATION_KINDS, kind
 from twolane.guards.refusal import Refusal, Refused
 from twolane.lanes import generate
 from twolane.postgres import branches
+from twolane.repo.ledger import DOWN, Half
 from twolane.state.connected import Work
 from twolane.state.state import State
 from twolane.telling import Working
@@ -76,7 +77,7 @@ def read(state: State, server_version: int, blocked: Refusal | None, working: Wo
         late_files=[file.name for file in state.pending_after],
         drift=state.drift,
         unmade=[*state.uncaptured, *state.left_over],
-        waiting=[f"{r.id}  {r.title}" for r in state.waiting],
+        waiting=_waiting(state),
         ungenerated=ungenerated,
         app_drift=state.app_drift,
         problem=problem,
@@ -85,6 +86,20 @@ def read(state: State, server_version: int, blocked: Refusal | None, working: Wo
         mirror=_mirror(state),
         edited=frozenset(state.ledger.applied),
     )
+
+
+def _waiting(state: State) -> list[str]:
+    """The revisions that wait, and how far an online one is that was cut short."""
+    half = state.ledger.half
+    far = {half.revision: _how_far(half)} if half else {}
+    titles = {r.id: r.title for r in state.waiting}
+    titles |= {name: "" for name in far if name not in titles}
+    return [f"{name}  {title}{far.get(name, '')}" for name, title in titles.items()]
+
+
+def _how_far(half: Half) -> str:
+    way = "on its way down, " if half.way == DOWN else ""
+    return f" ({way}online, cut short: {len(half.done)} of {half.steps} steps are done)"
 
 
 def _mirror(state: State) -> str:
@@ -131,6 +146,8 @@ def _words(refusal: Refusal) -> str:
 
 def next_step(state: State, ungenerated: bool | None) -> str:
     """The next command to run. Lane A goes first; files after the mark follow their revision."""
+    if state.ledger.half and state.ledger.half.way == DOWN:
+        return "invoke db.downgrade --to -1"
     if state.pending_before and not state.ledger.applied:
         return ADOPT if _is_older(state) else "invoke db.bootstrap"
     if state.is_behind and not (state.drift or state.app_drift):

@@ -5,11 +5,11 @@ They are found by running it on the shadow.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from twolane.facts.traces import NOTHING, Traces
+from twolane.facts.traces import NOTHING, Traces, together
 from twolane.postgres.transactions import ask
 
 if TYPE_CHECKING:
@@ -139,6 +139,21 @@ def compare(
     kept_parts = frozenset(new.parts[oid] for oid in old.parts.keys() & new.parts.keys())
     return Effects(
         renamed, frozenset(gone), frozenset(rewritten), blocked, frozenset(closed), kept_parts
+    )
+
+
+def in_sequence(whole: Effects, parts: Sequence[Effects]) -> Effects:
+    """The effects of parts that ran one after the other; `whole` compares both ends."""
+    locked: dict[str, str] = {}
+    for part in parts:
+        for table, what in part.locked.items():
+            locked[table] = max(locked.get(table, ""), what, key=len)
+    return replace(
+        whole,
+        rewritten=whole.rewritten.union(*(part.rewritten for part in parts)),
+        locked=locked,
+        closed=whole.closed.union(*(part.closed for part in parts)),
+        traces=together([part.traces for part in parts]),
     )
 
 

@@ -278,12 +278,15 @@ def undo(
     config: Config,
     revisions: Sequence[tuple[str, str | None]],
     carried: Carried,
+    stepwise: Collection[str] = (),
 ) -> Mapping[str, Sequence[str] | None]:
     """Revision → the SQL that takes it back, found by running it on a throw-away database.
 
-    revisions: each with the one below it, the newest first. carried: what is dropped first. None
-    from the first on whose `downgrade()` fails.
+    revisions: each with the one below it, the newest first. carried: what is dropped first.
+    stepwise: those that are online. None from the first on whose `downgrade()` fails.
     """
+    from twolane.migrations import online
+
     found: dict[str, Sequence[str] | None] = {revision: None for revision, _ in revisions}
 
     def prepare(connection: Connection[Any]) -> None:
@@ -291,7 +294,13 @@ def undo(
 
     for revision, below in revisions:
         try:
-            found[revision] = downgrade(connection, config, below or "base", prepare)
+            if revision in stepwise:
+                with transactions.transaction(connection):
+                    prepare(connection)
+                steps = online.downgrade(connection, config, below or "base")
+                found[revision] = [step.sql for step in steps]
+            else:
+                found[revision] = downgrade(connection, config, below or "base", prepare)
         except Failure:
             break
     return found

@@ -91,7 +91,7 @@ def _is_alembics(statement: str, given: Any) -> bool:
 
 _LOOK = re.compile(r"SELECT pg_catalog\.pg_class\.relname")
 # Savepoints, what Alembic says to its version table (word for word: what a migration says is not
-# twolane's own), and the check whether that table exists.
+# twolane's own), the check whether that table exists, and a backfill's look for the primary key.
 _VERSION = r"twolane\.alembic_version\.version_num"
 _IS = rf"{_VERSION} = '\w+'"
 _OWN_STATEMENT = re.compile(
@@ -100,11 +100,14 @@ _OWN_STATEMENT = re.compile(
     rf"|INSERT INTO twolane\.alembic_version \(version_num\) VALUES \('\w+'\) RETURNING {_VERSION}$"
     rf"|UPDATE twolane\.alembic_version SET version_num='\w+' WHERE {_IS}$"
     rf"|DELETE FROM twolane\.alembic_version WHERE {_IS}$"
+    r"|select pg_catalog\.quote_ident\(a\.attname\) from pg_catalog\.pg_index [^;]*$"
 )
 
 
-def run(config: Config, alchemy: Any, work: Any, **attributes: Any) -> Any:
+def run(config: Config, alchemy: Any, work: Any, is_online: bool = False, **attributes: Any) -> Any:
     """Calls `work` with Alembic's commands and settings; `attributes` are for `migrations/env.py`.
+
+    is_online: whether no transaction is to hold it all.
 
     Raises:
         Failure: a migration or `app.py` fails; it names the line.
@@ -117,7 +120,7 @@ def run(config: Config, alchemy: Any, work: Any, **attributes: Any) -> Any:
 
     settings = _settings(config)
     settings.attributes |= {"connection": alchemy, "package": config.package, **attributes}
-    if alchemy is not None and not alchemy.in_transaction():
+    if alchemy is not None and not is_online and not alchemy.in_transaction():
         alchemy.begin()
     with importable(config):
         try:

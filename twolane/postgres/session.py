@@ -31,7 +31,7 @@ def parameters(found: dict[str, Any], connection: Connection[Any]) -> tuple[dict
     if host.endswith(_OF_SUPABASE) and port == str(TRANSACTION):
         told = f"reading over a session, port {SESSION} of the same host: pg_dump needs one"
         return found | {"port": SESSION}, told
-    if _shares_connections(found, connection):
+    if is_shared(found, connection):
         raise Failure(
             "The URL leads to a transaction pooler, and pg_dump needs a session: what it sets "
             "would stay behind for the pooler's next client.",
@@ -40,8 +40,9 @@ def parameters(found: dict[str, Any], connection: Connection[Any]) -> tuple[dict
     return found, ""
 
 
-def _shares_connections(found: dict[str, Any], connection: Connection[Any]) -> bool:
-    """Whether one server process serves a second client while the first is idle.
+def is_shared(found: dict[str, Any], connection: Connection[Any]) -> bool:
+    """Whether one server process serves a second client while the first is idle, as through a
+    transaction pooler.
 
     A pooler tells clients another process id than the server's, so a direct connection is known
     at once.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
@@ -166,7 +166,28 @@ def _settle(connection: Connection[Any]) -> None:
     )
 
 
-def exclusive(connection: Connection[Any], waiting: Callable[[str], None]) -> None:
+@contextmanager
+def session_lock(connection: Connection[Any], waiting: Callable[[str], None]) -> Iterator[None]:
+    """Holds twolane's own lock meanwhile, over a session, where no transaction may be open.
+
+    Raises:
+        Failure: the lock did not become free within a minute.
+    """
+    import psycopg
+
+    exclusive(connection, waiting, "pg_try_advisory_lock")
+    try:
+        yield
+    finally:
+        with suppress(psycopg.OperationalError):  # it went with the connection
+            connection.execute("select pg_catalog.pg_advisory_unlock_all()")
+
+
+def exclusive(
+    connection: Connection[Any],
+    waiting: Callable[[str], None],
+    function: str = "pg_try_advisory_xact_lock",
+) -> None:
     """Takes twolane's own lock until the transaction ends; tells `waiting` who holds it meanwhile.
 
     Raises:
@@ -174,7 +195,7 @@ def exclusive(connection: Connection[Any], waiting: Callable[[str], None]) -> No
     """
     deadline = time.monotonic() + 60
     told = ""
-    attempt = "select pg_catalog.pg_try_advisory_xact_lock(%s)"
+    attempt = f"select pg_catalog.{function}(%s)".encode()
     while connection.execute(attempt, (ADVISORY_LOCK,)).fetchone() != (True,):
         holder = _holder(connection)
         if time.monotonic() > deadline:

@@ -6,7 +6,7 @@ in the transaction of the work that it records. `repo.record` keeps the facts be
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,22 @@ alter table twolane.pushes
     add column if not exists down pg_catalog.text[],
     add column if not exists ran pg_catalog.text[],
     add column if not exists undo pg_catalog.text[];
+alter table twolane.pushes
+    add column if not exists online pg_catalog.bool not null default false;
+create table if not exists twolane.steps (
+    revision pg_catalog.text not null,
+    way pg_catalog.text not null,
+    step pg_catalog.int4 not null,
+    steps pg_catalog.int4 not null,
+    digest pg_catalog.text not null,
+    statement pg_catalog.text not null,
+    touches pg_catalog.text[] not null,
+    place pg_catalog.jsonb,
+    is_done pg_catalog.bool not null default false,
+    begun_at pg_catalog.timestamptz not null default pg_catalog.now(),
+    done_at pg_catalog.timestamptz,
+    primary key (revision, way, step)
+);
 create table if not exists twolane.facts (
     id bigint generated always as identity primary key,
     kind pg_catalog.text not null,
@@ -69,6 +85,9 @@ create table {VERSIONS} (
 )
 """
 
+UP, DOWN = "up", "down"
+"""The ways of an online revision through a database."""
+
 NOT_RUN = ""
 """The digest of an SQL file whose objects a later step took away: it has to run again."""
 
@@ -77,7 +96,7 @@ NOT_RUN = ""
 class Pushed:
     """A revision as the database recorded it. down: what it builds on; None in an old record.
 
-    has_undo: the record has the SQL that takes it back.
+    has_undo: the record has the SQL that takes it back. online: it runs step by step.
     """
 
     digest: str
@@ -85,6 +104,25 @@ class Pushed:
     down: tuple[str, ...] | None = None
     commit: str | None = None
     has_undo: bool = False
+    online: bool = False
+
+
+@dataclass(frozen=True)
+class Half:
+    """An online revision that is on its way, up or down, and not at its end.
+
+    digest: of the revision when its newest step began. steps: how many there are. done: the
+    statements of those that are done. touches: identities of the facts that a step changes which
+    has begun and is not done. places: step → where a backfill stands.
+    """
+
+    revision: str
+    way: str
+    digest: str
+    steps: int
+    done: tuple[str, ...]
+    touches: frozenset[str] = frozenset()
+    places: Mapping[int, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,7 +133,7 @@ class Ledger:
     file → the digests of its runs before that. late: whether a file ran after the migrations, where
     the record knows. pushed: revision → digest when it was pushed. chain: revision → its record,
     oldest first. revision: where Alembic stands. protected_as: the target's name if the database is
-    protected. facts: kind of recorded facts → their digest.
+    protected. facts: kind of recorded facts → their digest. half: see there.
     """
 
     applied: Mapping[str, str] = field(default_factory=dict)
@@ -106,6 +144,7 @@ class Ledger:
     late: Mapping[str, bool | None] = field(default_factory=dict)
     chain: Mapping[str, Pushed] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
+    half: Half | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -118,20 +157,23 @@ def read(connection: Connection[Any]) -> Ledger:
         connection,
         "select pg_catalog.to_regclass('twolane.sql_runs'), "
         "pg_catalog.to_regclass('twolane.alembic_version'), "
-        "pg_catalog.to_regclass('twolane.facts')",
+        "pg_catalog.to_regclass('twolane.facts'), "
+        "pg_catalog.to_regclass('twolane.steps')",
     ).fetchone()
     if row is None or row[0] is None:
         return Ledger()
     version = "select null::pg_catalog.text"
     if row[1]:
         version = "select version_num from twolane.alembic_version"
-    is_new = row[2] is not None
+    is_new, has_steps = row[2] is not None, row[3] is not None
     late = "after_migrations" if is_new else "null::boolean"
     about = (
         "title, down, undo is not null as has_undo"
         if is_new
         else "null::pg_catalog.text as title, null::pg_catalog.text[] as down, false as has_undo"
     )
+    about += f", {'online' if has_steps else 'false as online'}"
+    steps = "select * from twolane.steps" if has_steps else f"select {_NO_STEP} where false"
     facts = (
         "select pg_catalog.json_object_agg(kind, digest) from "
         "(select distinct on (kind) kind, digest from twolane.facts order by kind, id desc) k"
@@ -146,25 +188,56 @@ def read(connection: Connection[Any]) -> Ledger:
                 from (select id, file, digest, {late} as late from twolane.sql_runs) f),
             (select pg_catalog.json_agg(
                     pg_catalog.json_build_array(
-                        revision, digest, title, down, git_commit, has_undo)
+                        revision, digest, title, down, git_commit, has_undo, online)
                     order by id)
                 from (select id, revision, digest, git_commit, {about} from twolane.pushes) p),
             (select pg_catalog.max(version_num) from ({version}) v (version_num)),
             (select target from twolane.label where protected),
-            ({facts})
+            ({facts}),
+            (select pg_catalog.json_agg(
+                    pg_catalog.json_build_array(
+                        revision, way, digest, steps, step, statement, is_done, touches, place)
+                    order by step)
+                from ({steps}) s)
         """,
     ).fetchone()
     assert found is not None
-    runs, pushes, revision, protected_as, kept = found
+    runs, pushes, revision, protected_as, kept, begun = found
     applied, earlier, lateness = _files(runs or ())
     chain = {
-        revision: Pushed(digest, title, None if down is None else tuple(down), commit, has_undo)
-        for revision, digest, title, down, commit, has_undo in pushes or ()
+        name: Pushed(digest, title, None if down is None else tuple(down), commit, undo, online)
+        for name, digest, title, down, commit, undo, online in pushes or ()
     }
     pushed = {revision: record.digest for revision, record in chain.items()}
     return Ledger(
-        applied, pushed, revision, protected_as, earlier, lateness, chain, dict(kept or {})
+        applied,
+        pushed,
+        revision,
+        protected_as,
+        earlier,
+        lateness,
+        chain,
+        dict(kept or {}),
+        _half(begun or ()),
     )
+
+
+_NO_STEP = (
+    "null::text as revision, null::text as way, null::text as digest, null::int as steps, "
+    "null::int as step, null::text as statement, null::boolean as is_done, "
+    "null::text[] as touches, null::jsonb as place"
+)
+
+
+def _half(rows: Sequence[Sequence[Any]]) -> Half | None:
+    """The online revision that is on its way, from its rows in their order."""
+    if not rows:
+        return None
+    revision, way, digest, steps = rows[-1][:4]
+    done = tuple(statement for *_, statement, is_done, _, _ in rows if is_done)
+    touches = frozenset(i for *_, is_done, touched, _ in rows if not is_done for i in touched)
+    places = {step: place for *_, step, _, _, _, place in rows if place is not None}
+    return Half(revision, way, digest, steps, done, touches, places)
 
 
 def _files(
@@ -186,7 +259,11 @@ def _files(
 
 def prepare(connection: Connection[Any]) -> None:
     """Makes the ledger's tables if they are not there. Call it while holding twolane's lock."""
-    if ask(connection, "select pg_catalog.to_regclass('twolane.facts')").fetchone() == (None,):
+    newest = ask(
+        connection,
+        "select pg_catalog.to_regclass('twolane.facts'), pg_catalog.to_regclass('twolane.steps')",
+    ).fetchone()
+    if newest is None or None in newest:
         connection.execute(TABLES)
 
 
@@ -230,20 +307,77 @@ def record_push(
     """ran, undo: the SQL that brings the revision about, and that takes it back; None: unknown."""
     connection.execute(
         "insert into twolane.pushes "
-        "(revision, digest, git_commit, duration_ms, title, down, ran, undo) "
-        "values (%s, %s, %s, %s, %s, %s, %s, %s)",
+        "(revision, digest, git_commit, duration_ms, title, down, online, ran, undo) "
+        "values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             *(revision.id, revision.digest, commit, milliseconds),
-            *(revision.title, list(revision.down)),
+            *(revision.title, list(revision.down), revision.online),
             *(None if sql is None else list(sql) for sql in (ran, undo)),
         ),
     )
+
+
+def begin_step(
+    connection: Connection[Any],
+    revision: str,
+    way: str,
+    digest: str,
+    number: int,
+    steps: int,
+    statement: str,
+    touches: Collection[str],
+) -> None:
+    """Records that a step of an online revision begins; what was recorded of it stays."""
+    connection.execute(
+        "insert into twolane.steps (revision, way, digest, step, steps, statement, touches) "
+        "values (%s, %s, %s, %s, %s, %s, %s) on conflict (revision, way, step) do update "
+        "set digest = excluded.digest, steps = excluded.steps, place = case "
+        "when twolane.steps.statement = excluded.statement then twolane.steps.place end, "
+        "statement = excluded.statement, touches = excluded.touches",
+        (revision, way, digest, number, steps, statement, sorted(touches)),
+    )
+
+
+def finish_step(connection: Connection[Any], revision: str, way: str, number: int) -> None:
+    """Records that a step is done."""
+    connection.execute(
+        "update twolane.steps set is_done = true, place = null, done_at = now() "
+        "where revision = %s and way = %s and step = %s",
+        (revision, way, number),
+    )
+
+
+def place_step(
+    connection: Connection[Any], revision: str, way: str, number: int, place: Sequence[str]
+) -> None:
+    """Records where a backfill stands: the last key that is done."""
+    connection.execute(
+        "update twolane.steps set place = pg_catalog.to_jsonb(%s::text[]) "
+        "where revision = %s and way = %s and step = %s",
+        (list(place), revision, way, number),
+    )
+
+
+def forget_steps(connection: Connection[Any], revision: str) -> None:
+    """Takes the steps out of the record: the revision is at its end, up or down."""
+    connection.execute("delete from twolane.steps where revision = %s", (revision,))
 
 
 def record_downgrade(connection: Connection[Any], revisions: Sequence[str], to: str | None) -> None:
     """Records that the database no longer has these revisions, and is at `to`."""
     connection.execute("delete from twolane.pushes where revision = any(%s)", (list(revisions),))
     set_revision(connection, to)
+
+
+def advance(connection: Connection[Any], revision: Revision) -> None:
+    """Sets where Alembic stands after this revision ran; other heads stay as they are."""
+    prepare_versions(connection)
+    connection.execute(
+        "delete from twolane.alembic_version where version_num = any(%s)", (list(revision.down),)
+    )
+    connection.execute(
+        "insert into twolane.alembic_version (version_num) values (%s)", (revision.id,)
+    )
 
 
 def set_revision(connection: Connection[Any], revision: str | None) -> None:

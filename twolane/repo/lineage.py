@@ -17,7 +17,7 @@ class Had:
     """A revision that a database has. down: what it builds on, None where nobody knows.
 
     is_here: the repo has its file. has_undo: the record has the SQL that takes it back. commit: the
-    one that was checked out when it was pushed.
+    one that was checked out when it was pushed. digest: of its code. online: it runs step by step.
     """
 
     id: str
@@ -26,6 +26,8 @@ class Had:
     is_here: bool
     has_undo: bool = False
     commit: str | None = None
+    digest: str = ""
+    online: bool = False
 
 
 def of(repo: Repo, ledger: Ledger) -> tuple[Had, ...]:
@@ -35,11 +37,23 @@ def of(repo: Repo, ledger: Ledger) -> tuple[Had, ...]:
     while tip is not None and tip not in known:
         record = ledger.chain.get(tip, Pushed(""))
         found.append(
-            Had(tip, record.title or "", record.down, False, record.has_undo, record.commit)
+            Had(
+                tip,
+                record.title or "",
+                record.down,
+                False,
+                record.has_undo,
+                record.commit,
+                record.digest,
+                record.online,
+            )
         )
         tip = record.down[0] if record.down else None
     here = reversed(up_to(repo.revisions, tip))
-    return (*found, *(Had(r.id, r.title, r.down, True) for r in here))
+    return (
+        *found,
+        *(Had(r.id, r.title, r.down, True, digest=r.digest, online=r.online) for r in here),
+    )
 
 
 def foreign(repo: Repo, ledger: Ledger) -> tuple[Had, ...]:

@@ -16,6 +16,7 @@ class Revision:
     """One migration script. `down`: the revisions it builds on; `digest`: a hash of its code.
 
     owns, disowns: tables that it moves to the app or away from it, as `schema.name` in facts.
+    online: whether its steps run one by one, and no transaction holds them all.
     """
 
     id: str
@@ -25,6 +26,7 @@ class Revision:
     digest: str
     owns: tuple[str, ...] = ()
     disowns: tuple[str, ...] = ()
+    online: bool = False
 
 
 def read(folder: Path) -> tuple[Revision, ...]:
@@ -116,7 +118,18 @@ def moves(history: Sequence[Revision]) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(owns), frozenset(disowns)
 
 
-_LITERALS = ("revision", "down_revision", "owns", "disowns")
+def stages(revisions: Sequence[Revision]) -> list[tuple[Revision, ...]]:
+    """The revisions as they run: an online one alone, those between in one transaction."""
+    found: list[tuple[Revision, ...]] = []
+    for revision in revisions:
+        if found and not revision.online and not found[-1][0].online:
+            found[-1] += (revision,)
+        else:
+            found.append((revision,))
+    return found
+
+
+_LITERALS = ("revision", "down_revision", "owns", "disowns", "online")
 
 
 def _read(path: Path) -> Revision:
@@ -139,6 +152,7 @@ def _read(path: Path) -> Revision:
             digest=_digest(tree),
             owns=_tables(names.get("owns", ())),
             disowns=_tables(names.get("disowns", ())),
+            online=_truth(names.get("online", False)),
         )
     except SyntaxError as error:
         raise Failure(
@@ -147,7 +161,8 @@ def _read(path: Path) -> Revision:
         ) from error
     except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
         raise Failure(
-            f"{path.name} is no revision file: it needs literal `revision` and `down_revision`.",
+            f"{path.name} is no revision file: it needs literal `revision` and `down_revision`, "
+            "and literals where it says `owns`, `disowns` or `online`.",
             "Make revisions with `invoke db.gen`.",
         ) from error
 
@@ -161,6 +176,17 @@ def _tables(names: object) -> tuple[str, ...]:
     if not isinstance(names, (tuple, list)) or not all(isinstance(name, str) for name in names):
         raise TypeError(names)
     return tuple(names)
+
+
+def _truth(value: object) -> bool:
+    """The value of a marker.
+
+    Raises:
+        TypeError: it is neither True nor False.
+    """
+    if not isinstance(value, bool):
+        raise TypeError(value)
+    return value
 
 
 def _digest(tree: ast.Module) -> str:

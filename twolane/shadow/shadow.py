@@ -111,11 +111,12 @@ def migrations_step(config: Config, revisions: Sequence[Revision]) -> Step | Non
         return None
 
     def run(connection: Connection[Any]) -> None:
-        from twolane.migrations import runner
+        from twolane.migrations import online, runner
 
         # One transaction each: a new enum value can be used only after its transaction.
         for revision in revisions:
-            runner.upgrade(connection, config, revision.id)
+            advance = online.upgrade if revision.online else runner.upgrade
+            advance(connection, config, revision.id)
         expect_unedited(config.migrations, revisions)
 
     environment = sorted(config.migrations.glob("*.py"))
@@ -125,10 +126,14 @@ def migrations_step(config: Config, revisions: Sequence[Revision]) -> Step | Non
 
 @dataclass(frozen=True)
 class Recorded:
-    """A revision that only a database's record has: its id and the SQL that it ran."""
+    """A revision that only a database's record has: its id and the SQL that it ran.
+
+    online: it ran statement by statement, in no transaction that held them all.
+    """
 
     id: str
     statements: tuple[str, ...]
+    online: bool = False
 
 
 def recorded_step(revisions: Sequence[Recorded]) -> Step | None:
@@ -137,9 +142,12 @@ def recorded_step(revisions: Sequence[Recorded]) -> Step | None:
         return None
 
     def run(connection: Connection[Any]) -> None:
-        from twolane.migrations import runner
+        from twolane.migrations import online, runner
 
         for revision in revisions:
+            if revision.online:
+                online.replay(connection, revision.statements)
+                continue
             with transactions.transaction(connection), runner.watched(connection):
                 for statement in revision.statements:
                     connection.execute(supautils.raised(connection, statement).encode())

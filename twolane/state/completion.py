@@ -116,7 +116,7 @@ def _statements(
         return {}
     where = state.stand or stand.read(state.repo, state.ledger, connection)
     history, config = where.history, state.repo.config
-    if not history or any(len(revision.down) > 1 for revision in history):
+    if not history or any(len(revision.down) > 1 or revision.online for revision in history):
         return {}
     below = [(r.id, r.down[0] if r.down else None) for r in reversed(history)]
     replays = Replays(state.repo, working)

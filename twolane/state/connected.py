@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,7 @@ from twolane import config
 from twolane.config import Config, Target
 from twolane.facts import catalog, views
 from twolane.facts.catalog import Change, Snapshot
-from twolane.postgres import connections, embedded, reach, urls
+from twolane.postgres import connections, embedded, reach, session, urls
 from twolane.repo import contents, ledger
 from twolane.repo.contents import Repo
 from twolane.repo.ledger import Ledger
@@ -47,7 +47,13 @@ class Work:
     ) -> Course:
         """Runs what the database lacks where it stands, on the shadow."""
         where = state.stand or stand.read(self.repo, state.ledger, self.connection)
+        steps = replace(steps, major=self.connection.info.server_version // 10_000)
         return rehearsal.rehearse(self.repo, where, steps, self.tell.working, finish)
+
+    @cached_property
+    def is_shared(self) -> bool:
+        """Whether the connection leads to a transaction pooler."""
+        return session.is_shared(reach.parameters(self.config, self.target), self.connection)
 
     def state(self) -> State:
         """Reads the current state."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -41,8 +42,8 @@ _CHECKED = {
     "exclude": "its index is built while nobody reads or writes: do it in a quiet hour",
 }
 _BUILT = (
-    "its index is built while nobody reads or writes: build a unique index concurrently first, "
-    "and add the constraint using it"
+    "its index is built while nobody reads or writes: build a unique index concurrently first, in "
+    "an online revision, and add the constraint using it"
 )
 
 
@@ -65,7 +66,8 @@ class Hazard:
 
 def find(plan: Plan) -> list[Hazard]:
     """The hazards of a plan: those that need consent first, then by name."""
-    found = {hazard.key: hazard for hazard in (*_of_changes(plan), *_of_effects(plan))}
+    stages = [(*_of_changes(stage), *_of_effects(stage)) for stage in plan.in_stages]
+    found = {hazard.key: hazard for stage in stages for hazard in stage}
     return sorted(found.values(), key=lambda hazard: (not hazard.needs_consent, hazard.key))
 
 
@@ -76,7 +78,10 @@ def _of_changes(plan: Plan) -> Iterator[Hazard]:
             yield Hazard("drop", short(identity), "its data are lost for good")
         elif identities.kind(identity) == "column":
             yield from _column(
-                identity, plan.before[identity], plan.after.get(renamed.get(identity, identity))
+                identity,
+                plan.before[identity],
+                plan.after.get(renamed.get(identity, identity)),
+                plan.is_online,
             )
     tables = {
         renamed.get(i, i) for i in plan.before if identities.kind(i) == "table" and i not in gone
@@ -86,7 +91,20 @@ def _of_changes(plan: Plan) -> Iterator[Hazard]:
         table = f"table {identities.relation(change.identity)}"
         if change.sign != "+" or table not in tables or change.identity in known:
             continue
-        yield from _added(change)
+        if not _is_brought_online(plan, change.identity):
+            yield from _added(change)
+
+
+_QUIET = re.compile(
+    r"create (unique )?index concurrently|.* not valid$|.* using index |.* validate constraint ",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def _is_brought_online(plan: Plan, identity: str) -> bool:
+    """Whether it comes by steps of an online revision that make nobody wait for long."""
+    about = [step.sql for step in plan.steps if identity in step.touches]
+    return plan.is_online and all(_QUIET.match(sql.strip()) for sql in about)
 
 
 def _is_computed(plan: Plan, identity: str) -> bool:
@@ -95,12 +113,15 @@ def _is_computed(plan: Plan, identity: str) -> bool:
     return all("generated" in catalog.definition(text) for text in texts)
 
 
-def _column(identity: str, before: str, after: str | None) -> Iterator[Hazard]:
+def _column(
+    identity: str, before: str, after: str | None, is_online: bool = False
+) -> Iterator[Hazard]:
     if after is None or before == after:
         return
     name, old, new = short(identity), catalog.definition(before), catalog.definition(after)
     if new.get("not_null") and not old.get("not_null"):
-        yield Hazard("not-null", name, "reads the whole table, and fails where a row has null")
+        reads = "" if is_online else "reads the whole table, and "
+        yield Hazard("not-null", name, f"{reads}fails where a row has null")
     if "generated" in old and "generated" in new:
         return  # its values are computed anew
     if old["type"] != new["type"] and not widens(old["type"], new["type"]):
@@ -129,8 +150,9 @@ def _of_effects(plan: Plan) -> Iterator[Hazard]:
         text = "every row is written anew, or lost (truncate), and nobody reads meanwhile"
         yield Hazard("rewrite", plain(table), text)
     yield from writes(plan, plan.effects.traces.written)
+    until = "while its step runs" if plan.is_online else "until the push has finished"
     for table, what in plan.effects.locked.items():
-        yield Hazard("lock", plain(table), f"blocks {what} until the push has finished")
+        yield Hazard("lock", plain(table), f"blocks {what} {until}")
 
 
 def writes(plan: Plan, tables: Collection[str]) -> list[Hazard]:

@@ -15,6 +15,7 @@ from twolane.facts import catalog, identities, partitions
 from twolane.facts.catalog import Change, Snapshot
 from twolane.migrations import effects
 from twolane.migrations.effects import Effects
+from twolane.migrations.steps import Step
 from twolane.repo.revisions import Revision
 from twolane.repo.sqlfiles import SqlFile
 
@@ -30,7 +31,8 @@ class Plan:
     and what comes out as they make it. broken: function → why its body no longer fits. mentions:
     function → the table or column in its body that is gone. ran, undo: revision → the SQL that
     brings it about, and that takes it back, None if nothing does. code: of the files that were run
-    for it, by name.
+    for it, by name. stages: where a revision is online, the plans of what runs one after the other;
+    this one is their sum. steps, passing: of an online revision, see `online.Observed`.
     """
 
     revisions: tuple[Revision, ...]
@@ -47,6 +49,19 @@ class Plan:
     ran: Mapping[str, Sequence[str]] = field(default_factory=dict)
     undo: Mapping[str, Sequence[str] | None] = field(default_factory=dict)
     code: Mapping[str, str] = field(default_factory=dict)
+    stages: tuple[Plan, ...] = ()
+    steps: tuple[Step, ...] = ()
+    passing: frozenset[str] = frozenset()
+
+    @property
+    def is_online(self) -> bool:
+        """Whether it is the plan of one online revision."""
+        return len(self.revisions) == 1 and self.revisions[0].online
+
+    @property
+    def in_stages(self) -> tuple[Plan, ...]:
+        """What runs one after the other, each recorded."""
+        return self.stages or (self,)
 
     @property
     def statements(self) -> Sequence[str]:

@@ -11,9 +11,9 @@ from twolane.ddl.statement import Statement
 from twolane.errors import Failure
 from twolane.facts import catalog, identities, ownership
 from twolane.facts.catalog import Snapshot
-from twolane.migrations import functions
+from twolane.migrations import effects, functions
 from twolane.postgres import connections, transactions
-from twolane.repo import sqlfiles
+from twolane.repo import revisions, sqlfiles
 from twolane.repo.contents import Repo
 from twolane.repo.revisions import Revision, code, moves, up_to
 from twolane.repo.sqlfiles import FileFailure, SqlFile
@@ -34,12 +34,13 @@ if TYPE_CHECKING:
 class Steps:
     """What a database lacks, in the order in which it runs.
 
-    early, late: the SQL files before and after the revisions.
+    early, late: the SQL files before and after the revisions. major: the database's version.
     """
 
     revisions: tuple[Revision, ...]
     early: tuple[SqlFile, ...] = ()
     late: tuple[SqlFile, ...] = ()
+    major: int | None = None
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def _course(ground: _Ground, start: Snapshot, steps: Steps, finish: Finish) -> C
     ground = replace(ground, owned=ground.owned | moved)
     plan = Plan((), before, before, ground.owned)
     if steps.revisions:
-        plan = _plan(ground, before, steps, unfit)
+        plan = _in_stages(ground, before, steps, unfit)
     if plan.needs_session or plan.effects.traces.server:
         return Course(start, plan, plan.after)
     rest = [file for file in steps.late if file not in plan.again]
@@ -146,7 +147,9 @@ def _course(ground: _Ground, start: Snapshot, steps: Steps, finish: Finish) -> C
     )
     ran = tuple(finish.run(connection)) if finish.is_due(end) else ()
     end = catalog.read(connection) if ran else end
-    return Course(start, replace(plan, undo=_undo(ground, plan, end)), end, ran, tuple(lost))
+    undo = _undo(ground, plan, end)
+    stages = tuple(replace(stage, undo=undo) for stage in plan.stages)
+    return Course(start, replace(plan, undo=undo, stages=stages), end, ran, tuple(lost))
 
 
 def _new_faults(connection: Connection[Any], before: Mapping[str, str]) -> Mapping[str, str]:
@@ -177,6 +180,63 @@ def _rehearsing() -> Iterator[None]:
             f"Rehearsed where the database stands, {failure.message}",
             failure.first,
         ) from failure
+
+
+def _in_stages(ground: _Ground, before: Snapshot, steps: Steps, unfit: Mapping[str, str]) -> Plan:
+    """The plan of the revisions; where one is online, stage after stage, and their sum."""
+    stages = revisions.stages(steps.revisions)
+    if len(stages) == 1:
+        return _stage(ground, before, steps, unfit)
+    layout = effects.layout(ground.connection)
+    plans: list[Plan] = []
+    for stage in stages:
+        last = stage is stages[-1]
+        now = replace(steps, revisions=stage, late=steps.late if last else ())
+        plans.append(_stage(ground, plans[-1].after if plans else before, now, unfit))
+        if plans[-1].needs_session or plans[-1].effects.traces.server:
+            return replace(plans[-1], revisions=steps.revisions)
+        ground = replace(ground, owned=ground.owned | plans[-1].app.keys())
+    whole = effects.compare(layout, effects.layout(ground.connection), {})
+    return Plan(
+        revisions=steps.revisions,
+        before=before,
+        after=plans[-1].after,
+        owned=plans[0].owned,
+        effects=effects.in_sequence(whole, [plan.effects for plan in plans]),
+        drops=[sql for plan in plans for sql in plan.drops],
+        again=tuple(dict.fromkeys(file for plan in plans for file in plan.again)),
+        follows=frozenset().union(*(plan.follows for plan in plans)),
+        ran={name: ran for plan in plans for name, ran in plan.ran.items()},
+        code={name: text for plan in plans for name, text in plan.code.items()},
+        stages=tuple(plans),
+    )
+
+
+def _stage(ground: _Ground, before: Snapshot, steps: Steps, unfit: Mapping[str, str]) -> Plan:
+    if steps.revisions[0].online:
+        return _online(ground, before, steps)
+    return _plan(ground, before, steps, unfit)
+
+
+def _online(ground: _Ground, before: Snapshot, steps: Steps) -> Plan:
+    """One online revision, its steps one by one. It carries along nothing that is in its way."""
+    from twolane.migrations import online
+
+    revision = steps.revisions[0]
+    said = code(ground.repo.config.migrations, steps.revisions)
+    done = online.observe(ground.connection, ground.repo.config, revision.id, major=steps.major)
+    return Plan(
+        revisions=steps.revisions,
+        before=before,
+        after=done.facts,
+        owned=ground.owned,
+        effects=done.effects,
+        follows=_follows(ground, before, done.facts, steps),
+        ran={revision.id: done.statements},
+        code=said,
+        steps=done.steps,
+        passing=done.passing,
+    )
 
 
 def _plan(ground: _Ground, before: Snapshot, steps: Steps, unfit: Mapping[str, str]) -> Plan:
@@ -277,4 +337,5 @@ def _undo(ground: _Ground, plan: Plan, end: Snapshot) -> Mapping[str, Sequence[s
     below = [(r.id, r.down[0] if len(r.down) == 1 else None) for r in reversed(plan.revisions)]
     if any(len(revision.down) > 1 for revision in plan.revisions):
         return {revision.id: None for revision in plan.revisions}
-    return runner.undo(ground.connection, ground.repo.config, below, carried)
+    stepwise = {revision.id for revision in plan.revisions if revision.online}
+    return runner.undo(ground.connection, ground.repo.config, below, carried, stepwise)

@@ -90,7 +90,7 @@ def _recorded(connection: Connection[Any], ledger: Ledger, revision: str) -> Rec
             "database's own record knows.",
             "Check out the branch that has it: git log --all -- migrations/versions",
         )
-    return Recorded(revision, tuple(ran))
+    return Recorded(revision, tuple(ran), record.online)
 
 
 def files(repo: Repo, ledger: Ledger, connection: Connection[Any]) -> list[SqlFile]:

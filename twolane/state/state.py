@@ -207,6 +207,8 @@ class State:
 
     def _is_expected(self, change: Change, made: Snapshot) -> bool:
         """Whether it is as files and revisions make it, or on a partition that comes and goes."""
+        if self._is_half_done(change):
+            return True
         table = str(identities.relation(change.identity))
         if table in self.partitions and (
             change.after == made.get(change.identity)
@@ -214,6 +216,15 @@ class State:
         ):
             return True
         return _is_foreseen(change, made)
+
+    def _is_half_done(self, change: Change) -> bool:
+        """Whether it is the doing of an online revision's step that was cut short."""
+        half = self.ledger.half
+        if half is None:
+            return False
+        is_index = identities.kind(change.identity) == "index"
+        invalid = change.after is not None and "invalid" in catalog.definition(change.after)
+        return change.identity in half.touches or (is_index and invalid)
 
     @cached_property
     def uncaptured(self) -> list[Change]:

@@ -81,8 +81,13 @@ def _prepare(work: Work, way: Route) -> Downgrade:
     state = work.state()
     if not way.foreign:
         refuse(guards.drift(state), guards.app_drift(state))
+    refuse(guards.half_pushed(work.ledger))
     found = downgrade.prepare(work, state, way)
-    refuse(downgrade.touched_by_hand(found, state))
+    refuse(
+        downgrade.touched_by_hand(found, state),
+        downgrade.half_taken_back(found, work.ledger),
+        downgrade.needs_session(found, way.is_stepwise and work.is_shared),
+    )
     return found
 
 

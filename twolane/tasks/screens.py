@@ -57,7 +57,8 @@ def show_plan(told: Mapping[str, Any]) -> None:
 
 def show_revisions(told: Mapping[str, Any]) -> None:
     for revision in told["revisions"]:
-        say(f"Revision {revision['id']}  {revision['title']}")
+        by = "   (online, step by step)" if revision.get("online") else ""
+        say(f"Revision {revision['id']}  {revision['title']}{by}")
     for statement in told["statements"]:
         show_statement(statement)
 
@@ -124,13 +125,16 @@ def show_deploy(told: Mapping[str, Any], dry_run: bool) -> None:
 
 def plan_json(plan: Plan, found: Sequence[Hazard]) -> dict[str, Any]:
     """`{"revisions": [{"id", "title"}], "statements": [sql], "changes": […], "hazards": […],
-    "renamed": [{"before", "after"}]}`.
+    "renamed": [{"before", "after"}]}`; a revision that is online also says `"online": true`.
 
     changes: see `as_json`. A hazard is `{"key", "text", "needs_consent"}`. renamed: tables and
     columns that keep their data, as facts.
     """
     return {
-        "revisions": [{"id": r.id, "title": r.title} for r in plan.revisions],
+        "revisions": [
+            {"id": r.id, "title": r.title, **({"online": True} if r.online else {})}
+            for r in plan.revisions
+        ],
         "statements": list(plan.statements),
         "changes": as_json(plan.changes),
         "hazards": [
