@@ -76,6 +76,6 @@ def _function(organization: Organization, which: str, condition: str) -> str:
         "language sql stable security definer\nset search_path = ''\nas $$\n"
         f"  select member.{column} from {members.name} as member\n"
         f"  where member.{organization.is_me}{further}\n$$;\n\n"
-        f"revoke all on function {function} from public, anon, authenticated, service_role;\n"
+        f"revoke all on function {function}\nfrom public, anon, authenticated, service_role;\n"
         f"grant execute on function {function} to authenticated;"
     )

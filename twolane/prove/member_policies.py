@@ -64,7 +64,11 @@ class MemberPolicies:
         gives_role = self.organization.role is not None and table.has(self.organization.role)
         which, who = (MANAGED, "manager") if gives_role else (MY, "member")
         may = self._is_of(which, ident(column), table, column, table.short, 1)
-        check = "\n  and ".join([may, *self._same_organization(table, column)])
+        top = []
+        if gives_role and len(self.organization.managing) > 1:
+            owned = self._is_of(OWNED, ident(column), table, column, table.short, 1)
+            top = [f"({self._is_not_top} or {owned})"]
+        check = "\n  and ".join([may, *top, *self._same_organization(table, column)])
         policies = {"select": f"using ({may})"}
         if not self.read_only:
             policies |= {
@@ -120,8 +124,7 @@ class MemberPolicies:
             about.append("Who manages members adds, changes and removes them.")
             if len(of.managing) > 1:
                 top = of.managing[0]
-                other = f"{ident(of.role)} is distinct from {literal(top)}"
-                parts.append(f"({other} or {self._within(OWNED, column)})")
+                parts.append(f"({self._is_not_top} or {self._within(OWNED, column)})")
                 about.append(f"The role {top} is given and taken by {top} alone.")
             may = "\n  and ".join(parts)
             check = "\n  and ".join([*parts, *self._same_organization(table, of.column)])
@@ -136,6 +139,12 @@ class MemberPolicies:
             policies["delete"] = f"using ({of.is_me})"
         columns = [of.user, of.column]
         return policy_text.of_table(table, self.around, about, columns, policies, "member")
+
+    @property
+    def _is_not_top(self) -> str:
+        """SQL: whether the role in a row is another than the highest."""
+        role, top = str(self.organization.role), self.organization.managing[0]
+        return f"{ident(role)} is distinct from {literal(top)}"
 
     def _within(self, which: str, spelled: str) -> str:
         return f"{spelled} in (select {member_helpers.name(self.organization, which)}())"

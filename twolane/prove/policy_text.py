@@ -7,6 +7,7 @@ operation, `to authenticated`, `(select auth.uid())`, parents of the same tenant
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,6 +17,7 @@ from twolane.prove.owners import Owners
 from twolane.prove.schema import Relation, Schema
 from twolane.sql import ident
 
+WIDTH = 97
 NO_NEWS = 'set local client_min_messages = warning; -- "does not exist, skipping" is not news'
 
 
@@ -56,7 +58,8 @@ def of_table(
     about: what the policies give, in lines. columns: policies filter by them, so each has an index.
     """
     name = table.name
-    lines = "\n-- ".join([f"Row level security for {name}: {about[0]}", *about[1:]])
+    told = [f"Row level security for {name}: {about[0]}", *about[1:]]
+    lines = "\n-- ".join(line for text in told for line in textwrap.wrap(text, WIDTH))
     parts = [
         f"-- {lines}\n--\n-- Safe to run again.\n\n{NO_NEWS}",
         *(part for column in columns for part in _index(table, around, column)),
