@@ -119,6 +119,13 @@ def sixteen() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+def seventeen() -> Iterator[Server]:
+    """The major of Supabase's new projects, where the machine has it."""
+    with running(17) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def locked() -> Iterator[Server]:
     """A server that asks for a password, `hunter2`."""
     with running(18, password="hunter2") as server:

@@ -54,7 +54,7 @@ def settled(url: str, facts: catalog.Snapshot, like: catalog.Snapshot) -> catalo
         return views.settle(facts, like, lambda: nullcontext(connection))
 
 
-@pytest.fixture(params=["fifteen", "sixteen"])
+@pytest.fixture(params=["fifteen", "sixteen", "seventeen"])
 def older(request: pytest.FixtureRequest) -> Server:
     server = request.getfixturevalue(request.param)
     assert isinstance(server, Server)
@@ -100,6 +100,7 @@ def mutate(connections: list[psycopg.Connection[Any]], batch: list[str]) -> list
     return made
 
 
+@pytest.mark.parametrize("older", ["fifteen", "sixteen"], indirect=True)
 def test_a_mutation_has_the_same_facts_on_every_major(
     older: Server, new_database: NewDatabase
 ) -> None:

@@ -11,8 +11,10 @@ from conftest import NewDatabase
 from servers import Server, running
 from service import DEV_MARKERS, Service
 
+from twolane.facts.lock import dump_lock, load_lock
 
-@pytest.fixture(scope="module", params=[15, 16])
+
+@pytest.fixture(scope="module", params=[15, 16, 17])
 def older(request: pytest.FixtureRequest) -> Iterator[Server]:
     with running(request.param) as server:
         yield server
@@ -23,16 +25,21 @@ def files(blank_service: Service, older: Server, tmp_path: Path) -> Service:
     """A fresh render; without pgvector where the server has none."""
     shutil.copytree(blank_service.folder, tmp_path / "crm")
     service = Service(tmp_path / "crm")
-    if older.major == 15:
+    if older.major != 16:
         leave_out_vector(service)
     return service
 
 
 def leave_out_vector(service: Service) -> None:
-    """Debian's 15 has no pgvector: the one file that needs it, and all that it makes."""
+    """Debian's 15 and the package of 17 have no pgvector: the one file that needs it, and all that it makes."""
     (service.folder / "supabase/sql/01_extensions_and_vector.sql").unlink()
     order = service.read("supabase/bootstrap.txt")
     service.write("supabase/bootstrap.txt", order.replace("01_extensions_and_vector.sql\n", ""))
+    lock = "supabase/schema.lock.json"
+    facts = load_lock(service.read(lock))
+    of_vector = ("vector", "public.embeddings.embedding")
+    kept = {fact: text for fact, text in facts.items() if not any(x in fact for x in of_vector)}
+    service.write(lock, dump_lock(kept))
     service.commit()
 
 
