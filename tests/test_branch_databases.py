@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -159,6 +160,10 @@ def test_each_branch_has_its_rows_and_a_gone_one_is_pruned(new_service: NewServi
     assert up(service) == main
     assert query(main, "select count(*) from kept") == [(1,)]
     service.git("branch", "-D", "feature/x")
-    assert service.invoke("db.down", "--prune").out.startswith("✓ Dropped branch_feature_x_")
+    assert list(service.folder.glob(".postgres/shadow/*.json"))
+    pruned = service.invoke("db.down", "--prune").out
+    assert pruned.startswith("✓ Dropped branch_feature_x_")
+    assert re.search(r"✓ Dropped [1-9]\d* shadows, [1-9]\d* MB", pruned)
+    assert not list(service.folder.glob(".postgres/shadow/*.json"))
     assert up(service) == main
     assert "No branch with a database is gone." in service.invoke("db.down", "--prune").out

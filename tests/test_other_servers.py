@@ -31,7 +31,7 @@ def files(blank_service: Service, older: Server, tmp_path: Path) -> Service:
 
 
 def leave_out_vector(service: Service) -> None:
-    """Debian's 15 and the package of 17 have no pgvector: the one file that needs it, and all that it makes."""
+    """Debian's 15 and the package of 17 have no pgvector: what needs it, and all that it makes."""
     (service.folder / "supabase/sql/01_extensions_and_vector.sql").unlink()
     order = service.read("supabase/bootstrap.txt")
     service.write("supabase/bootstrap.txt", order.replace("01_extensions_and_vector.sql\n", ""))

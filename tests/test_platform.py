@@ -12,6 +12,16 @@ LEFT_OUT = {
     " oauth_clients oauth_consents one_time_tokens refresh_tokens schema_migrations mfa_challenges"
     " saml_providers saml_relay_states sso_domains sso_providers webauthn_challenges"
     " webauthn_credentials custom_oauth_providers",
+    "the Storage service's own work": "migrations prefixes s3_multipart_uploads event_log"
+    " s3_multipart_uploads_parts buckets_analytics buckets_vectors vector_indexes"
+    " iceberg_namespaces iceberg_tables",
+    "Realtime's own work": "subscription schema_migrations",
+}
+HERE = {
+    "auth": "users identities sessions mfa_factors mfa_amr_claims audit_log_entries",
+    "storage": "buckets objects",
+    "realtime": "messages messages_stand_in",
+    "vault": "secrets",
 }
 # As the documentation writes it: who has a second factor must have used it.
 MFA = """
@@ -72,17 +82,40 @@ def test_an_operation_is_known_with_its_prefix_and_without(connection: psycopg.C
             assert connection.execute(asked, (expected,)).fetchone() == (wanted,)
 
 
-def test_tables_of_auth_are_closed_and_what_is_left_out_is_named(
+SECRET = """
+create function public.secret_of(called text) returns text language sql security definer
+set search_path = '' as 'select decrypted_secret from vault.decrypted_secrets where name = called'
+"""
+
+
+def test_tables_of_the_platform_are_closed_and_what_is_left_out_is_named(
     connection: psycopg.Connection,
 ) -> None:
+    """Files and messages are open to the API's roles, and closed by RLS."""
     with connection:
         found = connection.execute(
-            "select relname, relrowsecurity, has_table_privilege('authenticated', oid, 'select')"
-            " from pg_class where relnamespace = 'auth'::regnamespace and relkind = 'r'"
+            "select n.nspname, relname, relrowsecurity,"
+            " has_table_privilege('authenticated', c.oid, 'select')"
+            " from pg_class c join pg_namespace n on n.oid = relnamespace"
+            " where nspname = any (%s) and relkind in ('r', 'p')",
+            (list(HERE),),
         ).fetchall()
-    here = {name for name, _, _ in found}
-    assert all(has_rls and not is_open for _, has_rls, is_open in found)
-    assert here == {"users", "identities", "sessions", "mfa_factors", "mfa_amr_claims"} | {
-        "audit_log_entries"
-    }
-    assert not here & set(" ".join(LEFT_OUT.values()).split())
+    here = {space: {name for each, name, _, _ in found if each == space} for space in HERE}
+    assert here == {space: set(names.split()) for space, names in HERE.items()}
+    assert all(has_rls for space, _, has_rls, _ in found if space != "vault")
+    assert not any(is_open for space, _, _, is_open in found if space in ("auth", "vault"))
+    left_out = set(" ".join(LEFT_OUT.values()).split())
+    assert not {name for _, name, _, _ in found} & left_out
+
+
+def test_secrets_are_kept_and_the_api_reads_none(connection: psycopg.Connection) -> None:
+    with connection:
+        connection.execute("select vault.create_secret('s3cret', 'key', 'what for')")
+        connection.execute(SECRET)
+        connection.execute("select vault.update_secret(id, new_secret => 'new') from vault.secrets")
+        assert connection.execute("select public.secret_of('key')").fetchone() == ("new",)
+        assert not connection.execute("select * from storage.get_size_by_bucket()").fetchall()
+        connection.execute("set role authenticated")
+        for statement in ("table vault.decrypted_secrets", "select vault.create_secret('x')"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement.encode())

@@ -120,6 +120,7 @@ end $$;
 create schema if not exists auth authorization supabase_admin;
 create schema if not exists storage authorization supabase_admin;
 create schema if not exists realtime authorization supabase_admin;
+create schema if not exists vault authorization supabase_admin;
 create schema if not exists extensions;
 create schema if not exists supabase_stand_in authorization supabase_admin;
 
@@ -341,6 +342,13 @@ grant all on function auth.uid(), auth.role(), auth.email(), auth.jwt() to dashb
 
 -- ── storage ──────────────────────────────────────────────────────────────────────────────────────
 
+do $$
+begin
+  create type storage.buckettype as enum ('STANDARD', 'ANALYTICS', 'VECTOR');
+exception
+  when duplicate_object then null;
+end $$;
+
 create table if not exists storage.buckets (
   id text not null,
   name text not null,
@@ -352,6 +360,7 @@ create table if not exists storage.buckets (
   file_size_limit bigint,
   allowed_mime_types text[],
   owner_id text,
+  type storage.buckettype not null default 'STANDARD',
   constraint buckets_pkey primary key (id)
 );
 
@@ -389,6 +398,14 @@ create or replace function storage.extension(name text) returns text
 language sql immutable
 as $$ select reverse(split_part(reverse(storage.filename(name)), '.', 1)) $$;
 
+create or replace function storage.get_size_by_bucket()
+returns table (size bigint, bucket_id text)
+language sql
+as $$
+  select sum((o.metadata ->> 'size')::bigint)::bigint, o.bucket_id
+  from storage.objects o group by o.bucket_id
+$$;
+
 -- What the Storage service is doing, which it says by a setting: for policies that let a file be
 -- downloaded and not listed. The prefix "storage." makes no difference.
 
@@ -414,6 +431,8 @@ as $$ select storage.allow_any_operation(array[expected_operation]) $$;
 alter function storage.operation() owner to supabase_storage_admin;
 alter function storage.allow_any_operation(text[]) owner to supabase_storage_admin;
 alter function storage.allow_only_operation(text) owner to supabase_storage_admin;
+alter function storage.get_size_by_bucket() owner to supabase_storage_admin;
+alter type storage.buckettype owner to supabase_storage_admin;
 alter table storage.buckets owner to supabase_storage_admin;
 alter table storage.objects owner to supabase_storage_admin;
 alter function storage.foldername(text) owner to supabase_storage_admin;
@@ -508,6 +527,64 @@ begin
   end if;
 end $$;
 
+-- ── vault ────────────────────────────────────────────────────────────────────────────────────────
+
+-- The platform encrypts them with a key outside the database; here they are kept as they are.
+create table if not exists vault.secrets (
+  id uuid not null default gen_random_uuid(),
+  name text,
+  description text not null default '',
+  secret text not null,
+  key_id uuid,
+  nonce bytea,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint secrets_pkey primary key (id)
+);
+
+create unique index if not exists secrets_name_idx on vault.secrets (name) where name is not null;
+
+create or replace view vault.decrypted_secrets as
+select
+  id, name, description, secret, secret as decrypted_secret, key_id, nonce, created_at, updated_at
+from vault.secrets;
+
+create or replace function vault.create_secret(
+  new_secret text,
+  new_name text default null,
+  new_description text default '',
+  new_key_id uuid default null
+) returns uuid
+language sql security definer set search_path = pg_catalog, pg_temp
+as $$
+  insert into vault.secrets (secret, name, description, key_id)
+  values (new_secret, new_name, new_description, new_key_id) returning id
+$$;
+
+create or replace function vault.update_secret(
+  secret_id uuid,
+  new_secret text default null,
+  new_name text default null,
+  new_description text default null,
+  new_key_id uuid default null
+) returns void
+language sql security definer set search_path = pg_catalog, pg_temp
+as $$
+  update vault.secrets set
+    secret = coalesce(new_secret, secret), name = coalesce(new_name, name),
+    description = coalesce(new_description, description), key_id = coalesce(new_key_id, key_id),
+    updated_at = now()
+  where id = secret_id
+$$;
+
+alter table vault.secrets owner to supabase_admin;
+alter view vault.decrypted_secrets owner to supabase_admin;
+alter function vault.create_secret(text, text, text, uuid) owner to supabase_admin;
+alter function vault.update_secret(uuid, text, text, text, uuid) owner to supabase_admin;
+revoke all on function
+vault.create_secret(text, text, text, uuid), vault.update_secret(uuid, text, text, text, uuid)
+from public;
+
 -- ── postgres ─────────────────────────────────────────────────────────────────────────────────────
 
 do $$
@@ -515,6 +592,9 @@ begin
   execute format(
     'grant usage on schema public, auth, storage, realtime, supabase_stand_in to %1$I;'
     'grant all on table auth.users, storage.buckets, storage.objects, realtime.messages to %1$I;'
+    'grant usage on schema vault to %1$I with grant option;'
+    'grant select, delete on vault.secrets, vault.decrypted_secrets to %1$I with grant option;'
+    'grant execute on all functions in schema vault to %1$I with grant option;'
     'alter schema extensions owner to %1$I;'
     'alter publication supabase_realtime owner to %1$I;',
     current_setting('twolane.role')

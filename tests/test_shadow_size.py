@@ -1,0 +1,48 @@
+"""Shadows that no command needs go: by their number and size, and by their age."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import psycopg
+from psycopg import sql
+from servers import PostgresServer
+
+from twolane.config import Config
+from twolane.shadow import shadow
+
+DAY = 86_400
+
+
+def test_shadows_go_by_number_size_and_age(server: PostgresServer, tmp_path: Path) -> None:
+    config = cast(Config, SimpleNamespace(home=tmp_path, environment={}))
+    names = [f"shadow_{number:016x}" for number in range(5)]
+    (tmp_path / "shadow").mkdir()
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+
+        def make(*ages: float) -> None:
+            for name, age in zip(names, ages, strict=True):
+                connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+                facts = tmp_path / "shadow" / f"{name}.json"
+                facts.touch()
+                os.utime(facts, (time.time() - age * DAY,) * 2)
+
+        def left(room: shadow.Room, used: set[str]) -> list[int]:
+            shadow._prune(config, connection, used, room)
+            query = "select datname from pg_database where datname = any (%s) order by 1"
+            found = [name for (name,) in connection.execute(query, (names,))]
+            assert sorted(path.stem for path in tmp_path.glob("shadow/*.json")) == found
+            return [names.index(name) for name in found]
+
+        make(0, 1, 2, 3, 30)
+        size = connection.execute("select pg_database_size(%s)", (names[0],)).fetchone()
+        assert size
+        assert left(shadow.Room(1, size[0] * 5), {names[0]}) == [0, 1, 2, 3], "age"
+        assert left(shadow.Room(1, int(size[0] * 2.5)), {names[0]}) == [0, 1, 2], "size"
+        assert left(shadow.Room(1, 0), {names[0]}) == [0, 1], "number"
+        assert left(shadow.NONE, {names[0]}) == [0], "what is used stays"
+        assert left(shadow.NONE, set()) == []
