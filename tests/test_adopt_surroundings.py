@@ -362,7 +362,7 @@ def test_schemas_of_ones_own_are_adopted_whatever_the_platform_calls_its_own(
     with untouched(service):
         found = adopt(service, "--record")
     assert found["identical"], found["left"]
-    assert found["own_schemas"] == ["auth", "realtime", "storage"]
+    assert found["own_schemas"] == ["auth", "realtime", "storage", "vault"]
     assert found["left_out"] == []
     lock = service.read("supabase/schema.lock.json")
     for name in ("auth.users.account", "storage.files", "net.hosts", "cron.jobs", "vault.keys"):
