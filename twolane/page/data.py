@@ -7,11 +7,12 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from twolane.facts import catalog, differences
+from twolane.facts import catalog, differences, relations
 from twolane.page import drawing, graph, tables
 from twolane.page.source import Source
 from twolane.repo import kept, locations
@@ -46,7 +47,8 @@ def collect(shown: Shown, version: str, folder: Path, working: Working) -> dict[
     """
     source, repo = shown.source, shown.repo
     places = Places(repo, _trail(repo, working))
-    found = tables.tables(source.facts, source.app, places)
+    everything = relations.relations(source.facts)
+    found = tables.tables(everything, source.facts, source.app, places)
     return {
         "service": repo.config.package,
         "name": source.name,
@@ -56,7 +58,7 @@ def collect(shown: Shown, version: str, folder: Path, working: Working) -> dict[
         "status": shown.status,
         "tables": found,
         "others": tables.others(source.facts, places),
-        "diagram": _diagram(source, [table["name"] for table in found]),
+        "diagram": _diagram(graph.of(everything, source.app), [table["name"] for table in found]),
         "compare": _compare(source, shown.other) if shown.other else None,
         "check": kept.newest(repo.config, kept.CHECK),
         "proof": _proof(kept.newest(repo.config, kept.PROVE)),
@@ -99,7 +101,7 @@ class Places:
         self._events: dict[str, list[trail.Event]] = {}
         for event in self.found.events if self.found else ():
             self._events.setdefault(event.change.identity, []).append(event)
-        self._created = {} if self.found else locations.of_files(self.repo.order.files)
+        self._created = {} if self.found else _created(self.repo)
 
     def __call__(self, identity: str) -> list[int]:
         if self.found is None:
@@ -122,10 +124,23 @@ class Places:
         return self._numbers[key]
 
 
-def _diagram(source: Source, names: Sequence[str]) -> dict[str, Any]:
+def _created(repo: Repo) -> Mapping[str, locations.Place]:
+    """The place of each CREATE statement; what was found is kept until a file changes."""
+    files = repo.order.files
+    digest = sha256("\0".join(f"{file.name}\0{file.digest}" for file in files).encode())
+    known = kept.newest(repo.config, "created")
+    if known and known["report"]["digest"] == digest.hexdigest():
+        return {name: locations.Place(*place) for name, place in known["report"]["places"].items()}
+    found = locations.of_files(files)
+    places = {name: (place.file, place.line) for name, place in found.items()}
+    kept.keep(repo.config, "created", {"digest": digest.hexdigest(), "places": places})
+    return found
+
+
+def _diagram(shown: graph.Graph, names: Sequence[str]) -> dict[str, Any]:
     """`boxes`: table, x, y, width, height, its columns in the box; `links`: child, parent, the
     first column of each, whether it is required. Tables are numbers."""
-    drawn = drawing.draw(graph.graph(source.facts, source.app))
+    drawn = drawing.draw(shown)
     number = {name: n for n, name in enumerate(names)}
     boxes = [
         [

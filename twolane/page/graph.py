@@ -73,7 +73,12 @@ class Graph:
 
 def graph(facts: Snapshot, app: Collection[str]) -> Graph:
     """All tables but partitions. app: the identities of the app lane's facts."""
-    found = [r for r in relations.relations(facts) if r.kind in TABLES and not r.is_partition]
+    return of(relations.relations(facts), app)
+
+
+def of(everything: Sequence[Relation], app: Collection[str]) -> Graph:
+    """The same, of relations that were put together before."""
+    found = [r for r in everything if r.kind in TABLES and not r.is_partition]
     shown = {relation.name for relation in found}
     tables = [
         Table(

@@ -70,7 +70,7 @@ def _commits(config: Config) -> Mapping[str, str]:
         if line.startswith(":"):
             found[line.split()[3]] = commit
         elif line:
-            commit = line
+            commit = line[:7]
     return found
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from twolane.facts import identities, relations
+from twolane.facts import identities
 from twolane.facts.catalog import Snapshot, definition
 from twolane.facts.identities import plain, unquote
 from twolane.facts.relations import Relation
@@ -17,9 +17,10 @@ Places = Callable[[str], list[int]]
 """The places of a fact, as numbers in the page's list."""
 
 
-def tables(facts: Snapshot, app: Any, places: Places) -> list[dict[str, Any]]:
+def tables(
+    found: Sequence[Relation], facts: Snapshot, app: Collection[str], places: Places
+) -> list[dict[str, Any]]:
     """All relations, each with all that is on it."""
-    found = relations.relations(facts)
     extra = _extra(facts)
     return [
         _table(relation, facts, app, places, extra.get(relation.name, {})) for relation in found
@@ -41,7 +42,7 @@ def _extra(facts: Snapshot) -> Mapping[str, dict[str, dict[str, dict[str, Any]]]
 def _table(
     relation: Relation,
     facts: Snapshot,
-    app: Any,
+    app: Collection[str],
     places: Places,
     extra: Mapping[str, dict[str, dict[str, Any]]],
 ) -> dict[str, Any]:
