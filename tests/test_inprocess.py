@@ -53,7 +53,7 @@ COMMANDS = """
     db.rls public.notes
     db.why contacts.email
     db.diagram --around contacts
-    db.page --repo
+    db.page
     db.apply --file no_such.sql
     db.doctor --json
     db.prove

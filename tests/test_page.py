@@ -7,6 +7,7 @@ import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
+import own_sql
 import pytest
 from service import Service
 from steps import add_sql
@@ -83,7 +84,9 @@ def test_a_page_shows_lanes_tables_and_proof_and_names_stay_text(
     pushed.invoke("db.apply")
     add_sql(pushed, "11_fax.sql", "alter table public.contacts add column if not exists fax text;")
     page = tmp_path / "schema.html"
-    done = pushed.invoke("db.page", "--output", str(page))
+    with own_sql.recorded() as sent:
+        done = pushed.invoke("db.page", "--output", str(page))
+    assert own_sql.faults(sent) == []
     assert str(page) in done.out
     html = page.read_text(encoding="utf-8")
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", html), "it loads nothing"

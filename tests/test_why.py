@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import own_sql
 from service import Service
 from steps import add_sql
 
@@ -10,7 +11,7 @@ from twolane.why import depends, names
 
 RLS = "supabase/sql/02_rls_core_tables.sql"
 DROP = """-- A column that nobody fills goes.
-alter table public.contacts
+alter table contacts
     drop column if exists job_title;
 do $$ begin
     execute 'create or replace view public.people with (security_invoker = on) as
@@ -27,7 +28,9 @@ def test_why_names_the_line_the_commit_and_what_depends_on_it(pushed: Service) -
     add_sql(pushed, "10_people.sql", DROP)
     pushed.sql("alter table public.contacts add column fax text")
 
-    email = why(pushed, "public.contacts.email")
+    with own_sql.recorded() as sent:
+        email = why(pushed, "public.contacts.email")
+    assert own_sql.faults(sent) == []
     (made,) = email["steps"]
     lines = (pushed.folder / made["file"]).read_text(encoding="utf-8").splitlines()
     assert "create table if not exists public.contacts" in lines[made["line"] - 1]

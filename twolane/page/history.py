@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from twolane import git
 from twolane.config import Config
+from twolane.postgres.transactions import ask
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -21,19 +22,22 @@ def read(connection: Connection[Any], config: Config) -> list[dict[str, Any]]:
 
     A file's commit is the oldest that has this text, as far as the repo here has one.
     """
-    found = connection.execute(
+    found = ask(
+        connection,
         "select pg_catalog.to_regclass('twolane.sql_runs'), "
-        "pg_catalog.to_regclass('twolane.pushes')"
+        "pg_catalog.to_regclass('twolane.pushes')",
     ).fetchone()
     if found is None or found[0] is None or found[1] is None:
         return []
-    runs = connection.execute(
+    runs = ask(
+        connection,
         "select file, applied_at, applied_by, duration_ms, "
         "pg_catalog.to_jsonb(r) ->> 'text', digest "
         "from twolane.sql_runs r order by id desc limit %s",
         (MOST,),
     ).fetchall()
-    pushes = connection.execute(
+    pushes = ask(
+        connection,
         "select revision, pg_catalog.to_jsonb(p) ->> 'title', pushed_at, pushed_by, duration_ms, "
         "git_commit from twolane.pushes p order by id desc limit %s",
         (MOST,),

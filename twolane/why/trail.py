@@ -250,8 +250,8 @@ def _each(
 def _written(connection: Connection[Any]) -> object:
     """How many rows of the catalog the open transaction has written (manual, monitoring-stats)."""
     return connection.execute(
-        "select pg_catalog.sum(n_tup_ins + n_tup_upd + n_tup_del) "
-        "from pg_catalog.pg_stat_xact_sys_tables"
+        "select pg_catalog.sum(n_tup_ins operator(pg_catalog.+) n_tup_upd "
+        "operator(pg_catalog.+) n_tup_del) from pg_catalog.pg_stat_xact_sys_tables"
     ).fetchone()
 
 
