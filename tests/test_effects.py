@@ -233,6 +233,7 @@ def test_rows_of_what_lane_b_does_not_own_are_refused_by_whatever_way(attacked: 
             assert f"rows of {table}   are written" in refused
         assert "rows of public.documents   are written" in refused
         assert "column public.contacts.email   is another one by that name" in refused
+    assert "rows of public.jobs   are written" in attacked.invoke("db.check", code=2).out
 
 
 def test_records_server_and_platform_are_refused_and_the_shadow_keeps_nothing(

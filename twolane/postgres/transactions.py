@@ -197,6 +197,7 @@ def exclusive(
     told = ""
     attempt = f"select pg_catalog.{function}(%s)".encode()
     while connection.execute(attempt, (ADVISORY_LOCK,)).fetchone() != (True,):
+        time.sleep(0.1)
         holder = _holder(connection)
         if time.monotonic() > deadline:
             raise Failure(
@@ -206,7 +207,6 @@ def exclusive(
         if holder != told:
             waiting(f"waiting for another twolane command: {holder}")
             told = holder
-        time.sleep(0.1)
 
 
 def _holder(connection: Connection[Any]) -> str:
