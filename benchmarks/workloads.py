@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -177,7 +178,8 @@ def status(site: Site) -> Workload:
 def push(site: Site) -> Workload:
     """Each of our pushes applies a revision with one table. It comes last: `app.py` lacks it.
 
-    This function writes the revisions itself, which avoids a `db.gen` before each.
+    This function writes the revisions itself, which avoids a `db.gen` before each. The peer is the
+    same push that does not look at what facts don't show.
     """
     versions = site.service.folder / "migrations/versions"
     (first,) = versions.glob("*.py")
@@ -193,7 +195,22 @@ def push(site: Site) -> Workload:
     def pushed(run: Run) -> str:
         return succeeded(run) or says(run, f"✓ Pushed {head} ")
 
-    return Workload("db.push, one table", [_ours(site, ["db.push"], pushed, add)])
+    ours, peer = _ours(site, ["db.push"], pushed, add), "db.push without the looks"
+    blind = [sys.executable, "-c", _BLIND, "db.push"]
+    other = Subject(peer, blind, ours.folder, pushed, ours.env, add, site.limit)
+    return Workload("db.push, one table", [ours, other], {peer: Aim(1.2)})
+
+
+# Invoke, with an engine that sees nothing but facts.
+_BLIND = """
+import sys
+from invoke.main import program
+from twolane.facts.traces import Look
+from twolane.postgres import traces
+nothing = Look({}, frozenset(), frozenset(), frozenset(), {})
+traces.look = lambda connection: nothing
+program.run(["invoke", *sys.argv[1:]])
+"""
 
 
 AT_EACH_SIZE: Mapping[str, Callable[[Site], Workload]] = {
@@ -206,7 +223,7 @@ AT_EACH_SIZE: Mapping[str, Callable[[Site], Workload]] = {
     "db.status": status,
     "db.push, one table": push,
 }
-"""In this order. The last two have no peer; we measure them for their growth."""
+"""In this order. `db.status` has no peer; we measure it and `db.push` for their growth."""
 
 
 def _ours(
