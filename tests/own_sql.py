@@ -19,7 +19,7 @@ from psycopg.pq import TransactionStatus
 
 ENGINE = Path(__file__).parents[1] / "twolane"
 # As the users whose tries they are: db.prove on its throw-away copy.
-AS_USERS = {"prove/choice.py", "prove/rows.py", "prove/stage.py"}
+AS_USERS = {"prove/choice.py", "prove/rows.py", "prove/session.py", "prove/stage.py"}
 # Who sends what others wrote, or what is about their objects and fires their event triggers.
 OTHERS = {
     "adopt/trial.py": {"taken"},

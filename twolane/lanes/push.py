@@ -23,10 +23,11 @@ from twolane.facts.traces import Traces
 from twolane.guards import guards
 from twolane.guards.refusal import refuse
 from twolane.lanes import rights
+from twolane.lanes.apply import Consent
 from twolane.migrations import runner, steps
 from twolane.postgres import supautils, transactions
 from twolane.repo import ledger, record, revisions, sqlfiles
-from twolane.state import completion
+from twolane.state import completion, losses
 from twolane.state.completion import Completion
 from twolane.state.plan import Plan
 from twolane.state.state import State
@@ -114,6 +115,7 @@ class _Attempt:
     begun: float = field(default_factory=time.monotonic)
     is_mine: bool = True
     done: ledger.Ledger = field(default_factory=ledger.Ledger)
+    there: frozenset[int] = frozenset()
 
     def prepare(self, connection: Connection[Any]) -> None:
         """Takes the lock; leaves the transaction if another push was faster."""
@@ -128,6 +130,8 @@ class _Attempt:
             raise Failure(
                 "Another command changed the database meanwhile.", "Run the same command again."
             )
+        if self.plan.again:
+            self.there = losses.tables(connection)
         self._expect_unedited()
         with transactions.theirs(connection):
             for statement in self.plan.drops:
@@ -149,8 +153,10 @@ class _Attempt:
 
     def finish(self, connection: Connection[Any]) -> None:
         """Verifies the outcome against the shadow, and records it."""
+        consent = Consent(tuple(self.allowed), self.there)
         for file in self.plan.again:
-            sqlfiles.run(connection, file)
+            with consent.asked(connection, file, self.tell.note):
+                sqlfiles.run(connection, file)
         after = catalog.read(connection)
         if self._enable_rls(connection, after):
             after = catalog.read(connection)
