@@ -67,7 +67,7 @@ def batch(
     types = _types(connection, whole)
     keys = ", ".join(whole.key)
     after = f"({keys}) > ({_values(place, types)})" if place else ""
-    texts = ", ".join(f"{column}::text" for column in whole.key)
+    texts = ", ".join(f"{column}::pg_catalog.text" for column in whole.key)
     row = connection.execute(
         f"select {texts} from {whole.table} {'where ' + after if after else ''} "
         f"order by {keys} offset {whole.batch - 1} limit 1".encode()
@@ -108,7 +108,7 @@ def _types(connection: Connection[Any], whole: Backfill) -> list[str]:
     assert names.description is not None
     oids = [column.type_code for column in names.description]
     rows = connection.execute(
-        "select pg_catalog.format_type(o, null) from pg_catalog.unnest(%s::oid[]) "
+        "select pg_catalog.format_type(o, null) from pg_catalog.unnest(%s::pg_catalog.oid[]) "
         "with ordinality u (o, n) order by n",
         (oids,),
     )

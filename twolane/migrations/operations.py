@@ -85,7 +85,7 @@ def _primary_key(bind: Connection, table: str) -> list[str]:
         "select pg_catalog.quote_ident(a.attname) from pg_catalog.pg_index x "
         "join pg_catalog.pg_attribute a on a.attrelid = x.indrelid and a.attnum = any(x.indkey) "
         "where x.indisprimary and x.indrelid = pg_catalog.to_regclass(%(table)s) "
-        "order by pg_catalog.array_position(x.indkey::int2[], a.attnum)",
+        "order by pg_catalog.array_position(x.indkey::pg_catalog.int2[], a.attnum)",
         {"table": table},
     )
     return [str(column) for (column,) in rows]

@@ -223,9 +223,10 @@ def read(connection: Connection[Any]) -> Ledger:
 
 
 _NO_STEP = (
-    "null::text as revision, null::text as way, null::text as digest, null::int as steps, "
-    "null::int as step, null::text as statement, null::boolean as is_done, "
-    "null::text[] as touches, null::jsonb as place"
+    "null::pg_catalog.text as revision, null::pg_catalog.text as way, "
+    "null::pg_catalog.text as digest, null::int as steps, "
+    "null::int as step, null::pg_catalog.text as statement, null::boolean as is_done, "
+    "null::pg_catalog.text[] as touches, null::pg_catalog.jsonb as place"
 )
 
 
@@ -341,7 +342,7 @@ def begin_step(
 def finish_step(connection: Connection[Any], revision: str, way: str, number: int) -> None:
     """Records that a step is done."""
     connection.execute(
-        "update twolane.steps set is_done = true, place = null, done_at = now() "
+        "update twolane.steps set is_done = true, place = null, done_at = pg_catalog.now() "
         "where revision = %s and way = %s and step = %s",
         (revision, way, number),
     )
@@ -352,7 +353,7 @@ def place_step(
 ) -> None:
     """Records where a backfill stands: the last key that is done."""
     connection.execute(
-        "update twolane.steps set place = pg_catalog.to_jsonb(%s::text[]) "
+        "update twolane.steps set place = pg_catalog.to_jsonb(%s::pg_catalog.text[]) "
         "where revision = %s and way = %s and step = %s",
         (list(place), revision, way, number),
     )
