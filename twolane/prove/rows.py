@@ -150,6 +150,18 @@ class Rows:
         conditions = [f"t.{quote(c)} = {e}" for c, e in self.tenant(table, user).items()]
         return f"({' or '.join([*conditions, self.is_held(table, user)])})"
 
+    def belongs_to_any(self, table: Relation, users: Sequence[str]) -> str:
+        """SQL: the same for several users, in few conditions, which Postgres plans fast."""
+        columns: dict[str, list[str]] = {}
+        for user in users:
+            for name, expression in self.tenant(table, user).items():
+                columns.setdefault(name, []).append(expression)
+        found = [f"t.{quote(name)} in ({', '.join(ids)})" for name, ids in columns.items()]
+        places = [place for user in users for place, _ in self.held.get((table.name, user), [])]
+        if places:
+            found.append(f"(t.tableoid::oid, t.ctid) in ({', '.join(places)})")
+        return " or ".join(found) or "false"
+
     def is_held(self, table: Relation, user: str) -> str:
         """SQL: whether the row t of the table is one of the rows made for the user."""
         places = ", ".join(place for place, _ in self.held.get((table.name, user), []))

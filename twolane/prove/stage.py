@@ -249,7 +249,7 @@ class Stage:
         queries = [
             f"select pg_catalog.format('%s %s %s', t.tableoid::pg_catalog.oid, t.ctid, t) "
             f"from {table.name} t "
-            f"where {' or '.join(self.rows.belongs(table, user) for user in users)}"
+            f"where {self.rows.belongs_to_any(table, users)}"
             for table in tables
             if table.kind == "table"
         ]
