@@ -36,7 +36,7 @@ OTHERS = {
     "postgres/exposure.py": {"close_tables", "take_back"},
     "repo/sqlfiles.py": {"run"},
     "shadow/shadow.py": {"run"},
-    "why/trail.py": {"run"},
+    "why/parts.py": {"step"},
 }
 # A simple query that sets an empty search_path first, for its own transaction.
 EMPTIES_PATH = re.compile(

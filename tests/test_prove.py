@@ -10,8 +10,10 @@ from proofs import OMNICRM, hint, proven, report, verdicts
 from service import Service
 from steps import add_sql
 
+from twolane import config
 from twolane.prove import attempts
 from twolane.prove.attempts import Attempt, Outcome
+from twolane.repo import kept
 
 
 def test_the_tables_of_omnicrm_hold(service: Service) -> None:
@@ -44,6 +46,9 @@ def test_the_tables_of_minimal_hold(minimal_service: Service, tmp_path: Path, se
     result = service.invoke("db.prove")
     assert "public.ai_usage   tenant: user_id\n" in result.out
     assert "  user A, user B: own" in result.out
+    seen = kept.newest(config.load(service.folder), kept.PROVE)
+    assert seen and seen["report"]["proven"], "for the page"
+    assert all(cell["statement"] for cell in seen["report"]["matrix"])
     assert result.out.splitlines()[-1] == (
         f"✓ Tenancy holds: {result.out.splitlines()[-1].split()[3]} attempts on 2 tables, "
         "none reached a row of another."

@@ -10,21 +10,20 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twolane.facts import catalog
 from twolane.facts.catalog import Change, Snapshot
-from twolane.postgres import connections, supautils, transactions
+from twolane.postgres import connections
 from twolane.repo.contents import Repo
 from twolane.repo.locations import FOLDER, Place, in_folder
 from twolane.repo.revisions import Revision
 from twolane.repo.sqlfiles import SqlFile
 from twolane.shadow import shadow
 from twolane.shadow.stages import Replays
-from twolane.sql import statements
 from twolane.telling import Working
+from twolane.why import parts
 from twolane.why.reader import Reader
 
 if TYPE_CHECKING:
@@ -193,106 +192,14 @@ def _in_statements(
 def _of_file(
     connection: Connection[Any], file: SqlFile, chosen: frozenset[str] | None
 ) -> list[Event]:
-    from twolane.repo import sqlfiles
-
-    parts, path = statements(file.text), f"{FOLDER}{file.name}"
-    read = Reader(connection)
-    events: list[Event] = []
-    with transactions.transaction(connection):
-        with connection.transaction(force_rollback=True), transactions.theirs(connection):
-
-            def run(number: int) -> None:
-                text = supautils.raised(connection, parts[number].text)
-                connection.execute(text.encode())
-
-            last = before = _look(read, chosen)
-            look = partial(_look, read, chosen)
-            way = _each if chosen is None else _split
-            for number, then, now in way(connection, run, look, (0, len(parts)), before):
-                place = Place(path, parts[number].line)
-                events += [
-                    Event(change, place, parts[number].last_line)
-                    for change in catalog.diff(then, now)
-                ]
-                last = now
-        sqlfiles.run(connection, file)
-    end = catalog.diff(last, _look(read, chosen))
+    path = f"{FOLDER}{file.name}"
+    found, end = parts.run(connection, file, chosen)
+    events = [
+        Event(change, Place(path, statement.line), statement.last_line)
+        for statement, changes in found
+        for change in changes
+    ]
     return [*events, *(Event(change, Place(path), 0) for change in end)]
-
-
-def _look(read: Reader, chosen: frozenset[str] | None) -> Snapshot:
-    facts = read()
-    return facts if chosen is None else {i: t for i, t in facts.items() if i in chosen}
-
-
-def _each(
-    connection: Connection[Any],
-    run: Callable[[int], None],
-    read: Callable[[], Snapshot],
-    span: tuple[int, int],
-    before: Snapshot,
-) -> Iterator[tuple[int, Snapshot, Snapshot]]:
-    """Runs the statements; yields those that change a fact, with the facts before and after.
-
-    Reads the facts only where a statement wrote to the catalog at all.
-    """
-    written = _written(connection)
-    for number in range(*span):
-        run(number)
-        now = _written(connection)
-        if now != written:
-            written, after = now, read()
-            if after != before:
-                yield number, before, after
-            before = after
-
-
-def _written(connection: Connection[Any]) -> object:
-    """How many rows of the catalog the open transaction has written (manual, monitoring-stats)."""
-    return connection.execute(
-        "select pg_catalog.sum(n_tup_ins operator(pg_catalog.+) n_tup_upd "
-        "operator(pg_catalog.+) n_tup_del) from pg_catalog.pg_stat_xact_sys_tables"
-    ).fetchone()
-
-
-def _split(
-    connection: Connection[Any],
-    run: Callable[[int], None],
-    read: Callable[[], Snapshot],
-    span: tuple[int, int],
-    before: Snapshot,
-) -> Iterator[tuple[int, Snapshot, Snapshot]]:
-    """Runs the statements; yields those that change what is read, with it before and after.
-
-    Where a span changes nothing as a whole, it is not looked into.
-    """
-    import psycopg
-
-    start, end = span
-    if end - start <= 1:
-        for number in range(start, end):
-            run(number)
-            after = read()
-            if after != before:
-                yield number, before, after
-        return
-    middle = (start + end) // 2
-    for half in ((start, middle), (middle, end)):
-        if half[1] - half[0] == 1:
-            step = list(_split(connection, run, read, half, before))
-        else:
-            after = before
-            with connection.transaction():
-                for number in range(*half):
-                    run(number)
-                after = read()
-                if after != before:
-                    raise psycopg.Rollback
-            if after == before:
-                continue
-            step = list(_split(connection, run, read, half, before))
-        yield from step
-        before = step[-1][2] if step else before
 
 
 def _load(path: Path, facts: Snapshot) -> Trail | None:
