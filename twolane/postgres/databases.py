@@ -259,6 +259,16 @@ def _copy_settings(maintenance: Connection[Any], template: str, copy: str) -> No
             )
 
 
+def existing(maintenance: Connection[Any], names: Sequence[str]) -> set[str]:
+    """Those of the databases that are there."""
+    found = ask(
+        maintenance,
+        "select datname from pg_catalog.pg_database where datname = any (%s)",
+        (list(names),),
+    )
+    return {name for (name,) in found}
+
+
 def _exists(maintenance: Connection[Any], name: str) -> bool:
     found = ask(maintenance, "select from pg_catalog.pg_database where datname = %s", (name,))
     return found.fetchone() is not None

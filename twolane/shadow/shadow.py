@@ -2,7 +2,8 @@
 
 Platform stub → SQL files before the migrations → migrations → SQL files after. Each step has its
 own database: a copy of the previous one plus the step. A digest of all inputs is its name, so an
-unchanged step never runs again. A file next to the server's data holds the facts of each step.
+unchanged step never runs again; after a new revision, the older ones don't. A file next to the
+server's data holds the facts of each step.
 """
 
 from __future__ import annotations
@@ -61,10 +62,15 @@ FORMAT = "2"
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a replay: a digest of its inputs, and a function that runs it."""
+    """One step of a replay: a digest of its inputs, and a function that runs it.
+
+    parts: steps that make the same one after the other. What has been replayed up to one of them
+    need not be replayed again.
+    """
 
     digest: str
     run: Callable[[Connection[Any]], None]
+    parts: Sequence[Step] = ()
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,14 @@ class Replay:
 
     database: str
     facts: Snapshot
+
+
+class Link(NamedTuple):
+    """A step in a chain of steps: the name of its database, and whether that one is kept."""
+
+    name: str
+    step: Step
+    is_kept: bool
 
 
 def files_step(files: Sequence[SqlFile]) -> Step | None:
@@ -110,18 +124,31 @@ def migrations_step(config: Config, revisions: Sequence[Revision]) -> Step | Non
     if not revisions:
         return None
 
-    def run(connection: Connection[Any]) -> None:
-        from twolane.migrations import online, runner
+    environment = sorted(config.migrations.glob("*.py"))
+    texts = [path.read_text(encoding="utf-8") for path in environment]
 
-        # One transaction each: a new enum value can be used only after its transaction.
-        for revision in revisions:
+    # One transaction each: a new enum value can be used only after its transaction.
+    def part(revision: Revision) -> Step:
+        def run(connection: Connection[Any]) -> None:
+            from twolane.migrations import online, runner
+
             advance = online.upgrade if revision.online else runner.upgrade
             advance(connection, config, revision.id)
-        expect_unedited(config.migrations, revisions)
+            expect_unedited(config.migrations, [revision])
 
-    environment = sorted(config.migrations.glob("*.py"))
-    texts = (path.read_text(encoding="utf-8") for path in environment)
-    return Step(_digest(*(r.digest for r in revisions), *texts), run)
+        return Step(_digest(revision.digest, *texts), run)
+
+    return _whole([part(revision) for revision in revisions])
+
+
+def _whole(parts: Sequence[Step]) -> Step:
+    """One step of several."""
+
+    def run(connection: Connection[Any]) -> None:
+        for part in parts:
+            part.run(connection)
+
+    return Step(_digest(*(part.digest for part in parts)), run, parts)
 
 
 @dataclass(frozen=True)
@@ -174,12 +201,13 @@ def replay(config: Config, steps: Sequence[Step | None], working: Callable[[str]
         ),
         ledger.prepare,
     )
-    chain: list[tuple[str, Step]] = []
+    chain: list[Link] = []
     digest = ""
     for step in [root, *(step for step in steps if step)]:
-        digest = _digest(digest, step.digest)
-        chain.append((f"shadow_{digest[:16]}", step))
-    last = chain[-1][0]
+        for part in step.parts or (step,):
+            digest = _digest(digest, part.digest)
+            chain.append(Link(f"shadow_{digest[:16]}", part, part is (step.parts or (step,))[-1]))
+    last = chain[-1].name
     facts = _facts_file(config, last)
     if not facts.exists():
         with working("replaying the repo's files on the shadow"):
@@ -189,9 +217,9 @@ def replay(config: Config, steps: Sequence[Step | None], working: Callable[[str]
     except ValueError:  # the file is incomplete, for example because the disk was full
         facts.unlink()
         return replay(config, steps, working)
-    for name, _ in chain:
+    for link in chain:
         with suppress(FileNotFoundError):
-            os.utime(_facts_file(config, name))
+            os.utime(_facts_file(config, link.name))
     return Replay(last, found)
 
 
@@ -243,23 +271,32 @@ def maintenance(server: Server) -> AbstractContextManager[Connection[Any]]:
     )
 
 
-def _build(config: Config, chain: Sequence[tuple[str, Step]]) -> None:
+def _build(config: Config, chain: Sequence[Link]) -> None:
+    """Makes the databases of the chain's steps, from the last one that is there already."""
     ours = server(config)
     role = ours.role["user"]
     lay = partial(databases.load_platform, own=config.own_schemas, role=role)
     stub = Fill(ours.administrator, lay)
-    template = "template0"
+    names = [link.name for link in chain]
     with maintenance(ours) as connection:
-        for name, step in chain:
+        there = databases.existing(connection, names)
+        begun = max((n for n, name in enumerate(names) if name in there), default=-1)
+        template = names[begun] if begun >= 0 else "template0"
+        todo: list[Step] = []
+        for link in chain[begun + 1 :]:
+            todo.append(link.step)
+            if not link.is_kept:
+                continue
             made: list[Snapshot] = []
             fills = [stub] if template == "template0" else []
-            fills.append(Fill(ours.role, partial(_run, step, made)))
-            databases.ensure_database(connection, name, fills, template, role)
-            if not _facts_file(config, name).exists():
-                _write_facts(config, name, made[0] if made else _facts(ours.role, name))
-            template = name
+            fills.append(Fill(ours.role, partial(_run, _whole(todo), made)))
+            databases.ensure_database(connection, link.name, fills, template, role)
+            _write_facts(config, link.name, made[0] if made else _facts(ours.role, link.name))
+            template, todo = link.name, []
+        if not _facts_file(config, names[-1]).exists():
+            _write_facts(config, names[-1], _facts(ours.role, names[-1]))
         room = ELSEWHERE if config.environment.get(VARIABLE) else HERE
-        _prune(config, connection, {name for name, _ in chain}, room)
+        _prune(config, connection, set(names), room)
 
 
 def _run(step: Step, made: list[Snapshot], connection: Connection[Any]) -> None:
