@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -337,5 +336,4 @@ def format_revision(path: Path, keep_imports: bool = False) -> None:
         return
     needless = [] if keep_imports else [("check", "--fix-only", "--isolated", "--select", "F401")]
     for arguments in (*needless, ("check", "--fix-only", "--ignore", "F401"), ("format",)):
-        command = [sys.executable, "-m", "ruff", *arguments, "--quiet", str(path)]
-        subprocess.run(command, check=False)
+        subprocess.run([*files.ruff(), *arguments, "--quiet", str(path)], check=False)

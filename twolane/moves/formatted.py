@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,5 +22,5 @@ def write(path: Path, text: str, like: Path) -> None:
 
 
 def _ruff(path: Path, *arguments: str) -> bool:
-    command = [sys.executable, "-m", "ruff", *arguments, "--quiet", str(path)]
+    command = [*files.ruff(), *arguments, "--quiet", str(path)]
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
