@@ -23,6 +23,7 @@ from servers import (
     make_database,
     running,
     running_on_a_socket,
+    shadows,
 )
 from service import DEV_MARKERS, Service, render
 from sharing import made_once
@@ -71,6 +72,20 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = Path(tempfile.mkdtemp(prefix="twolane-tests-"))
         config.stash[OWN_FOLDER] = folder
         config.option.basetemp = str(folder / "files")
+
+
+# These take longest, so they begin first: at the end no worker waits for another one.
+LONG = (
+    "test_day_one",
+    "test_inprocess",
+    "test_histories",
+    "test_faults",
+    "test_adopt_real_schemas",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -159,20 +174,24 @@ def lasting_database(server: PostgresServer, maintenance: psycopg.Connection[Any
 
 @pytest.fixture
 def new_database(
-    server: PostgresServer, maintenance: psycopg.Connection[Any]
+    server: PostgresServer, maintenance: psycopg.Connection[Any], tmp_path: Path
 ) -> Iterator[NewDatabase]:
     """Make a database, empty or a copy of one of the `templates`, and return its conninfo.
 
-    It is gone when the test ends, and with it what commands left that the test cut short.
+    It is gone when the test ends, and with it the shadows of the test's own services, and what
+    commands left that the test cut short.
     """
     made: list[str] = []
+    before = shadows(maintenance)
 
     def make(template: str = "template1") -> str:
         made.append(make_database(maintenance, template))
         return server.get_uri(database=made[-1])
 
     yield make
-    drop_databases(maintenance, made)
+    facts = [path for at in ("*", "*/*") for path in tmp_path.glob(f"{at}/.postgres/shadow/*.json")]
+    own = {path.stem for path in facts} - before
+    drop_databases(maintenance, [*made, *own])
 
 
 @pytest.fixture(scope="session")

@@ -176,6 +176,12 @@ def make_database(maintenance: psycopg.Connection[Any], template: str) -> str:
     return name
 
 
+def shadows(maintenance: psycopg.Connection[Any]) -> set[str]:
+    """The databases in which commands replayed files."""
+    found = maintenance.execute("select datname from pg_database where datname like 'shadow\\_%'")
+    return {name for (name,) in found}
+
+
 def drop_databases(maintenance: psycopg.Connection[Any], names: Sequence[str]) -> None:
     """Drops the databases, and what commands left behind that were cut short."""
     maintenance.execute(
