@@ -64,7 +64,7 @@ class Caller:
                 return failed(error), ""
             if not done.has_written:
                 return done.answer, ""
-            return done.answer, changed(before, stage.belongings(stage.schema.tables, others))
+            return done.answer, changed(*stage.since(before, stage.schema.tables, others))
 
     def _statements(self, function: Function, actor: Actor) -> list[str]:
         """Calls with all arguments, and with only the required; none if a type has no value."""

@@ -28,6 +28,13 @@ Reading = Counter[str] | Outcome
 
 LIMITS = b"set lock_timeout = '5s'; set statement_timeout = '10s'"
 _STEP_DOWN = "set constraints all immediate; set local role none"
+_LOCKED = """
+select pg_catalog.quote_ident(s.nspname) || '.' || pg_catalog.quote_ident(c.relname)
+from pg_catalog.pg_locks l
+join pg_catalog.pg_class c on c.oid = l.relation
+join pg_catalog.pg_namespace s on s.oid = c.relnamespace
+where l.pid = pg_catalog.pg_backend_pid() and l.mode not in ('AccessShareLock', 'RowShareLock')
+"""
 # A transaction gets an id when it first writes (manual, "Transactions and Identifiers").
 _HAS_WRITTEN = "select pg_catalog.pg_current_xact_id_if_assigned() is not null"
 
@@ -218,7 +225,7 @@ class Stage:
         seen: Mapping[str, Reading],
     ) -> Outcome:
         """What a statement that wrote has done to what others own and see."""
-        after = self.belongings(tables, others)
+        before, after = self.since(before, tables, others)
         effect = changed(before, after)
         evidence = next(iter((before - after) or (after - before)), "")
         if not effect and trial.whose == OTHER:
@@ -247,8 +254,8 @@ class Stage:
     def belongings(self, tables: Sequence[Relation], users: Sequence[str]) -> set[str]:
         """Every version of every row of these users; any write to such a row changes this set."""
         queries = [
-            f"select pg_catalog.format('%s %s %s', t.tableoid::pg_catalog.oid, t.ctid, t) "
-            f"from {table.name} t "
+            f"select pg_catalog.format('%s %s %s %s', {literal(table.name)}, "
+            f"t.tableoid::pg_catalog.oid, t.ctid, t) from {table.name} t "
             f"where {self.rows.belongs_to_any(table, users)}"
             for table in tables
             if table.kind == "table"
@@ -256,6 +263,18 @@ class Stage:
         if not queries:
             return set()
         return set(self.session.ask(" union all ".join(queries)))
+
+    def since(
+        self, before: set[str], tables: Sequence[Relation], users: Sequence[str]
+    ) -> tuple[set[str], set[str]]:
+        """What users had before and have now, in those of the tables that were written.
+
+        A transaction locks what it writes, so that nobody alters it (manual, "Explicit Locking").
+        """
+        locked = set(self.session.ask(_LOCKED)) if len(tables) > 1 else {t.name for t in tables}
+        written = [table for table in tables if table.name in locked]
+        names = tuple(f"{table.name} " for table in written)
+        return {b for b in before if b.startswith(names)}, self.belongings(written, users)
 
     def _seen(
         self, trial: Try, tables: Sequence[Relation], users: Sequence[str]
