@@ -61,6 +61,9 @@ def test_why_names_the_line_the_commit_and_what_depends_on_it(pushed: Service) -
     label = why(pushed, "dev_markers.label")
     assert (label["lane"], label["steps"][0]["title"]) == ("app", "add dev markers")
 
+    used = pushed.invoke("db.why", "extension vector").out
+    assert "column public.embeddings.embedding\n" in used
+
     fax = pushed.invoke("db.why", "public.contacts.fax").out
     assert "Made by  nothing in the repo\n" in fax
     assert "changed by hand (drift, a hotfix), and no file makes it so" in fax

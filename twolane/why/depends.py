@@ -30,7 +30,7 @@ _ADDRESSES = (
 _EDGES = (
     "select classid::bigint, objid::bigint, objsubid, refclassid::bigint, refobjid::bigint, "
     "refobjsubid, deptype::pg_catalog.text from pg_catalog.pg_depend "
-    "where deptype in ('n', 'a', 'i') "
+    "where deptype in ('n', 'a', 'i', 'e') "
     "and refclassid <> 'pg_catalog.pg_namespace'::pg_catalog.regclass"
 )
 
@@ -52,11 +52,11 @@ def edges(addresses: Mapping[Address, str], found: Iterable[Edge]) -> Mapping[st
     """The same, from the rows of the catalog.
 
     What is no fact itself stands for what it is a part of: a view's rule, a column's default, a
-    table's row type (manual, pg_depend: `i` and `a`).
+    table's row type or what brought it, an extension (manual, pg_depend: `i`, `a`, `e`).
     """
     rows = list(found)
     whole: dict[Address, Address] = {}
-    for how in ("a", "i"):  # the inner part wins
+    for how in ("e", "a", "i"):  # the inner part wins
         whole |= {child: parent for child, parent, deptype in rows if deptype == how}
 
     @cache
