@@ -241,3 +241,27 @@ def test_twenty_writers_go_on_while_an_index_is_built_and_a_constraint_validated
     assert faults == [] and len(waits) > 100
     assert max(waits) < 2, sorted(waits)[-5:]  # the limit, and what a busy machine adds
     assert valid(pushed, "by_label")[0][0] is True
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are Unix's")
+def test_a_backfill_that_is_killed_goes_on_behind_the_last_batch(pushed: Service) -> None:
+    """Each row gets its mark once: a batch and its record are one transaction."""
+    pushed.sql("insert into dev_markers (label) select i::text from generate_series(1, 200) i")
+    revise(
+        pushed,
+        "mark labels",
+        "from twolane.migrations.operations import backfill\n"
+        'backfill("dev_markers", {"label": "label || \'!\'"}, where="id is not null", batch=20, '
+        "pause=0.5)",
+    )
+    assert "write:dev_markers" in pushed.invoke("db.push", code=2).err
+    process = pushed.start("db.push", "--allow", "write:dev_markers")
+    marked = "select count(*) from dev_markers where label like '%!'"
+    wait_until(lambda: pushed.sql(marked)[0][0] >= 40)
+    process.kill()
+    process.communicate()
+    assert 40 <= pushed.sql(marked)[0][0] < 200
+    assert "0 of 1 steps are done" in pushed.invoke("db.status").out
+    pushed.invoke("db.push", "--allow", "write:dev_markers")
+    labels = pushed.sql("select count(*) from dev_markers where label ~ '^[0-9]+!$'")
+    assert labels == [(200,)]

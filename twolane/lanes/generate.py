@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib.metadata import version
@@ -16,14 +16,15 @@ from pathlib import Path
 from twolane import files
 from twolane.config import Config
 from twolane.errors import Failure
-from twolane.facts import identities
+from twolane.facts import catalog, identities
 from twolane.facts.catalog import Change, Snapshot
 from twolane.guards import guards
 from twolane.guards.refusal import refuse
-from twolane.migrations import app_models, generation, renames
+from twolane.migrations import app_models, generation, renames, safely
 from twolane.migrations.alterations import Casts
 from twolane.migrations.comparable import Comparison
 from twolane.migrations.renames import Likely
+from twolane.postgres import connections
 from twolane.repo import revisions
 from twolane.repo.contents import Repo
 from twolane.shadow import shadow
@@ -60,10 +61,12 @@ def generate(
     working: Working,
     renamed: Sequence[str] = (),
     there: frozenset[str] = frozenset(),
-) -> Generated | None:
-    """Compares the models with the shadow at head and writes a revision; None when they agree.
+    is_plain: bool = False,
+) -> list[Generated]:
+    """Compares the models with the shadow at head and writes a revision; none when they agree.
 
-    The revision is written into `migrations/versions` after a trial, up and down; one that a guard
+    What has a safe way on a large table follows in an online revision, unless it is to be plain.
+    Each is written into `migrations/versions` after a trial, up and down; one that a guard
     refuses never gets there. renamed: see `renames.read`. there: see `generation.Goal`.
 
     Raises:
@@ -72,15 +75,69 @@ def generate(
     if not title:
         if has_changes(repo, working):
             raise Failure("A revision needs a title.", 'invoke db.gen -m "add …"')
-        return None
+        return []
     if not renamed and _look(repo).exists():
-        return None
-    with files.alone(repo.config), _draft(repo) as draft:
-        found = _compare(draft, title, working, renamed, there=there)
-        if found is None or found.path is None:
-            return None
-        made = _settled(draft, title, working, renamed, found, there)
-        return _placed(repo, made)
+        return []
+    with files.alone(repo.config):
+        if not is_plain:
+            with suppress(Failure, safely.Unfit), _draft(repo) as draft:
+                return _placed(repo, _written(draft, title, working, renamed, there, True))
+        with _draft(repo) as draft:
+            return _placed(repo, _written(draft, title, working, renamed, there, False))
+
+
+def _written(
+    draft: Repo,
+    title: str,
+    working: Working,
+    renamed: Sequence[str],
+    there: frozenset[str],
+    is_split: bool,
+) -> list[Generated]:
+    """The revisions, tried: one, with an online one after it where something is left to that.
+
+    Raises:
+        Unfit: a rename may be meant, and that is for a person to say first.
+    """
+    found = _compare(draft, title, working, renamed, there=there, is_split=is_split)
+    if found is None:
+        return []
+    if found.rest is not None and renames.chosen(renames.likely(found.comparison), renamed):
+        raise safely.Unfit
+    made = []
+    if found.path is not None:
+        made.append(_settled(draft, title, working, renamed, found, there, is_split))
+    if found.rest is not None:
+        own = f"{title}, online" if made else title
+        made.append(_online(draft.config, own, working, found.rest))
+    return made
+
+
+def _online(config: Config, title: str, working: Working, bare: frozenset[str]) -> Generated:
+    """The online revision that makes the rest.
+
+    Raises:
+        Unfit: part of the rest has no safe way.
+        Failure: it does not run on the shadow, or does not end where `app.py` does.
+    """
+    from twolane.migrations import compare
+    from twolane.repo.contents import read_repo
+
+    repo = read_repo(config)
+    replays = Replays(repo, working)
+    base, head = _lane_a(replays), replays.at(repo.revisions)
+    with shadow.connect(config, head.database) as connection:
+        declared = app_models.declared(connection, config, base, head.facts)
+        casts = generation.casting(connection)
+        rest = Comparison(base, head.facts, declared, replays.base().facts.keys() - base.keys())
+        back = compare.statements(rest.new, rest.old, casts)
+    up = safely.upgrade(rest, bare)
+    path = generation.write_online(config, title, up, safely.downgrade(back))
+    format_revision(path)
+    made, more = _try_out(config, path, working, rest)
+    if any(more) or made.unseen:
+        raise safely.Unfit
+    return made
 
 
 def write_empty(repo: Repo, title: str | None, working: Working) -> Generated:
@@ -94,7 +151,7 @@ def write_empty(repo: Repo, title: str | None, working: Working) -> Generated:
     with files.alone(repo.config), _draft(repo) as draft:
         path = generation.write_empty(draft.config, title)
         format_revision(path, keep_imports=True)
-        return _placed(repo, _try_out(draft.config, path, working)[0])
+        return _placed(repo, [_try_out(draft.config, path, working)[0]])[0]
 
 
 def merge(repo: Repo, title: str | None) -> Path:
@@ -134,10 +191,10 @@ def likely_renames(repo: Repo, working: Working, renamed: Sequence[str]) -> Sequ
     return renames.chosen(renames.likely(found.comparison), renamed) if found else ()
 
 
-def _placed(repo: Repo, made: Generated) -> Generated:
-    place = repo.config.migrations / "versions" / made.path.name
-    files.write({place: made.path.read_text(encoding="utf-8")})
-    return replace(made, path=place)
+def _placed(repo: Repo, made: Sequence[Generated]) -> list[Generated]:
+    folder = repo.config.migrations / "versions"
+    files.write({folder / each.path.name: each.path.read_text(encoding="utf-8") for each in made})
+    return [replace(each, path=folder / each.path.name) for each in made]
 
 
 def _settled(
@@ -147,13 +204,14 @@ def _settled(
     renamed: Sequence[str],
     found: generation.Found,
     there: frozenset[str],
+    is_split: bool,
 ) -> Generated:
     """The revision after a trial; what it leaves undone, up or down, is added once as SQL."""
     assert found.path is not None
     made, more = _trial(draft.config, found, working)
     if any(more):
         found.path.unlink()
-        again = _compare(draft, title, working, renamed, more, there)
+        again = _compare(draft, title, working, renamed, more, there, is_split)
         if again is not None and again.path is not None:
             made, _ = _trial(draft.config, again, working)
     likely = renames.likely(found.comparison)
@@ -213,6 +271,7 @@ def _compare(
     renamed: Sequence[str] = (),
     more: tuple[Sequence[str], Sequence[str]] = ((), ()),
     there: frozenset[str] = frozenset(),
+    is_split: bool = False,
 ) -> generation.Found | None:
     """What differs between models and revisions; with a title, in a new revision. None: nothing.
 
@@ -230,12 +289,12 @@ def _compare(
     ):
         declared = app_models.declared(connection, repo.config, base, head.facts)
         shared = replays.base().facts.keys() - base.keys()
-        goal = generation.Goal(base, head.facts, declared, renamed, more, there, shared)
+        goal = generation.Goal(base, head.facts, declared, renamed, more, there, shared, is_split)
         found = generation.generate(connection, repo.config, title, goal)
     refuse(guards.metadata(found.is_app_metadata))
     if found.path:
         format_revision(found.path)
-    if found.comparison.changes or found.path:
+    if found.comparison.changes or found.path or found.rest is not None:
         return found
     seen.touch()
     return None
@@ -268,12 +327,32 @@ def _try_out(
     after = Comparison(comparison.base, plan.after, comparison.after)
     with shadow.connect(config, Replays(repo, working).at(below).database) as connection:
         down = (
-            plan.before if last.online else generation.undone(connection, config, last, plan.before)
+            _undone_online(config, Replays(repo, working), last, plan.before)
+            if last.online
+            else generation.undone(connection, config, last, plan.before)
         )
         casts = generation.casting(connection)
         back = Comparison(comparison.base, down, plan.before)
         more = _lacking(after, casts), _lacking(back, casts)
     return replace(made, unseen=after.changes), more
+
+
+def _undone_online(
+    config: Config, replays: Replays, revision: revisions.Revision, before: Snapshot
+) -> Snapshot:
+    """The facts after the online revision went up and down again, on a copy."""
+    from twolane.migrations import online
+
+    end = replays.at(revisions.up_to(replays.repo.revisions, revision.id))
+    with (
+        shadow.clone(config, end.database) as parameters,
+        connections.open_connection(parameters, "Connecting to the shadow") as connection,
+    ):
+        try:
+            online.downgrade(connection, config, revision.down[0] if revision.down else "base")
+        except Failure:
+            return before
+        return catalog.read(connection)
 
 
 def _lacking(comparison: Comparison, casts: Casts) -> list[str]:

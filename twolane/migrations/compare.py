@@ -81,12 +81,14 @@ class Renaming:
 class More:
     """SQL that a trial of the revision found to be lacking in either direction.
 
-    there: facts that a database may have already.
+    there: facts that a database may have already. bare: new columns that come by SQL, without what
+    of them waits for an online revision.
     """
 
     up: Sequence[str] = ()
     down: Sequence[str] = ()
     there: frozenset[str] = frozenset()
+    bare: frozenset[str] = frozenset()
 
 
 def write(
@@ -103,6 +105,7 @@ def write(
         for op in found
         if isinstance(op, AddColumnOp) and is_writable(op.column.type)
     }
+    columns = {i: op for i, op in columns.items() if i not in more.bare}
     for identity in columns.keys() & more.there:
         columns[identity].if_not_exists = True
     indexes = [op for op in found if isinstance(op, CreateIndexOp) and _name(op) in made]

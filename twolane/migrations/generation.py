@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +35,8 @@ class Goal:
     head: what all revisions so far make, which the database has before the new one is written.
     renames: as `db.gen --rename` takes them. more: what a trial of the revision found lacking.
     there: facts that somebody made by hand in the target already, just as `app.py` declares them.
-    shared: see `Comparison`.
+    shared: see `Comparison`. is_split: whether what has a safe way on a large table is left to an
+    online revision.
     """
 
     base: Snapshot
@@ -43,6 +46,7 @@ class Goal:
     more: tuple[Sequence[str], Sequence[str]] = ((), ())
     there: frozenset[str] = frozenset()
     shared: Collection[str] = ()
+    is_split: bool = False
 
     def comparison(self, facts: Snapshot) -> Comparison:
         """What differs between these facts and what is to be."""
@@ -51,11 +55,15 @@ class Goal:
 
 @dataclass(frozen=True)
 class Found:
-    """What differs, whether Alembic was given the app's metadata, and the revision, if written."""
+    """What differs, whether Alembic was given the app's metadata, and the revision, if written.
+
+    rest: where part of it waits for an online revision, what of new columns waits; else None.
+    """
 
     comparison: Comparison
     is_app_metadata: bool
     path: Path | None
+    rest: frozenset[str] | None = None
 
 
 def generate(connection: Connection[Any], config: Config, title: str | None, goal: Goal) -> Found:
@@ -68,10 +76,11 @@ def generate(connection: Connection[Any], config: Config, title: str | None, goa
     """
     from psycopg import Rollback
 
-    from twolane.migrations import compare
+    from twolane.migrations import compare, safely
 
     seen: list[bool] = []
     path: Path | None = None
+    rest: frozenset[str] | None = None
 
     def keep(context: Any, _: Any, scripts: list[MigrationScript]) -> None:
         """Replaces what Alembic found; it writes no script that is removed from the list."""
@@ -79,7 +88,7 @@ def generate(connection: Connection[Any], config: Config, title: str | None, goa
         if title is None or not seen[0] or not (comparison.changes or renaming.renames):
             scripts.clear()
             return
-        more = compare.More(*goal.more, goal.there)
+        more = compare.More(*goal.more, goal.there, rest or frozenset())
         compare.write(scripts[0], comparison, casting(connection), renaming, more)
 
     with (
@@ -88,6 +97,10 @@ def generate(connection: Connection[Any], config: Config, title: str | None, goa
         transactions.theirs(connection),
     ):
         renaming, comparison = _renamed(connection, goal)
+        if goal.is_split:
+            split = safely.Split(comparison, volatile(connection))
+            if split.is_needed:
+                comparison, rest = split.first, split.bare
         script = run(
             config,
             alchemy,
@@ -99,7 +112,7 @@ def generate(connection: Connection[Any], config: Config, title: str | None, goa
         if script and not isinstance(script, list):
             path = Path(script.path)
         raise Rollback
-    return Found(comparison, seen[0], path)
+    return Found(comparison, seen[0], path, rest)
 
 
 def _renamed(connection: Connection[Any], goal: Goal) -> tuple[Renaming, Comparison]:
@@ -138,6 +151,60 @@ def casting(connection: Connection[Any]) -> Casts:
         return f"{{0}}::text::{new}"
 
     return casts
+
+
+def volatile(connection: Connection[Any]) -> Callable[[str, str], bool]:
+    """Finds whether a new column is written row by row, by trying it on an empty table."""
+    from psycopg import Error, Rollback
+
+    def is_volatile(kind: str, default: str) -> bool:
+        file = "select pg_catalog.pg_relation_filenode('pg_temp.trial')"
+        before = after = None
+        try:
+            with connection.transaction():
+                connection.execute("create temporary table trial (c int)")
+                before = connection.execute(file).fetchone()
+                add = f"alter table pg_temp.trial add column d {kind} default {default}"
+                connection.execute(add.encode())
+                after = connection.execute(file).fetchone()
+                raise Rollback
+        except Error:
+            return False
+        return before != after
+
+    return is_volatile
+
+
+_BODY = r"(def {}\(\)[^\n]*:\n)    pass\n"
+
+
+def write_online(config: Config, title: str, up: Sequence[str], down: Sequence[str]) -> Path:
+    """Writes an online revision of these lines of Python.
+
+    Raises:
+        Failure: the service's own `script.py.mako` has no place for them.
+    """
+    path = write_empty(config, title)
+    text = path.read_text(encoding="utf-8")
+    for name, lines in (("upgrade", up), ("downgrade", down)):
+        body = "".join(f"    {line}\n" for line in lines) or "    pass\n"
+        text, found = re.subn(
+            _BODY.format(name), partial(_with_body, body), text, flags=re.MULTILINE
+        )
+        if not found:
+            raise Failure(f"{path.name} has no empty {name}() to be written into.")
+    used = [name for name in ("backfill", "set_not_null") if any(f"{name}(" in x for x in up)]
+    if used:
+        imported = f"from twolane.migrations.operations import {', '.join(used)}"
+        text = text.replace("from alembic import op\n", f"from alembic import op\n{imported}\n")
+    marker = "# Its steps run one by one: see docs/large-tables.md of the guide.\nonline = True"
+    text = text.replace("\n\n\ndef upgrade", f"\n\n{marker}\n\n\ndef upgrade", 1)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _with_body(body: str, found: re.Match[str]) -> str:
+    return found[1] + body
 
 
 def _tables(comparison: Comparison) -> frozenset[tuple[str, str]]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         "rename": "A table or column that app.py names anew: notes.body:notes.text; repeatable.",
         "empty": "Write a revision that does nothing yet, to be filled in by hand.",
         "merge": "Write a revision that builds on every head.",
+        "offline": "One plain revision, also for what a large table in use takes online.",
         "target": TARGET,
         "commit": COMMIT,
     },
@@ -40,6 +41,7 @@ def gen(
     rename: Sequence[str] | None = None,
     empty: bool = False,
     merge: bool = False,
+    offline: bool = False,
     target: str | None = None,
     commit: bool = False,
 ) -> None:
@@ -58,17 +60,18 @@ def gen(
     refuse(guards.history(repo, ledger.Ledger()))
     there = _check_target(repo, target)
     if empty:
-        made: Generated | None = generate.write_empty(repo, message, console.working)
+        made = [generate.write_empty(repo, message, console.working)]
     else:
         renamed = [*(rename or ()), *_asked(repo, message, rename or ())]
-        made = generate.generate(repo, message, console.working, renamed, there)
-    if made is None:
+        made = generate.generate(repo, message, console.working, renamed, there, offline)
+    if not made:
         done(NO_CHANGES)
         return
-    _show_generated(repo, made)
+    for each in made:
+        _show_generated(repo, each)
     say("Read it, then:  invoke db.push")
-    paths = [made.path, repo.config.schema / "app.py"]
-    console.suggest(repo.config.root, paths, console.feat([made.title]), commit)
+    paths = [*(each.path for each in made), repo.config.schema / "app.py"]
+    console.suggest(repo.config.root, paths, console.feat([made[0].title]), commit)
 
 
 def _check_target(repo: Repo, target: str | None) -> frozenset[str]:
