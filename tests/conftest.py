@@ -30,7 +30,7 @@ from sharing import made_once
 from standins import Pair, make_real, make_stand_ins
 
 from twolane.facts import catalog
-from twolane.postgres import standins
+from twolane.postgres import standins, transactions
 from twolane.tasks import console
 
 ROOT = Path(__file__).parents[1]
@@ -260,6 +260,7 @@ def hasty_facts(monkeypatch: pytest.MonkeyPatch) -> None:
             return read(connection)
 
     monkeypatch.setattr(catalog, "_read", hastily)
+    monkeypatch.setattr(transactions, "LOCK_TIMEOUT", "500ms")
 
 
 @pytest.fixture

@@ -78,9 +78,8 @@ def test_a_transaction_that_others_wait_for_is_found_and_its_end_helps(service: 
 
 
 def test_a_lock_that_stops_the_doctor_itself_is_named_and_the_rest_goes_on(
-    service: Service, monkeypatch: pytest.MonkeyPatch, hasty_facts: None
+    service: Service, hasty_facts: None
 ) -> None:
-    monkeypatch.setattr(transactions, "LOCK_TIMEOUT", "500ms")
     with transaction(service, "lock table contacts") as process:
         with waiting_for(service, "select count(*) from contacts"):
             report = doctor(service)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 IDLE, OPEN = 60.0, 900.0
 
 # Without the statements of other sessions: they may contain passwords.
-_SESSIONS = """
+_SESSIONS = r"""
 select
     a.pid, a.usename::pg_catalog.text as role, coalesce(a.application_name, '') as program, a.state,
     extract(epoch from pg_catalog.clock_timestamp() - a.xact_start)::pg_catalog.float8 as open_for,
@@ -30,7 +30,9 @@ select
     (select pg_catalog.count(*) from pg_catalog.pg_locks w
         where not w.granted and a.pid = any (pg_catalog.pg_blocking_pids(w.pid)))::int as blocks,
     array(
-        select distinct l.relation::pg_catalog.regclass::pg_catalog.text from pg_catalog.pg_locks l
+        select distinct pg_catalog.regexp_replace(
+            l.relation::pg_catalog.regclass::pg_catalog.text, '^public\.', '')
+        from pg_catalog.pg_locks l
         join pg_catalog.pg_class c on c.oid = l.relation
         join pg_catalog.pg_namespace n on n.oid = c.relnamespace
         where l.pid = a.pid and l.granted and c.relkind in ('r', 'p', 'v', 'm', 'f')
@@ -48,9 +50,9 @@ where a.datname = pg_catalog.current_database() and a.pid <> pg_catalog.pg_backe
     and coalesce(a.backend_type, 'client backend') = 'client backend' and a.usename is not null
 """
 # Without indexes that are being built right now.
-_INVALID = """
+_INVALID = r"""
 select pg_catalog.format('%I.%I', n.nspname, c.relname),
-    i.indrelid::pg_catalog.regclass::pg_catalog.text
+    pg_catalog.regexp_replace(i.indrelid::pg_catalog.regclass::pg_catalog.text, '^public\.', '')
 from pg_catalog.pg_index i
 join pg_catalog.pg_class c on c.oid = i.indexrelid
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace

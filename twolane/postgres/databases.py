@@ -107,11 +107,23 @@ def clone(server: Server, database: str) -> Iterator[dict[str, Any]]:
     name = f"clone_{int(time.time())}_{uuid4().hex}"
     with _maintenance(server) as maintenance:
         ensure_database(maintenance, name, [], database, server.role["user"])
+        try:
+            yield server.role | {"dbname": name}
+        finally:
+            _drop_anyhow(maintenance, server, name)
+
+
+def _drop_anyhow(maintenance: Connection[Any], server: Server, name: str) -> None:
+    """Drops a database, over another connection where this one broke meanwhile."""
+    from psycopg import OperationalError
+
     try:
-        yield server.role | {"dbname": name}
-    finally:
-        with _maintenance(server) as maintenance:
-            drop(maintenance, name)
+        drop(maintenance, name)
+    except OperationalError:
+        if not maintenance.closed:
+            raise
+        with _maintenance(server) as another:
+            drop(another, name)
 
 
 def sizes(maintenance: Connection[Any], names: Sequence[str]) -> dict[str, int]:
