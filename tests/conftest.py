@@ -30,7 +30,7 @@ from sharing import made_once
 from standins import Pair, make_real, make_stand_ins
 
 from twolane.facts import catalog
-from twolane.postgres import standins, transactions
+from twolane.postgres import dump, standins, transactions
 from twolane.tasks import console
 
 ROOT = Path(__file__).parents[1]
@@ -260,6 +260,8 @@ def hasty_facts(monkeypatch: pytest.MonkeyPatch) -> None:
             return read(connection)
 
     monkeypatch.setattr(catalog, "_read", hastily)
+    options = [option.replace("=5s", "=500ms") for option in dump._OPTIONS]
+    monkeypatch.setattr(dump, "_OPTIONS", options)
     monkeypatch.setattr(transactions, "LOCK_TIMEOUT", "500ms")
 
 

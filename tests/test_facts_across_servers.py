@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import subprocess
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 import shared_schemas
 from conftest import BOOTSTRAP, PLATFORM, SQL, NewDatabase
 from mutations import GROUND, MUTATIONS
+from mutations.batches import batches, expected, mutate, signs
 from mutations.ground import facts_of
 from prepared import facts_prepared
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from servers import VECTOR_15, PostgresServer, Server, has_vector, programs
 from service import Service
-from test_facts_mutations import expected, signs
 
 from twolane.facts import catalog, views
 from twolane.facts.lock import dump_lock
@@ -71,33 +70,6 @@ def test_a_schema_has_the_same_facts_on_every_major(
     if older.major > 15:
         assert dump_lock(one) == dump_lock(two)
     assert catalog.diff(settled(new, one, two), two) == []
-
-
-def batches(names: list[str]) -> list[list[str]]:
-    """Mutations that may be made together: none changes a fact that another one changes."""
-    found: list[tuple[set[str], list[str]]] = []
-    for name in names:
-        identities = {change[2:] for change in expected(MUTATIONS[name].facts)}
-        for taken, batch in found:
-            if len(batch) < 12 and taken.isdisjoint(identities):
-                taken |= identities
-                batch.append(name)
-                break
-        else:
-            found.append((identities, [name]))
-    return [batch for _, batch in found]
-
-
-def mutate(connections: list[psycopg.Connection[Any]], batch: list[str]) -> list[str]:
-    """Those of the mutations that were made; what goes only alone fails beside others."""
-    made = []
-    for name in batch:
-        with suppress(*([psycopg.Error] if len(batch) > 1 else [])), ExitStack() as stack:
-            for connection in connections:
-                stack.enter_context(connection.transaction())
-                connection.execute(MUTATIONS[name].apply.encode())
-            made.append(name)
-    return made
 
 
 @pytest.mark.parametrize("older", ["fifteen", "sixteen"], indirect=True)
