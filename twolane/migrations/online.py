@@ -178,7 +178,6 @@ class _Watch:
                 judged(self.connection, texts[0], judge) as closed,
             ):
                 execute()
-                self._note_locks(effects.locks(self.connection))
             self.closed += closed
         except ActiveSqlTransaction:
             if not remains.is_known(texts[0]):
@@ -189,6 +188,7 @@ class _Watch:
             self._note(Step(text, is_alone))
 
     def _judge(self, connection: Connection[Any], seen: Traces) -> None:
+        self._note_locks(effects.locks(connection))
         self.traces.append(seen)
         if self.judge:
             self.judge(connection, seen)
