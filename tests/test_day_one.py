@@ -64,17 +64,13 @@ def make(template: Path, home: Path, starter: str) -> Service:
 
 
 def run(service: Service, script: str, paths: list[Path]) -> subprocess.CompletedProcess[str]:
-    """Runs a step as GitHub's runner does, with these folders first on the PATH.
-
-    Of all that pip installs the steps need little compiled. (In pip's words 0 stands for yes.)
-    """
+    """Runs a step as GitHub's runner does, with these folders first on the PATH."""
     ours = ("PYTHONPATH", "VIRTUAL_ENV", "NO_COLOR")
     env = {name: value for name, value in clean_environment().items() if name not in ours}
     path = os.pathsep.join([*map(str, paths), "/usr/local/bin", "/usr/bin", "/bin"])
     told = service.folder.with_name("github-path")
     told.touch()
     env |= {"PATH": path, "CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_PATH": str(told)}
-    env |= {"PIP_NO_COMPILE": "0"}
     done = subprocess.run(
         ["bash", "-e", "-c", script],
         cwd=service.folder,
