@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from twolane import config
 from twolane.config import Config
-from twolane.lanes import generate
+from twolane.lanes import app_changes
 from twolane.migrations import app_models
 from twolane.repo import contents
 from twolane.repo.contents import Repo
@@ -114,14 +114,14 @@ def app_tables(repo: Repo) -> frozenset[str]:
 
 def mirrored_tables(repo: Repo) -> frozenset[str]:
     """The tables and views in `schema.lock.json`, as `schema.name`."""
-    return generate.relations(repo.lock)
+    return app_changes.relations(repo.lock)
 
 
 def tables(head: Replay) -> frozenset[str]:
     """The tables and views of a replayed repo, as `schema.name`."""
-    return generate.relations(head.facts)
+    return app_changes.relations(head.facts)
 
 
 def app_is_ahead(repo: Repo) -> bool:
     """Whether `app.py` declares what no revision makes."""
-    return generate.has_changes(repo)
+    return app_changes.has_changes(repo)

@@ -17,7 +17,7 @@ from twolane.guards import guards
 from twolane.guards.checks import examines
 from twolane.guards.findings import DIFFERENT, Finding, from_failure, from_refusal
 from twolane.guards.refusal import Refused
-from twolane.lanes import generate
+from twolane.lanes import app_changes
 from twolane.migrations import app_models
 from twolane.models import render
 from twolane.repo.ledger import Ledger
@@ -35,7 +35,7 @@ def scope(ground: Replayed) -> Iterator[Finding]:
     except Failure as failure:
         yield from_failure(failure, "scope", app.file)
         return
-    if refusal := guards.scope(declared, generate.relations(ground.repo.lock)):
+    if refusal := guards.scope(declared, app_changes.relations(ground.repo.lock)):
         yield from_refusal(refusal, app.file, app)
 
 
@@ -44,7 +44,7 @@ def app(ground: Replayed) -> Iterator[Finding]:
     """app.py says what the revisions make, as `db.gen` compares them."""
     place = _app_file(ground)
     try:
-        if generate.has_changes(ground.repo, ground.working):
+        if app_changes.has_changes(ground.repo, ground.working):
             yield Finding(
                 "app",
                 place.file,

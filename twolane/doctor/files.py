@@ -17,7 +17,7 @@ from twolane.facts.catalog import Snapshot
 from twolane.guards import guards
 from twolane.guards.checks import examines
 from twolane.guards.findings import Finding, from_failure, from_refusal
-from twolane.lanes import generate
+from twolane.lanes import app_changes
 from twolane.migrations import app_models
 from twolane.postgres import standins
 from twolane.repo import sqlfiles
@@ -142,7 +142,7 @@ def scope(repo: Repo) -> Iterator[Finding]:
     it declares, so the ORM would drop what SQL made."""
     app = (repo.config.schema / "app.py").relative_to(repo.config.root).as_posix()
     declared = app_models.app_schema(repo.config).tables
-    if refusal := guards.scope(declared, generate.relations(repo.lock)):
+    if refusal := guards.scope(declared, app_changes.relations(repo.lock)):
         yield from_refusal(refusal, app, Place(app))
 
 

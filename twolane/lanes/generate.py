@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from hashlib import sha256
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 from twolane import files
@@ -20,7 +15,8 @@ from twolane.facts import catalog, identities
 from twolane.facts.catalog import Change, Snapshot
 from twolane.guards import guards
 from twolane.guards.refusal import refuse
-from twolane.migrations import app_models, generation, renames, safely
+from twolane.lanes import app_changes
+from twolane.migrations import app_models, formatting, generation, renames, safely
 from twolane.migrations.alterations import Casts
 from twolane.migrations.comparable import Comparison
 from twolane.migrations.renames import Likely
@@ -33,7 +29,7 @@ from twolane.state import rehearsal
 from twolane.state.plan import Plan
 from twolane.state.rehearsal import Steps
 from twolane.state.stand import Stand
-from twolane.telling import Working, silently
+from twolane.telling import Working
 
 
 @dataclass(frozen=True)
@@ -73,10 +69,10 @@ def generate(
         Failure: no title, or the models can't be imported or compared. Refused: G04 or G05.
     """
     if not title:
-        if has_changes(repo, working):
+        if app_changes.has_changes(repo, working):
             raise Failure("A revision needs a title.", 'invoke db.gen -m "add …"')
         return []
-    if not renamed and _look(repo).exists():
+    if not renamed and app_changes.look(repo).exists():
         return []
     with files.alone(repo.config):
         if not is_plain:
@@ -99,7 +95,7 @@ def _written(
     Raises:
         Unfit: a rename may be meant, and that is for a person to say first.
     """
-    found = _compare(draft, title, working, renamed, there=there, is_split=is_split)
+    found = app_changes.compare(draft, title, working, renamed, there=there, is_split=is_split)
     if found is None:
         return []
     if found.rest is not None and renames.chosen(renames.likely(found.comparison), renamed):
@@ -125,7 +121,7 @@ def _online(config: Config, title: str, working: Working, bare: frozenset[str]) 
 
     repo = read_repo(config)
     replays = Replays(repo, working)
-    base, head = _lane_a(replays), replays.at(repo.revisions)
+    base, head = app_changes.lane_a(replays), replays.at(repo.revisions)
     with shadow.connect(config, head.database) as connection:
         declared = app_models.declared(connection, config, base, head.facts)
         casts = generation.casting(connection)
@@ -133,7 +129,7 @@ def _online(config: Config, title: str, working: Working, bare: frozenset[str]) 
         back = compare.statements(rest.new, rest.old, casts)
     up = safely.upgrade(rest, bare)
     path = generation.write_online(config, title, up, safely.downgrade(back))
-    format_revision(path)
+    formatting.format_revision(path)
     made, more = _try_out(config, path, working, rest)
     if any(more) or made.unseen:
         raise safely.Unfit
@@ -150,7 +146,7 @@ def write_empty(repo: Repo, title: str | None, working: Working) -> Generated:
         raise Failure("A revision needs a title.", 'invoke db.gen --empty -m "add …"')
     with files.alone(repo.config), _draft(repo) as draft:
         path = generation.write_empty(draft.config, title)
-        format_revision(path, keep_imports=True)
+        formatting.format_revision(path, keep_imports=True)
         return _placed(repo, [_try_out(draft.config, path, working)[0]])[0]
 
 
@@ -165,7 +161,7 @@ def merge(repo: Repo, title: str | None) -> Path:
         raise Failure("There is one head: nothing to merge.", "invoke db.status")
     with files.alone(repo.config), _draft(repo) as draft:
         path = generation.merge(draft.config, title or f"merge {' and '.join(several)}")
-        format_revision(path, keep_imports=True)
+        formatting.format_revision(path, keep_imports=True)
         place = repo.config.migrations / "versions" / path.name
         files.write({place: path.read_text(encoding="utf-8")})
         return place
@@ -185,9 +181,9 @@ def by_hand(repo: Repo, drift: Sequence[Change], working: Working) -> frozenset[
 
 def likely_renames(repo: Repo, working: Working, renamed: Sequence[str]) -> Sequence[Likely]:
     """Pairs of what goes and what comes that may be renames, and are in none that was asked for."""
-    if _look(repo).exists():
+    if app_changes.look(repo).exists():
         return ()
-    found = _compare(repo, None, working, renamed)
+    found = app_changes.compare(repo, None, working, renamed)
     return renames.chosen(renames.likely(found.comparison), renamed) if found else ()
 
 
@@ -211,7 +207,7 @@ def _settled(
     made, more = _trial(draft.config, found, working)
     if any(more):
         found.path.unlink()
-        again = _compare(draft, title, working, renamed, more, there, is_split)
+        again = app_changes.compare(draft, title, working, renamed, more, there, is_split)
         if again is not None and again.path is not None:
             made, _ = _trial(draft.config, again, working)
     likely = renames.likely(found.comparison)
@@ -251,62 +247,6 @@ def _draft(repo: Repo) -> Iterator[Repo]:
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def has_changes(repo: Repo, working: Working = silently) -> bool:
-    """Whether `app.py` declares something that no revision makes."""
-    return bool(changes(repo, working))
-
-
-def changes(repo: Repo, working: Working = silently) -> Sequence[Change]:
-    """What `app.py` declares and no revision makes."""
-    found = _compare(repo, None, working)
-    return found.comparison.changes if found else ()
-
-
-def _compare(
-    repo: Repo,
-    title: str | None,
-    working: Working,
-    renamed: Sequence[str] = (),
-    more: tuple[Sequence[str], Sequence[str]] = ((), ()),
-    there: frozenset[str] = frozenset(),
-    is_split: bool = False,
-) -> generation.Found | None:
-    """What differs between models and revisions; with a title, in a new revision. None: nothing.
-
-    It compares once for each state of the files.
-    """
-    seen = _look(repo)
-    if seen.exists() and not renamed:
-        return None
-    replays = Replays(repo, working)
-    base, head = _lane_a(replays), replays.at(repo.revisions)
-    _check_scope(repo, head.facts)
-    with (
-        working("comparing app.py with the shadow"),
-        shadow.connect(repo.config, head.database) as connection,
-    ):
-        declared = app_models.declared(connection, repo.config, base, head.facts)
-        shared = replays.base().facts.keys() - base.keys()
-        goal = generation.Goal(base, head.facts, declared, renamed, more, there, shared, is_split)
-        found = generation.generate(connection, repo.config, title, goal)
-    refuse(guards.metadata(found.is_app_metadata))
-    if found.path:
-        format_revision(found.path)
-    if found.comparison.changes or found.path or found.rest is not None:
-        return found
-    seen.touch()
-    return None
-
-
-def _lane_a(replays: Replays) -> Snapshot:
-    """The facts of the files before the mark, with the tables that were moved to the SQL lane, and
-    without those that were moved to the app."""
-    history = replays.repo.revisions
-    made = {**replays.base().facts, **replays.at(history).facts}
-    app = replays.app(history)
-    return {i: text for i, text in made.items() if i not in app}
 
 
 def _try_out(
@@ -359,60 +299,3 @@ def _lacking(comparison: Comparison, casts: Casts) -> list[str]:
     from twolane.migrations import compare
 
     return compare.statements(comparison.old, comparison.new, casts) if comparison.changes else []
-
-
-def _look(repo: Repo) -> Path:
-    """A mark that exists if exactly these models, files and revisions were compared and agreed."""
-    code = repo.config.source / repo.config.package
-    parts = [path.read_text(encoding="utf-8") for path in sorted(code.rglob("*.py"))]
-    parts += [version(name) for name in ("alembic", "sqlalchemy")]
-    parts += [file.digest for file in repo.order.before] + [r.digest for r in repo.revisions]
-    parts += [
-        path.read_text(encoding="utf-8")
-        for folder in (repo.config.migrations, Path(generation.__file__).parent)
-        for path in sorted(folder.glob("*.py"))
-    ]
-    folder = repo.config.home / "looks"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / sha256("\0".join(parts).encode()).hexdigest()
-
-
-def _check_scope(repo: Repo, facts: Snapshot) -> None:
-    """Checks G04, and that no foreign key refers to a table that the shadow lacks."""
-    schema = app_models.app_schema(repo.config)
-    mirrored, made = relations(repo.lock), relations(facts)
-    refuse(guards.scope(schema.tables, mirrored))
-    lost = sorted((schema.referenced - schema.tables) & mirrored - made)
-    if lost:
-        raise Failure(
-            f"app.py has a foreign key to {lost[0]}, a table that only the live database has: no "
-            "SQL file makes it, so no other database could take the migration.",
-            f"Put the SQL that makes {lost[0]} into a file under supabase/sql/, list it in "
-            "bootstrap.txt, then: invoke db.apply",
-        )
-
-
-def relations(facts: Snapshot) -> frozenset[str]:
-    """The tables and views in a snapshot, as `schema.name` without quotes."""
-    names = (
-        identities.relation(i) for i in facts if identities.kind(i) in identities.RELATION_KINDS
-    )
-    return frozenset(identities.plain(name) for name in names if name)
-
-
-_REMARK = re.compile(r"    # ### (?:commands auto generated by|end) Alembic .*\n")
-
-
-def format_revision(path: Path, keep_imports: bool = False) -> None:
-    """Formats the file as the service's own linter demands, where ruff is installed.
-
-    One that is still to be filled in keeps the imports that it does not need yet. Alembic's remarks
-    go: they ask for adjustments, and nothing is left to adjust.
-    """
-    text = path.read_text(encoding="utf-8")
-    path.write_text(_REMARK.sub("", text), encoding="utf-8")
-    if not find_spec("ruff"):
-        return
-    needless = [] if keep_imports else [("check", "--fix-only", "--isolated", "--select", "F401")]
-    for arguments in (*needless, ("check", "--fix-only", "--ignore", "F401"), ("format",)):
-        subprocess.run([*files.ruff(), *arguments, "--quiet", str(path)], check=False)

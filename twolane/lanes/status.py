@@ -11,7 +11,7 @@ from twolane.facts import differences
 from twolane.facts.catalog import Change
 from twolane.facts.identities import RELATION_KINDS, kind
 from twolane.guards.refusal import Refusal, Refused
-from twolane.lanes import generate
+from twolane.lanes import app_changes
 from twolane.postgres import branches
 from twolane.repo.ledger import DOWN, Half
 from twolane.state.connected import Work
@@ -61,7 +61,7 @@ def read(state: State, server_version: int, blocked: Refusal | None, working: Wo
         problem, way_on = state.replay_error.message, state.replay_error.first
     if not blocked:
         try:
-            ungenerated = generate.has_changes(state.repo, working)
+            ungenerated = app_changes.has_changes(state.repo, working)
         except Failure as failure:
             problem, way_on = failure.message, failure.first
         except Refused as refused:

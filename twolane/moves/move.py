@@ -22,8 +22,8 @@ from twolane.facts import differences, identities
 from twolane.facts.catalog import Change, Snapshot
 from twolane.facts.lock import dump_lock
 from twolane.guards.refusal import Refusal, Refused
-from twolane.lanes import generate
-from twolane.migrations import app_models, generation
+from twolane.lanes import app_changes
+from twolane.migrations import app_models, formatting, generation
 from twolane.migrations.session import imported_anew
 from twolane.models import render
 from twolane.repo import revisions
@@ -64,7 +64,7 @@ def unfinished(repo: Repo, working: Callable[[str], Any]) -> Refusal | None:
     A class for a table that is to be moved is no such change.
     """
     try:
-        changes = generate.changes(repo, working)
+        changes = app_changes.changes(repo, working)
     except Refused as refused:
         if refused.refusal.code == "G04":
             return None
@@ -117,7 +117,7 @@ def draft(repo: Repo, title: str, marker: str, tables: Sequence[str]) -> Iterato
     try:
         path = generation.write_empty(config, title)
         path.write_text(_marked(path.read_text(encoding="utf-8"), marker, tables), "utf-8")
-        generate.format_revision(path)
+        formatting.format_revision(path)
         yield Draft(replace(repo, config=config, revisions=revisions.read(config.migrations)), path)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -163,7 +163,7 @@ def prove(draft: Draft, repo: Repo, working: Callable[[str], Any], is_ours: bool
     try:
         with imported_anew(repo.config):
             app_models.configure(repo.config)
-            changes = generate.changes(repo, working)
+            changes = app_changes.changes(repo, working)
     except Failure as failure:
         home = repo.config.source.parent.relative_to(repo.config.root).as_posix()
         failure.message = failure.message.replace(f"{home}/", "")
