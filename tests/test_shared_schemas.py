@@ -34,7 +34,7 @@ print(len(classes))
 RELATIONS = """
 select count(*) from pg_class c join pg_namespace n on n.oid = relnamespace
 where relkind in ('r', 'p', 'v', 'm', 'f') and nspname !~ '^pg_' and nspname not in
-    ('information_schema', 'auth', 'storage', 'realtime', 'extensions', 'twolane')
+    ('information_schema', 'auth', 'storage', 'realtime', 'extensions', 'vault', 'twolane')
 """
 
 

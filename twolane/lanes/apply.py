@@ -99,15 +99,22 @@ class Consent:
 
     @contextmanager
     def asked(
-        self, connection: Connection[Any], file: SqlFile, note: Callable[[str], None]
+        self,
+        connection: Connection[Any],
+        file: SqlFile,
+        note: Callable[[str], None],
+        is_known: bool = False,
     ) -> Iterator[None]:
-        """Runs a file in the open transaction; refuses what it gives up without consent."""
+        """Runs a file in the open transaction; refuses what it gives up without consent.
+
+        is_known: whether the database has run it before, as it is.
+        """
         if not self.there:
             yield
             return
         before = losses.look(connection)
         yield
-        found = losses.find(connection, file, before, self.there)
+        found = losses.find(connection, file, before, self.there, by_rows=is_known)
         refuse(
             guards.record_written(file.name, found.records),
             guards.given_up(file.name, found.hazards, self.allowed),
@@ -137,11 +144,12 @@ def _apply_one(
             transactions.exclusive(connection, tell.note)
             done = ledger.read(connection)
             ledger.prepare(connection)
-            if not again and done.applied.get(file.name) == file.digest:
+            is_known = done.applied.get(file.name) == file.digest
+            if is_known and not again:
                 return None
             before = catalog.read(connection) if facts is None else facts
             start = time.monotonic()
-            with consent.asked(connection, file, tell.note):
+            with consent.asked(connection, file, tell.note, is_known):
                 for name in sqlfiles.run(connection, file):
                     warn(
                         f"{name}: took back what this database grants by default: it has no row "

@@ -74,6 +74,7 @@ def generate(
         return []
     if not renamed and app_changes.look(repo).exists():
         return []
+    app_models.app_schema(repo.config)  # what is wrong with app.py is told at the first import
     with files.alone(repo.config):
         if not is_plain:
             with suppress(Failure, safely.Unfit), _draft(repo) as draft:

@@ -155,7 +155,8 @@ class _Attempt:
         """Verifies the outcome against the shadow, and records it."""
         consent = Consent(tuple(self.allowed), self.there)
         for file in self.plan.again:
-            with consent.asked(connection, file, self.tell.note):
+            is_known = self.done.applied.get(file.name) == file.digest
+            with consent.asked(connection, file, self.tell.note, is_known):
                 sqlfiles.run(connection, file)
         after = catalog.read(connection)
         if self._enable_rls(connection, after):

@@ -9,8 +9,16 @@ held (name) as materialized (
     union
     select 'pg_database'
     from pg_catalog.pg_database d
-    where d.datname <> pg_catalog.current_database() and case when pg_catalog.age(d.xmin) <= 0 then
-        pg_catalog.pg_xact_status((
-            pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8 - pg_catalog.age(d.xmin)
-        )::pg_catalog.text::pg_catalog.xid8) = 'in progress' end
+    cross join lateral (
+        select pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8
+    ) own (id)
+    -- How far the row's transaction is ahead of this one; both count modulo 2^32.
+    cross join lateral (
+        select (d.xmin::pg_catalog.text::pg_catalog.int8 - own.id % 4294967296 + 6442450944)
+            % 4294967296 - 2147483648
+    ) ahead (number)
+    where d.datname <> pg_catalog.current_database() and case when ahead.number >= 0 then
+        pg_catalog.pg_xact_status(
+            (own.id + ahead.number)::pg_catalog.text::pg_catalog.xid8
+        ) = 'in progress' end
 ),

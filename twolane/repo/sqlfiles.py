@@ -101,7 +101,7 @@ def _expect_as_parsed(connection: Connection[Any], file: SqlFile, statement: Sta
             "Take that out, and write E'…' for a string with escapes; the setting of a role or a "
             "database ends with: alter role … reset standard_conforming_strings",
         )
-    if told("client_encoding") not in ("UTF8", "UNICODE"):
+    if str(told("client_encoding")).upper() not in ("UTF8", "UNICODE"):
         raise FileFailure(
             file,
             place(file, statement.start, "client_encoding is no longer UTF8 from here on"),

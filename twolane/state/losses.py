@@ -33,13 +33,23 @@ class Rows:
 
     inserted: by an insert. updated: by an update → the columns that it sets. touched: by a delete,
     merge or upsert. words: all words of the text: what it does not name is reached by a cascade or
-    a trigger, and counts where rows were met.
+    a trigger, and counts where rows were met. makes_rules: whether it makes a rule, for which
+    Postgres locks the tables of the rule's action as if it wrote them. deletes: whether it deletes
+    rows, be it in a block.
     """
 
     inserted: frozenset[str]
     updated: Mapping[str, frozenset[str]]
     touched: frozenset[str]
     words: frozenset[str]
+    makes_rules: bool
+    deletes: bool
+
+    def names(self, table: str) -> bool:
+        """Whether the file may write the table by statements of its own."""
+        if self.makes_rules:
+            return table in self.touched or table in self.updated or table in self.inserted
+        return table in self.words
 
 
 @dataclass
@@ -78,12 +88,17 @@ def look(connection: Connection[Any]) -> Before:
 
 
 def find(
-    connection: Connection[Any], file: SqlFile, before: Before, there: frozenset[int] | None = None
+    connection: Connection[Any],
+    file: SqlFile,
+    before: Before,
+    there: frozenset[int] | None = None,
+    by_rows: bool = False,
 ) -> Losses:
     """What the file did since the look `before`, in the same transaction.
 
     there: the tables whose data count, by OID: not those that the command itself has made. By
-    default, all of the look.
+    default, all of the look. by_rows: whether a table counts only where rows were met, as for a
+    file that this database has run before as it is.
     """
     after = look(connection)
     seen = traces.compare(before.look, after.look, [])
@@ -98,7 +113,7 @@ def find(
     reached = {
         name
         for name in seen.written & old.keys()
-        if changed.get(old[name], _NONE) != _NONE or _last(name) in rows.words
+        if changed.get(old[name], _NONE) != _NONE or (not by_rows and rows.names(_last(name)))
     }
     filled = {
         name
@@ -115,11 +130,12 @@ def find(
         [plain(name) for name in sorted(filled) if changed.get(old[name])],
         sorted({*done.gone, *(f"table {name}" for name in done.rewritten)}),
         [f"rows of {name}" for name in written],
-        bool(_DELETES.search(file.text)),
+        rows.deletes,
     )
 
 
 _DELETES = re.compile(r"\bdelete\s+from\b", re.IGNORECASE)
+_RULES = re.compile(r"\bcreate\s+(?:or\s+replace\s+)?rule\b", re.IGNORECASE)
 _WRITTEN = "its rows are changed or deleted, where there are any"
 _REWRITTEN = "every row is written anew, or lost (truncate), and nobody reads meanwhile"
 
@@ -142,9 +158,9 @@ def _only_filled(table: str, counts: tuple[int, int, int], rows: Rows, new: froz
     set_ = rows.updated.get(name, frozenset())
     if deleted or name in rows.touched or not set_ <= new:
         return False
-    if updated:
-        return bool(new)
-    return bool(inserted or set_) or name in rows.inserted
+    if updated or not (inserted or set_ or name in rows.inserted):
+        return bool(new) and not rows.deletes
+    return True
 
 
 def _new_columns(before: effects.Layout, after: effects.Layout) -> Mapping[int, frozenset[str]]:
@@ -189,7 +205,9 @@ def named(file: SqlFile) -> Rows:
         if not isinstance(statement.node, ast.RuleStmt):
             Targets()(statement.node)
     words = frozenset(re.findall(r"\w+", file.text))
-    return Rows(frozenset(inserted), updated, frozenset(touched), words)
+    makes_rules = bool(_RULES.search(file.text))
+    deletes = bool(_DELETES.search(file.text))
+    return Rows(frozenset(inserted), updated, frozenset(touched), words, makes_rules, deletes)
 
 
 def _counts(connection: Connection[Any]) -> Counts:
