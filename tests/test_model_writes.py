@@ -343,3 +343,24 @@ def test_a_row_takes_a_shared_column_from_the_row_that_it_refers_to(
     assert leaf.tree_id == 7 and leaf.tree_id_parent_id is root
     assert dan.tenant is rows["one"] and dan.boss is rows["ann"]
     assert second.second is rows["ben"] and later.second is rows["cat"] and later.first is None
+
+
+def test_none_for_a_key_that_others_write_blanks_nothing_of_theirs(
+    models: ModuleType, session: Session, rows: Made
+) -> None:
+    user = models.Users(id=7)
+    member = models.Members(tenant=rows["one"], user_id=7)
+    given = models.Loose(id=11, tenant=rows["one"], user=user, tenant_id_user_id=None)
+    later = models.Loose(id=12, tenant_id_user_id=member)
+    first = models.Nullable(id=13, first=rows["ann"], second=rows["ben"])
+    session.add_all([user, member, given, later, first])
+    session.flush()
+    assert (given.tenant_id, given.user_id) == (1, 7)
+    later.tenant_id_user_id = None
+    first.first = None
+    session.flush()
+    assert (later.tenant_id, later.user_id) == (1, 7)
+    assert (first.tenant_id, first.first_id, first.second_id) == (1, None, 1)
+    first.second = None
+    session.flush()
+    assert first.second_id is None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime
 import uuid
+from collections import Counter
 
 from sqlalchemy import (
     Connection,
@@ -22,7 +23,14 @@ from sqlalchemy import (
     func,
     inspect,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, Mapper, declared_attr, mapped_column
+from sqlalchemy.orm import (
+    MANYTOONE,
+    DeclarativeBase,
+    Mapped,
+    Mapper,
+    declared_attr,
+    mapped_column,
+)
 
 __all__ = ["AppBase", "AuthUsers", "IntrospectedBase", "TenantOwned", "Timestamps", "UUIDKey"]
 
@@ -57,17 +65,32 @@ def _take_shared_columns(mapper: Mapper[object], _: Connection, row: object) -> 
     """A row that lacks a column of a key takes it from the row that it is set to refer to.
 
     Of keys that share a column, as `(tenant_id, boss_id)`, one relationship writes that column; a
-    row that is given another one alone would lose it.
+    row that is given another one alone would lose it. Nor does it lose the column where one of
+    several that write it is set to None.
     """
-    for each in mapper.relationships:
-        other = inspect(row).dict.get(each.key)
-        if other is None or each.uselist:
+    state = inspect(row)
+    single = [each for each in mapper.relationships if each.direction is MANYTOONE]
+    writers = Counter(here for each in single for _, here in each.synchronize_pairs)
+    blanked = {
+        here
+        for each in single
+        if None in (state.attrs[each.key].history.added or ())
+        for _, here in each.synchronize_pairs
+        if writers[here] > 1
+    }
+    for each in single:
+        other = state.dict.get(each.key)
+        if other is None:
             continue
         written = {here for _, here in each.synchronize_pairs}
         for here, there in each.local_remote_pairs or ():
             name = mapper.get_property_by_column(here).key
-            if here not in written and getattr(row, name) is None:
+            if (here in blanked or here not in written) and getattr(row, name) is None:
                 setattr(row, name, getattr(other, each.mapper.get_property_by_column(there).key))
+    for here in blanked:
+        name = mapper.get_property_by_column(here).key
+        if getattr(row, name) is None and (before := state.attrs[name].history.deleted):
+            setattr(row, name, before[0])
 
 
 for _base in (IntrospectedBase, AppBase):
