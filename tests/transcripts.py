@@ -33,6 +33,7 @@ _VARYING = (
     (re.compile(r"\b\d{4}_\d\d_\d\d_\d{4}_[0-9a-f]{12}_"), "2026_05_04_0930_3f8a2c61d0b7_"),
     (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{12}\b"), "3f8a2c61d0b7"),
     (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{7,10}\b"), "3f8a2c6"),
+    (re.compile(r"(\[\S+) [0-9a-f]{7,12}\]"), r"\1 3f8a2c6]"),
     (re.compile(r"\b\d{4}_\d\d_\d\d\b(?!_0930)"), "2026_05_04"),
     (re.compile(r"\b\d+(\.\d+)? m?s\b"), "0.1 s"),
     (re.compile(r"\[(main|master) "), "[main "),
