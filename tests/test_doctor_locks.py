@@ -169,7 +169,9 @@ def test_a_copied_folder_of_a_running_server_is_found(
         assert found(report, "embedded") == []
         assert "never bootstrapped" in found(report, "work")[0]["message"]
         shutil.copytree(origin.folder, tmp_path / "copy", ignore=shutil.ignore_patterns(".s.*"))
-        (finding,) = found(doctor(Service(tmp_path / "copy")), "embedded")
+        copied = Service(tmp_path / "copy")
+        (finding,) = found(doctor(copied), "embedded")
+        copied.invoke("db.down")
     finally:
         origin.invoke("db.down")
     assert finding["level"] == "error" and str(tmp_path / "origin") in finding["message"]
