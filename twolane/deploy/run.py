@@ -36,9 +36,7 @@ def run(work: Work, deployment: Deployment, allowed: Sequence[str] = ()) -> None
         connection, target, tell = work.connection, work.target, work.tell
         apply.apply(connection, target, files, tell, allowed=allowed, there=there)
 
-    apply.apply(
-        work.connection, work.target, deployment.early, work.tell, allowed=allowed, there=there
-    )
+    run_files(deployment.early)
     if deployment.plan.revisions:
         now = replace(
             deployment.state,
@@ -46,9 +44,7 @@ def run(work: Work, deployment: Deployment, allowed: Sequence[str] = ()) -> None
             ledger=ledger.read(work.connection),
         )
         push.push(work.connection, now, deployment.plan, work.tell, allowed)
-    apply.apply(
-        work.connection, work.target, deployment.late, work.tell, allowed=allowed, there=there
-    )
+    run_files(deployment.late)
     if deployment.course.rest:
         with work.tell.working("taking away what is left over"):
             transactions.retry_locks(
