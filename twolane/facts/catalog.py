@@ -105,17 +105,17 @@ def schemas() -> bytes:
 
 
 @cache
-def query(result: str = "") -> bytes:
+def query(result: str | None = None) -> bytes:
     """The settings and the one query, from the files in `sql`: shared parts, sections, result.
 
-    result: what to select instead, from the table expression `fact`.
+    result: what to select instead, from `fact` and the table expressions that make it.
     """
     text = {path.stem: path.read_text(encoding="utf-8") for path in _FOLDER.glob("*.sql")}
     facts = "union all\n".join(text[section] for section in _SECTIONS)
+    end = f",\n{text['result']}" if result is None else f"\n{result}"
     return (
         f"{text['settings']}\n{text['common']}{text['other']}"
-        f"-- One row a fact.\nfact ({_FACT}) as (\n{facts})"
-        f"{f' {result}' if result else ',' + chr(10) + text['result']}"
+        f"-- One row a fact.\nfact ({_FACT}) as (\n{facts}){end}"
     ).encode()
 
 

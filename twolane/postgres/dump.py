@@ -12,7 +12,6 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -36,7 +35,6 @@ _OPTIONS = (
     "--no-subscriptions",
     "--no-tablespaces",
 )
-_RESULT = Path(__file__).parents[1] / "facts" / "sql" / "result.sql"
 # As `_printTocEntry` in src/bin/pg_dump/pg_backup_archiver.c writes it.
 _HEAD = re.compile(
     r"^-- TOC entry (?P<id>\d+) \(class (?P<class>\d+) OID (?P<oid>\d+)\)\n"
@@ -114,11 +112,10 @@ def read(connection: Connection[Any], parameters: dict[str, Any]) -> list[Entry]
 def ask(connection: Connection[Any], question: str) -> list[tuple[Any, ...]]:
     """The rows of a query about what facts are made of: `fact`, `schemas`, `member`, …
 
-    They are the parts of the query in `facts`; `question` replaces `result.sql`.
+    They are the parts of the query in `facts`; see `catalog.query`.
     """
-    parts = catalog.query().removesuffix(_RESULT.read_bytes()).rstrip().rstrip(b",")
     with transactions.transaction(connection), connection.cursor() as cursor:
-        cursor.execute(parts + b"\n" + question.encode())
+        cursor.execute(catalog.query(question))
         cursor.nextset()
         return cursor.fetchall()
 
