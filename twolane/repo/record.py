@@ -48,24 +48,22 @@ def read(connection: Connection[Any], ledger: Ledger, live: Snapshot) -> Snapsho
         return None
     if ledger.facts[STOOD] == _digest(_packed(live)):
         return live
-    row = ask(
-        connection,
-        "select facts from twolane.facts where kind = %s order by id desc limit 1",
-        (STOOD,),
-    ).fetchone()
-    return _unpacked(row[0]) if row else None
+    return _newest(connection, STOOD)
 
 
 def numbers(connection: Connection[Any], ledger: Ledger) -> Numbers:
     """The numbers of tables and columns as twolane last left them; none in an older record."""
-    if NUMBERS not in ledger.facts:
-        return {}
+    kept = _newest(connection, NUMBERS) if NUMBERS in ledger.facts else None
+    return numbering.unpacked(kept) if kept else {}
+
+
+def _newest(connection: Connection[Any], kind: str) -> Snapshot | None:
     row = ask(
         connection,
         "select facts from twolane.facts where kind = %s order by id desc limit 1",
-        (NUMBERS,),
+        (kind,),
     ).fetchone()
-    return numbering.unpacked(_unpacked(row[0])) if row else {}
+    return _unpacked(row[0]) if row else None
 
 
 def renamed(connection: Connection[Any], ledger: Ledger) -> Renamed:
