@@ -101,7 +101,7 @@ def find(
     file that this database has run before as it is.
     """
     after = look(connection)
-    seen = traces.compare(before.look, after.look, [])
+    seen = traces.compare(before.look, after.look)
     done = effects.compare(before.layout, after.layout, {})
     old = {
         name: oid
@@ -113,7 +113,7 @@ def find(
     reached = {
         name
         for name in seen.written & old.keys()
-        if changed.get(old[name], _NONE) != _NONE or (not by_rows and rows.names(_last(name)))
+        if old[name] in changed or (not by_rows and rows.names(_last(name)))
     }
     filled = {
         name
@@ -127,7 +127,7 @@ def find(
     return Losses(
         found,
         seen.records,
-        [plain(name) for name in sorted(filled) if changed.get(old[name])],
+        [plain(name) for name in sorted(filled) if old[name] in changed],
         sorted({*done.gone, *(f"table {name}" for name in done.rewritten)}),
         [f"rows of {name}" for name in written],
         rows.deletes,
@@ -219,10 +219,10 @@ def _counts(connection: Connection[Any]) -> Counts:
 
 
 def _changed(before: Counts, after: Counts) -> Counts:
+    """What was counted between two looks, of the tables where anything was."""
     found = {}
-    for oid, counts in after.items():
-        inserted, updated, deleted = (
-            now - then for now, then in zip(counts, before.get(oid, _NONE), strict=True)
-        )
-        found[oid] = (inserted, updated, deleted)
+    for oid, now in after.items():
+        then = before.get(oid, _NONE)
+        if now != then:
+            found[oid] = (now[0] - then[0], now[1] - then[1], now[2] - then[2])
     return found
