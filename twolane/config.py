@@ -161,9 +161,10 @@ class Config:
                 "Name one; invoke db.targets lists them.",
             )
         if target is None:
+            near = meant(name, self.targets)
             raise Failure(
                 f"There is no target {name!r}; there are: {', '.join(sorted(self.targets))}.",
-                f"{meant(name, self.targets)}Add "
+                f"{near}{'Else add' if near else 'Add'} "
                 f'it to pyproject.toml: [tool.twolane.targets.{name}] env = "…_DATABASE_URL"',
             )
         return target

@@ -9,6 +9,7 @@ from twolane.guards.refusal import Refusal
 from twolane.repo import lineage
 from twolane.repo.contents import Repo, is_older
 from twolane.repo.ledger import DOWN, Half, Ledger
+from twolane.repo.locations import in_folder
 from twolane.repo.revisions import heads
 from twolane.state.plan import Plan
 
@@ -67,11 +68,13 @@ def edited_revision(repo: Repo, ledger: Ledger) -> Refusal | None:
     ]
     if not edited:
         return None
+    path = in_folder(edited[0])
     return Refusal(
         "G11",
         "history",
         "These revisions were edited after they had been pushed:",
-        f"restore {edited[0].path.name} (git checkout), and put the change into a new revision",
+        f"git checkout -- {path}   (to restore {edited[0].path.name}), and put the "
+        "change into a new revision",
         details=[f"{r.id}  {r.title}" for r in edited],
     )
 
