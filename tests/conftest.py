@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from fleets import FIVE, THREE, Fleet, make_fleet
 from hypothesis import HealthCheck, settings
+from own_folders import remove, remove_data_of
 from prepared import facts_prepared
 from psycopg import sql
 from servers import (
@@ -89,17 +90,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Removes the folder."""
+    """Removes the folder, and what services in it have elsewhere."""
+    if hasattr(config, "workerinput"):
+        return
+    remove_data_of(Path(config.option.basetemp))
     if folder := config.stash.get(OWN_FOLDER, None):
         remove(folder)
-
-
-def remove(folder: Path) -> None:
-    """Removes a folder with very many files."""
-    if rm := shutil.which("rm"):  # several times as fast as Python
-        subprocess.run([rm, "-rf", folder], check=False)
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 NewDatabase = Callable[..., str]

@@ -9,13 +9,13 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 from environments import new_environment
+from own_folders import open_folder
 from service import ROOT, Service, clean_environment, owned
 
 pytestmark = [
@@ -46,14 +46,10 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fresh(
     template: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Service]:
-    """A service of that starter, with an empty virtual environment outside of it.
-
-    Outside pytest's own folder, which a pytest of root's closes to others when it starts: under
-    root Postgres runs as another user.
-    """
-    with tempfile.TemporaryDirectory(prefix="twolane-day-one-") as home:
-        new_environment(tmp_path_factory, Path(home) / "python")
-        yield make(template, Path(home), request.param)
+    """A service of that starter, with an empty virtual environment outside of it."""
+    with open_folder("twolane-day-one-") as home:
+        new_environment(tmp_path_factory, home / "python")
+        yield make(template, home, request.param)
 
 
 def make(template: Path, home: Path, starter: str) -> Service:

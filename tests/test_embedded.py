@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -19,6 +18,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from own_folders import open_folder
 from servers import DEBIAN_15, PostgresServer, programs
 from service import DEV_MARKERS, Service, clean_environment
 
@@ -31,20 +31,15 @@ NewService = Callable[..., Service]
 
 @contextmanager
 def own_servers(blank_service: Service) -> Iterator[NewService]:
-    """Makes fresh services, each on an embedded server of its own, stopped in the end.
-
-    Outside pytest's own folder, which a pytest of root's closes to others when it starts: under
-    root Postgres runs as another user.
-    """
-    with tempfile.TemporaryDirectory(prefix="twolane-embedded-") as home:
-        Path(home).chmod(0o755)
+    """Makes fresh services, each on an embedded server of its own, stopped in the end."""
+    with open_folder("twolane-embedded-") as home:
 
         def make(name: str = "crm") -> Service:
-            shutil.copytree(blank_service.folder, Path(home) / name)
-            return Service(Path(home) / name)
+            shutil.copytree(blank_service.folder, home / name)
+            return Service(home / name)
 
         yield make
-        for pid_file in Path(home).glob("*/.postgres/*/postmaster.pid"):
+        for pid_file in home.glob("*/.postgres/*/postmaster.pid"):
             with suppress(OSError, ValueError):
                 os.kill(int(pid_file.read_text().split()[0]), signal.SIGQUIT)
 
@@ -201,10 +196,7 @@ def test_no_other_folders_permissions_change(new_service: NewService) -> None:
     copied.invoke("db.reset", "--yes")
     assert "table public.kept" in moved.invoke("db.snapshot").out
     for each in (moved, copied):
-        data = (each.folder / ".postgres/18").resolve()
         each.invoke("db.down")
-        if is_root:
-            shutil.rmtree(data.parent)
 
 
 def test_data_that_let_everybody_in_are_set_aside_by_one_command(new_service: NewService) -> None:
