@@ -15,7 +15,7 @@ from twolane.facts import catalog
 from twolane.guards.refusal import Refusal
 from twolane.lanes import mirror
 from twolane.postgres import transactions
-from twolane.repo import ledger, order, sqlfiles
+from twolane.repo import entries, ledger, ledger_tables, order, sqlfiles
 from twolane.repo import record as facts
 from twolane.repo.contents import Repo
 from twolane.repo.ledger import Ledger
@@ -142,13 +142,13 @@ def record(work: Work, adoption: Adoption) -> None:
     def work_once() -> None:
         with transactions.transaction(work.connection):
             transactions.exclusive(work.connection, work.tell.note)
-            ledger.prepare(work.connection)
+            ledger_tables.prepare(work.connection)
             done = ledger.read(work.connection)
             for file in adoption.files:
                 if done.applied.get(file.name) != file.digest:
-                    ledger.record_file(work.connection, file, 0)
+                    entries.record_file(work.connection, file, 0)
             facts.write(work.connection, done, facts.STOOD, catalog.read(work.connection))
             if work.target.protected:
-                ledger.label(work.connection, work.target.name)
+                entries.label(work.connection, work.target.name)
 
     transactions.retry_locks(work_once, work.connection, work.tell.note)

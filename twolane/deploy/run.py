@@ -12,7 +12,7 @@ from twolane.facts import catalog, differences, identities, views
 from twolane.facts.catalog import Change
 from twolane.lanes import apply, push
 from twolane.postgres import supautils, transactions
-from twolane.repo import ledger, record
+from twolane.repo import entries, ledger, record
 from twolane.repo.sqlfiles import SqlFile
 from twolane.state import completion, losses
 from twolane.state.connected import Work
@@ -73,7 +73,7 @@ def _finish(work: Work, deployment: Deployment) -> None:
                 connection.execute(supautils.raised(connection, statement.sql).encode())
         transactions.reset(connection)
         for name in done.applied.keys() - {f.name for f in work.repo.order.files}:
-            ledger.record_not_run(connection, name)
+            entries.record_not_run(connection, name)
         record.note(connection, done, before, catalog.read(connection))
 
 

@@ -22,7 +22,7 @@ from twolane.guards.refusal import refuse
 from twolane.migrations import dependents, online, runner, steps
 from twolane.migrations.steps import Step
 from twolane.postgres import exposure, transactions
-from twolane.repo import ledger, record
+from twolane.repo import entries, halfway, ledger, ledger_tables, record, versions
 from twolane.state.plan import Plan
 from twolane.text import shortened
 
@@ -71,7 +71,7 @@ def rehearse(
     judge(connection, done.effects.traces)
     if not route.is_by_files:
         with transactions.transaction(connection):
-            ledger.set_revision(connection, route.to)
+            versions.replace(connection, route.to)
     return Leg(route, theirs, done.statements, done.steps, done.passing)
 
 
@@ -180,7 +180,7 @@ class _Attempt:
             if self.is_first and self.found.first:
                 transactions.retry_locks(self._clear, work.connection, work.tell.note)
             had = leg.route.back[0]
-            walk = steps.Walk(had.id, had.digest, ledger.DOWN, leg.steps)
+            walk = steps.Walk(had.id, had.digest, halfway.DOWN, leg.steps)
             steps.run(work.connection, walk, work.tell, self.judge, self.found.as_left)
             transactions.retry_locks(self._end, work.connection, work.tell.note)
         else:
@@ -197,7 +197,7 @@ class _Attempt:
         with transactions.transaction(self.work.connection):
             self._expect(self.work.connection)
             self.finish(self.work.connection)
-            ledger.forget_steps(self.work.connection, self.leg.route.back[0].id)
+            halfway.forget(self.work.connection, self.leg.route.back[0].id)
 
     def _run(self) -> None:
         from psycopg import errors
@@ -223,13 +223,13 @@ class _Attempt:
     def prepare(self, connection: Connection[Any]) -> None:
         """Takes the lock, and what SQL files made out of the way."""
         self._expect(connection)
-        ledger.prepare(connection)
+        ledger_tables.prepare(connection)
         if self.is_first:
             with transactions.theirs(connection):
                 for statement in self.found.first:
                     connection.execute(statement.encode())
         if not self.leg.route.is_online:
-            ledger.set_revision(connection, self.leg.route.below_foreign)
+            versions.replace(connection, self.leg.route.below_foreign)
 
     def _expect(self, connection: Connection[Any]) -> None:
         """Takes the lock; leaves the transaction if another command has taken the stage back."""
@@ -276,14 +276,14 @@ class _Attempt:
         back, target = self.leg.route.back, self.work.target
         if self.is_first:
             self._note_files(connection)
-        ledger.record_downgrade(connection, [had.id for had in back], self.leg.route.to)
+        entries.record_downgrade(connection, [had.id for had in back], self.leg.route.to)
         record.note(connection, self.done, self.before, printed, self.found.as_left)
         if target.protected:
-            ledger.label(connection, target.name)
+            entries.label(connection, target.name)
 
     def _note_files(self, connection: Connection[Any]) -> None:
         for name in self.found.not_run:
-            ledger.record_not_run(connection, name)
+            entries.record_not_run(connection, name)
 
 
 def unexpected(plan: Plan, before: Snapshot, after: Snapshot) -> list[Change]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from twolane.guards.refusal import Refusal
 from twolane.repo import lineage
 from twolane.repo.contents import Repo, is_older
-from twolane.repo.ledger import DOWN, Half, Ledger
+from twolane.repo.halfway import DOWN, Half
+from twolane.repo.ledger import Ledger
 from twolane.repo.locations import in_folder
 from twolane.repo.revisions import heads
 from twolane.state.plan import Plan

@@ -15,7 +15,7 @@ from twolane.facts.catalog import Snapshot
 from twolane.guards import guards
 from twolane.guards.refusal import refuse
 from twolane.postgres import transactions
-from twolane.repo import ledger, record, sqlfiles
+from twolane.repo import entries, ledger, ledger_tables, record, sqlfiles
 from twolane.repo.contents import Repo, pending, waiting
 from twolane.repo.sqlfiles import SqlFile
 from twolane.state import losses
@@ -143,7 +143,7 @@ def _apply_one(
         with transactions.transaction(connection):
             transactions.exclusive(connection, tell.note)
             done = ledger.read(connection)
-            ledger.prepare(connection)
+            ledger_tables.prepare(connection)
             is_known = done.applied.get(file.name) == file.digest
             if is_known and not again:
                 return None
@@ -155,11 +155,11 @@ def _apply_one(
                         f"{name}: took back what this database grants by default: it has no row "
                         "level security, and the file grants nothing on it"
                     )
-            ledger.record_file(connection, file, round(1000 * (time.monotonic() - start)))
+            entries.record_file(connection, file, round(1000 * (time.monotonic() - start)))
             after = catalog.read(connection)
             record.note(connection, done, before, after)
             if target.protected:
-                ledger.label(connection, target.name)
+                entries.label(connection, target.name)
             return after
 
     with tell.working(file.name), sqlfiles.messages(connection, warn):

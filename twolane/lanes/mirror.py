@@ -20,7 +20,7 @@ from twolane.facts.catalog import Change
 from twolane.facts.lock import dump_lock
 from twolane.models import render
 from twolane.postgres import transactions
-from twolane.repo import ledger, record
+from twolane.repo import ledger, ledger_tables, record
 from twolane.state import completion
 from twolane.state.state import State
 from twolane.telling import Tell
@@ -129,7 +129,7 @@ def remember(connection: Connection[Any], state: State, tell: Tell) -> None:
             transactions.exclusive(connection, tell.note)
             if ledger.read(connection) != state.ledger:
                 return  # another command has written the record since
-            ledger.prepare(connection)
+            ledger_tables.prepare(connection)
             lacking.write(connection, state.ledger)
             for kind, found in facts.items():
                 record.write(connection, state.ledger, kind, found)

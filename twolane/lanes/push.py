@@ -26,7 +26,16 @@ from twolane.lanes import rights
 from twolane.lanes.apply import Consent
 from twolane.migrations import runner, steps
 from twolane.postgres import supautils, transactions
-from twolane.repo import ledger, record, revisions, sqlfiles
+from twolane.repo import (
+    entries,
+    halfway,
+    ledger,
+    ledger_tables,
+    record,
+    revisions,
+    sqlfiles,
+    versions,
+)
 from twolane.state import completion, losses
 from twolane.state.completion import Completion
 from twolane.state.plan import Plan
@@ -89,15 +98,15 @@ def _run(connection: Connection[Any], attempt: _Attempt) -> None:
 def _walk(connection: Connection[Any], attempt: _Attempt) -> None:
     """An online revision: its steps, then a transaction that verifies and records the end."""
     revision, tell = attempt.plan.revisions[0], attempt.tell
-    walk = steps.Walk(revision.id, revision.digest, ledger.UP, attempt.plan.steps)
+    walk = steps.Walk(revision.id, revision.digest, halfway.UP, attempt.plan.steps)
     steps.run(connection, walk, tell, attempt.judge, attempt.state.as_left)
 
     def end() -> None:
         with transactions.transaction(connection):
             attempt.prepare(connection)
-            ledger.advance(connection, revision)
+            versions.advance(connection, revision)
             attempt.finish(connection)
-            ledger.forget_steps(connection, revision.id)
+            halfway.forget(connection, revision.id)
 
     transactions.retry_locks(end, connection, tell.note)
 
@@ -121,7 +130,7 @@ class _Attempt:
         """Takes the lock; leaves the transaction if another push was faster."""
         transactions.exclusive(connection, self.tell.note)
         now, then = ledger.read(connection), self.state.ledger
-        ledger.prepare(connection)
+        ledger_tables.prepare(connection)
         self.done = now
         self.is_mine = now.revision == then.revision
         if now.revision == self.plan.revisions[-1].id:
@@ -176,12 +185,12 @@ class _Attempt:
         self.lacking.write(connection, self.done)
         for revision in self.plan.revisions:
             ran, undo = (facts.get(revision.id) for facts in (self.plan.ran, self.plan.undo))
-            ledger.record_push(connection, revision, self.commit, spent, ran, undo)
+            entries.record_push(connection, revision, self.commit, spent, ran, undo)
         for file in self.plan.again:
-            ledger.record_file(connection, file, 0)
+            entries.record_file(connection, file, 0)
         record.note(connection, self.done, self.state.printed, printed, self.state.as_left)
         if self.state.target.protected:
-            ledger.label(connection, self.state.target.name)
+            entries.label(connection, self.state.target.name)
 
     def _enable_rls(self, connection: Connection[Any], after: Snapshot) -> bool:
         """Enables RLS as the event trigger does on the shadow; whether there was anything to do."""

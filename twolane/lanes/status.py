@@ -13,7 +13,7 @@ from twolane.facts.identities import RELATION_KINDS, kind
 from twolane.guards.refusal import Refusal, Refused
 from twolane.lanes import app_changes
 from twolane.postgres import branches
-from twolane.repo.ledger import DOWN, Half
+from twolane.repo.halfway import DOWN, Half
 from twolane.state.connected import Work
 from twolane.state.state import State
 from twolane.telling import Working

@@ -17,7 +17,7 @@ from twolane.migrations.app_models import app_metadata
 from twolane.migrations.comparable import Comparison
 from twolane.migrations.session import run, session
 from twolane.postgres import transactions
-from twolane.repo import ledger
+from twolane.repo import ledger_tables
 from twolane.repo.revisions import Revision
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ def undone(
     facts = before
     base = revision.down[0] if revision.down else "base"
     with session(connection) as (alchemy, _), transactions.transaction(connection):
-        ledger.prepare(connection)
+        ledger_tables.prepare(connection)
         try:
             with transactions.theirs(connection):
                 run(config, alchemy, lambda command, at: command.upgrade(at, revision.id))

@@ -22,7 +22,7 @@ from twolane.migrations.runner import Judge, ServerChanged, expect_own
 from twolane.migrations.session import run, session
 from twolane.migrations.steps import Step, judged
 from twolane.postgres import supautils, transactions
-from twolane.repo import ledger
+from twolane.repo import ledger_tables, versions
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -60,8 +60,8 @@ def upgrade(
         Failure: a step fails; it names the revision's line, or what Postgres said.
     """
     with transactions.transaction(connection):
-        ledger.prepare(connection)
-        ledger.prepare_versions(connection)
+        ledger_tables.prepare(connection)
+        versions.prepare(connection)
     return _run(connection, config, "upgrade", revision, _Watch(connection, judge))
 
 
@@ -83,8 +83,8 @@ def observe(
     kept; the steps end there.
     """
     with transactions.transaction(connection):
-        ledger.prepare(connection)
-        ledger.prepare_versions(connection)
+        ledger_tables.prepare(connection)
+        versions.prepare(connection)
     before, facts = effects.layout(connection), catalog.read(connection)
     watch = _Watch(connection, facts=facts)
     with suppress(ServerChanged):

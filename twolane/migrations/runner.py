@@ -18,7 +18,7 @@ from twolane.migrations.effects import Effects
 from twolane.migrations.session import run, session
 from twolane.migrations.unbroken import TransactionEnded, unbroken
 from twolane.postgres import exposure, traces, transactions
-from twolane.repo import ledger, sqlfiles
+from twolane.repo import ledger_tables, sqlfiles, versions
 from twolane.repo.sqlfiles import SqlFile
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def upgrade(
     connection: Connection[Any],
     config: Config,
     revision: str,
-    prepare: Callable[[Connection[Any]], None] = ledger.prepare,
+    prepare: Callable[[Connection[Any]], None] = ledger_tables.prepare,
     finish: Callable[[Connection[Any]], None] = lambda connection: None,
     closed: Callable[[str], None] = lambda table: None,
     judge: Judge | None = None,
@@ -145,7 +145,7 @@ def watched(
         TransactionEnded: they end the transaction.
         ServerChanged: there is no judge, and they change what belongs to the server.
     """
-    ledger.prepare_versions(connection)
+    versions.prepare(connection)
     begun = _transaction_id(connection)
     before = traces.look(connection) if judge else None
     with transactions.theirs(connection), unbroken(connection):
@@ -179,9 +179,9 @@ def _at_the_end() -> Iterator[None]:
 
 def _seen(connection: Connection[Any], before: Look, stands: Collection[str]) -> Traces:
     """What is left beside facts; Alembic's table is, if it says something else than Alembic."""
-    seen = compare(before, traces.look(connection), [ledger.VERSIONS])
-    if stands and ledger.revisions(connection) != sorted(stands):
-        seen = replace(seen, records=(*seen.records, f"~ rows of {ledger.VERSIONS}"))
+    seen = compare(before, traces.look(connection), [versions.TABLE])
+    if stands and versions.read(connection) != sorted(stands):
+        seen = replace(seen, records=(*seen.records, f"~ rows of {versions.TABLE}"))
     return seen
 
 
@@ -252,7 +252,7 @@ def rehearse(
 
     def prepare(connection: Connection[Any]) -> None:
         nonlocal before, drops
-        ledger.prepare(connection)
+        ledger_tables.prepare(connection)
         before = effects.layout(connection)
         if carried:
             drops = dependents.drop(connection, carried.tables, carried.facts)

@@ -21,8 +21,8 @@ from twolane.migrations import backfills, remains
 from twolane.migrations.backfills import Backfill
 from twolane.migrations.runner import Judge, watched
 from twolane.postgres import exposure, supautils, transactions
-from twolane.repo import ledger, record
-from twolane.repo.ledger import UP
+from twolane.repo import halfway, ledger, ledger_tables, record
+from twolane.repo.halfway import UP
 from twolane.telling import Tell
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Walk:
-    """An online revision on its way through a target: way: `ledger.UP` or `DOWN`."""
+    """An online revision on its way through a target: way: `halfway.UP` or `DOWN`."""
 
     revision: str
     digest: str
@@ -165,9 +165,9 @@ class _One:
                 rows, last = backfills.batch(self.connection, whole, place)
             walk = self.walk
             if last is None:
-                ledger.finish_step(self.connection, walk.revision, walk.way, self.number)
+                halfway.finish(self.connection, walk.revision, walk.way, self.number)
             else:
-                ledger.place_step(self.connection, walk.revision, walk.way, self.number, last)
+                halfway.place(self.connection, walk.revision, walk.way, self.number, last)
         return rows
 
     def _alone(self) -> None:
@@ -207,7 +207,7 @@ class _One:
         Raises:
             Failure: the record says that another form of the revision is on its way.
         """
-        ledger.prepare(self.connection)
+        ledger_tables.prepare(self.connection)
         now, walk = ledger.read(self.connection), self.walk
         is_there = walk.revision in now.chain
         if is_there == (walk.way == UP):
@@ -224,7 +224,7 @@ class _One:
 
     def _begin(self) -> None:
         walk = self.walk
-        ledger.begin_step(
+        halfway.begin(
             self.connection,
             walk.revision,
             walk.way,
@@ -236,7 +236,7 @@ class _One:
         )
 
     def _finish(self, before: Snapshot) -> None:
-        ledger.finish_step(self.connection, self.walk.revision, self.walk.way, self.number)
+        halfway.finish(self.connection, self.walk.revision, self.walk.way, self.number)
         note(self.connection, before, self.step.touches, self.base)
 
     @contextmanager

@@ -35,7 +35,7 @@ from twolane.postgres import (
     urls,
 )
 from twolane.postgres.databases import Fill, Server
-from twolane.repo import ledger, sqlfiles
+from twolane.repo import ledger_tables, sqlfiles
 from twolane.repo.revisions import Revision, expect_unedited
 from twolane.repo.sqlfiles import FileFailure, SqlFile
 
@@ -196,10 +196,10 @@ def replay(config: Config, steps: Sequence[Step | None], working: Callable[[str]
             databases.PLATFORM.read_text(encoding="utf-8"),
             *config.own_schemas,
             catalog.query().decode(),
-            ledger.TABLES,
+            ledger_tables.TABLES,
             _server(config),
         ),
-        ledger.prepare,
+        ledger_tables.prepare,
     )
     chain: list[Link] = []
     digest = ""

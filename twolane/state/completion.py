@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from twolane.errors import Failure
 from twolane.facts.catalog import Snapshot
 from twolane.postgres import connections, transactions
+from twolane.repo import entries, ledger_tables, record
 from twolane.repo import ledger as records
-from twolane.repo import record
 from twolane.repo.contents import Repo
 from twolane.repo.ledger import Ledger
 from twolane.repo.revisions import Revision
@@ -45,11 +45,11 @@ class Completion:
     def write(self, connection: Connection[Any], ledger: Ledger) -> None:
         """Fills it in, in the open transaction, once the ledger has its columns."""
         for file in self.files:
-            records.fill_file(connection, file)
+            entries.fill_file(connection, file)
         for revision in self.revisions:
-            records.fill_push(connection, revision)
+            entries.fill_push(connection, revision)
         for name, (ran, undo) in self.statements.items():
-            records.fill_statements(connection, name, ran, undo)
+            entries.fill_statements(connection, name, ran, undo)
         if self.stood is not None:
             record.write(connection, ledger, record.STOOD, self.stood)
 
@@ -60,7 +60,7 @@ def carry_out(connection: Connection[Any], then: Ledger, lacking: Completion, te
         transactions.exclusive(connection, tell.note)
         now = records.read(connection)
         if now == then:
-            records.prepare(connection)
+            ledger_tables.prepare(connection)
             lacking.write(connection, now)
 
 

@@ -10,7 +10,7 @@ from twolane.config import Target
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Snapshot
 from twolane.postgres import places, transactions
-from twolane.repo import identity, ledger
+from twolane.repo import entries, identity, ledger
 from twolane.repo.contents import Repo
 from twolane.repo.identity import Service
 from twolane.repo.ledger import Ledger
@@ -82,4 +82,4 @@ def sign(repo: Repo, contact: Contact, connection: Connection[Any], before: Ledg
         if not is_known:
             identity.record(connection, identity.of_repo(repo.config), known)
         if name is not None:
-            ledger.label(connection, name)
+            entries.label(connection, name)
