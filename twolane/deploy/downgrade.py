@@ -22,7 +22,6 @@ from twolane.migrations import dependents, effects
 from twolane.migrations.dependents import InTheWay
 from twolane.postgres import connections, transactions
 from twolane.repo import ledger
-from twolane.repo.ledger import Ledger
 from twolane.shadow import shadow
 from twolane.shadow.stages import Replays
 from twolane.state import hazards, stand
@@ -43,16 +42,14 @@ class Downgrade:
     """A way back, rehearsed.
 
     first, last: the statements around the revisions' own, which take away what SQL files made.
-    legs: what runs one after the other. ran: all their statements, in their order.
-    not_run: the SQL files that have to run again. plan: the facts and the effects. as_left: the
-    database's facts without what was changed by hand.
+    legs: what runs one after the other. not_run: the SQL files that have to run again. plan: the
+    facts and the effects. as_left: the database's facts without what was changed by hand.
     """
 
     route: Route
     first: Sequence[str]
     legs: Sequence[Leg]
     last: Sequence[str]
-    ran: Sequence[str]
     not_run: Sequence[str]
     plan: Plan
     hazards: Sequence[Hazard]
@@ -60,7 +57,12 @@ class Downgrade:
 
     @property
     def statements(self) -> Sequence[str]:
-        return [*self.first, *self.ran, *self.last]
+        return [*self.first, *(sql for leg in self.legs for sql in leg.ran), *self.last]
+
+    @property
+    def steps(self) -> Mapping[str, Sequence[str]]:
+        """Online revision → the statements of its steps."""
+        return {leg.route.back[0].id: [step.sql for step in leg.steps] for leg in self.legs}
 
 
 def prepare(work: Work, state: State, route: Route) -> Downgrade:
@@ -93,7 +95,6 @@ def prepare(work: Work, state: State, route: Route) -> Downgrade:
         done.first,
         done.legs,
         done.last,
-        done.ran,
         list(dict.fromkeys(f.name for f in where.after if f.name in end.not_run)),
         plan,
         hazards.find(plan),
@@ -105,7 +106,6 @@ def prepare(work: Work, state: State, route: Route) -> Downgrade:
 class _Done:
     first: Sequence[str]
     legs: Sequence[Leg]
-    ran: Sequence[str]
     last: Sequence[str]
     end: Snapshot
     effects: effects.Effects
@@ -163,8 +163,7 @@ class _Rehearsal:
             self._expect_the_end(facts)
             seen = effects.compare(layout, effects.layout(connection), {})
             seen = replace(seen, traces=together(left))
-        ran = [sql for leg in legs for sql in leg.ran]
-        return _Done(first, legs, ran, last, facts, seen)
+        return _Done(first, legs, last, facts, seen)
 
     def _bring_about(
         self, connection: Connection[Any], changes: Callable[[Snapshot], list[Change]]
@@ -202,38 +201,4 @@ def touched_by_hand(found: Downgrade, state: State) -> Refusal | None:
         "What is taken back was changed by hand:",
         "undo that in the database (invoke db.psql), then run the same command again",
         drift,
-    )
-
-
-def half_taken_back(found: Downgrade, done: Ledger) -> Refusal | None:
-    """G11: an online revision that is on its way down goes on with the steps that it began with."""
-    half = done.half
-    if half is None:
-        return None
-    leg = next((leg for leg in found.legs if leg.route.back[0].id == half.revision), None)
-    again = () if leg is None else tuple(step.sql for step in leg.steps[: len(half.done)])
-    if again == half.done:
-        return None
-    return Refusal(
-        "G11",
-        "history",
-        f"The online revision {half.revision} is half taken back, and its steps that are done were "
-        "edited since:",
-        "restore those steps in its downgrade() (git checkout; what comes after them may change), "
-        "then: invoke db.downgrade --to -1",
-        details=[f"step {n}, done: {' '.join(sql.split())}" for n, sql in enumerate(half.done, 1)],
-    )
-
-
-def needs_session(found: Downgrade, is_shared: bool) -> Refusal | None:
-    """G16, for the way back: an online revision has a session."""
-    if not is_shared:
-        return None
-    return Refusal(
-        "G16",
-        "session",
-        "An online revision takes a session, and the URL leads to a transaction pooler:",
-        "let the URL lead to a session, port 5432 and not the transaction pooler's 6543, then run "
-        "the same command again",
-        details=[f"{had.id}  {had.title}".rstrip() for had in found.route.back if had.online],
     )

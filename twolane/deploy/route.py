@@ -57,11 +57,6 @@ class Route:
         return len(self.back) == 1 and self.back[0].online
 
     @property
-    def is_stepwise(self) -> bool:
-        """Whether it takes back any online revision."""
-        return any(had.online for had in self.back)
-
-    @property
     def is_by_files(self) -> bool:
         """Whether a `downgrade()` of the repo's is run."""
         return any(had.is_here for had in self.back)

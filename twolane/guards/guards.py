@@ -19,6 +19,7 @@ from twolane.guards.history import edited_revision as edited_revision
 from twolane.guards.history import foreign_revision as foreign_revision
 from twolane.guards.history import half_pushed as half_pushed
 from twolane.guards.history import half_run as half_run
+from twolane.guards.history import half_taken_back as half_taken_back
 from twolane.guards.history import history as history
 from twolane.guards.history import of_another_branch as of_another_branch
 from twolane.guards.history import older_checkout as older_checkout
@@ -31,6 +32,7 @@ from twolane.guards.refusal import Refused as Refused
 from twolane.guards.refusal import refuse as refuse
 from twolane.guards.scope import metadata as metadata
 from twolane.guards.scope import scope as scope
+from twolane.guards.session import pooled as pooled
 from twolane.guards.session import session as session
 from twolane.guards.sql_only import sql_only as sql_only
 from twolane.guards.stale_mirror import drift as drift

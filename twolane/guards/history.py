@@ -5,6 +5,8 @@ What a revision made is found by running it again, so a lost or edited one hides
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from twolane.guards.refusal import Refusal
 from twolane.repo import lineage
 from twolane.repo.contents import Repo, is_older
@@ -118,6 +120,22 @@ def half_pushed(ledger: Ledger) -> Refusal | None:
         ledger.half,
         "is half done",
         "invoke db.push   (the steps after those that are done may be edited, or taken out)",
+    )
+
+
+def half_taken_back(ledger: Ledger, steps: Mapping[str, Sequence[str]]) -> Refusal | None:
+    """G11: an online revision that is on its way down goes on with the steps that it began with.
+
+    steps: online revision that is to go → the statements of its `downgrade()`.
+    """
+    half = ledger.half
+    if half is None or tuple(steps.get(half.revision, ())[: len(half.done)]) == half.done:
+        return None
+    return _half(
+        half,
+        "is half taken back, and its steps that are done were edited since",
+        "restore those steps in its downgrade() (git checkout; what comes after them may change), "
+        "then: invoke db.downgrade --to -1",
     )
 
 

@@ -220,7 +220,8 @@ def _plan(work: Work, confirm: str | None, to: str | None) -> tuple[State, Plan,
     steps = Steps(plan.chosen(state.waiting, to, work.repo.revisions), late=late)
     todo = work.rehearse(state, steps).plan
     refuse(
-        guards.session(todo, any(r.online for r in todo.revisions) and work.is_shared),
+        guards.session(todo),
+        guards.pooled(todo.revisions, lambda: work.is_shared),
         guards.half_run(work.ledger, todo),
         guards.broken(todo, state.replay_error) if todo.effects.renamed else None,
         guards.baseline(todo),

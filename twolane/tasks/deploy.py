@@ -118,7 +118,8 @@ def _prepare(work: Work, confirm: str | None, plan: str | None, later: bool) -> 
         refuse(guards.drift(state), guards.app_drift(state))
     found = deployment.prepare(work, state)
     refuse(
-        guards.session(found.plan, any(r.online for r in found.plan.revisions) and work.is_shared),
+        guards.session(found.plan),
+        guards.pooled(found.plan.revisions, lambda: work.is_shared),
         guards.half_run(work.ledger, found.plan),
         guards.broken(found.plan, state.replay_error) if found.plan.effects.renamed else None,
         guards.baseline(found.plan),

@@ -85,8 +85,8 @@ def _prepare(work: Work, way: Route) -> Downgrade:
     found = downgrade.prepare(work, state, way)
     refuse(
         downgrade.touched_by_hand(found, state),
-        downgrade.half_taken_back(found, work.ledger),
-        downgrade.needs_session(found, way.is_stepwise and work.is_shared),
+        guards.half_taken_back(work.ledger, found.steps),
+        guards.pooled(way.back, lambda: work.is_shared),
     )
     return found
 
