@@ -77,10 +77,9 @@ def _way(folder: Path, root: Path) -> str:
 
 def _trail(repo: Repo, working: Working) -> trail.Trail | None:
     """What made each fact, where that is known or found out soon enough."""
-    known = trail.known(repo, working)
-    if known is not None and all(e.place.line or e.last == 0 for e in known.events):
-        return known
-    return trail.read(repo, working) if trail.is_affordable(repo, working) else known
+    if not trail.is_affordable(repo, working):
+        return trail.known(repo, working)
+    return trail.exact(repo, working, trail.read(repo, working))
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -36,14 +37,10 @@ def run(
     found: list[tuple[Statement, Sequence[Change]]] = []
     with transactions.transaction(connection):
         with connection.transaction(force_rollback=True), transactions.theirs(connection):
-
-            def step(number: int) -> None:
-                text = supautils.raised(connection, parts[number].text)
-                connection.execute(text.encode())
-
+            search = _Search(connection, parts, look)
             last = before = look()
-            way = _each if chosen is None else _split
-            for number, then, now in way(connection, step, look, (0, len(parts)), before):
+            way = search.each if chosen is None else search.split
+            for number, then, now in way(range(len(parts)), before):
                 found.append((parts[number], catalog.diff(then, now)))
                 last = now
         sqlfiles.run(connection, file)
@@ -55,71 +52,64 @@ def _look(read: Reader, chosen: frozenset[str] | None) -> Snapshot:
     return facts if chosen is None else {i: t for i, t in facts.items() if i in chosen}
 
 
-def _each(
-    connection: Connection[Any],
-    run: Callable[[int], None],
-    read: Look,
-    span: tuple[int, int],
-    before: Snapshot,
-) -> Iterator[Part]:
-    """Runs the statements; yields those that change a fact, with the facts before and after.
+@dataclass(frozen=True)
+class _Search:
+    """Runs statements of a file; yields those that change what `look` reads, with it before and
+    after."""
 
-    Reads the facts only where a statement wrote to the catalog at all.
-    """
-    written = _written(connection)
-    for number in range(*span):
-        run(number)
-        now = _written(connection)
-        if now != written:
-            written, after = now, read()
-            if after != before:
-                yield number, before, after
-            before = after
+    connection: Connection[Any]
+    statements: Sequence[Statement]
+    look: Look
 
-
-def _written(connection: Connection[Any]) -> object:
-    """How many rows of the catalog the open transaction has written (manual, monitoring-stats)."""
-    return connection.execute(
-        "select pg_catalog.sum(n_tup_ins operator(pg_catalog.+) n_tup_upd "
-        "operator(pg_catalog.+) n_tup_del) from pg_catalog.pg_stat_xact_sys_tables"
-    ).fetchone()
-
-
-def _split(
-    connection: Connection[Any],
-    run: Callable[[int], None],
-    read: Look,
-    span: tuple[int, int],
-    before: Snapshot,
-) -> Iterator[Part]:
-    """Runs the statements; yields those that change what is read, with it before and after.
-
-    Where a span changes nothing as a whole, it is not looked into.
-    """
-    import psycopg
-
-    start, end = span
-    if end - start <= 1:
-        for number in range(start, end):
-            run(number)
-            after = read()
-            if after != before:
-                yield number, before, after
-        return
-    middle = (start + end) // 2
-    for half in ((start, middle), (middle, end)):
-        if half[1] - half[0] == 1:
-            step = list(_split(connection, run, read, half, before))
-        else:
-            after = before
-            with connection.transaction():
-                for number in range(*half):
-                    run(number)
-                after = read()
+    def each(self, numbers: range, before: Snapshot) -> Iterator[Part]:
+        """Looks after each statement that wrote to the catalog at all."""
+        written = self._written()
+        for number in numbers:
+            self.step(number)
+            now = self._written()
+            if now != written:
+                written, after = now, self.look()
                 if after != before:
-                    raise psycopg.Rollback
-            if after == before:
+                    yield number, before, after
+                before = after
+
+    def split(self, numbers: range, before: Snapshot) -> Iterator[Part]:
+        """Looks into halves. One that changes nothing as a whole is not looked into."""
+        if len(numbers) <= 1:
+            for number in numbers:
+                self.step(number)
+                after = self.look()
+                if after != before:
+                    yield number, before, after
+            return
+        middle = len(numbers) // 2
+        for half in (numbers[:middle], numbers[middle:]):
+            if len(half) > 1 and self._ran_without_a_change(half, before):
                 continue
-            step = list(_split(connection, run, read, half, before))
-        yield from step
-        before = step[-1][2] if step else before
+            for part in self.split(half, before):
+                yield part
+                before = part[2]
+
+    def _ran_without_a_change(self, numbers: range, before: Snapshot) -> bool:
+        """Runs the statements; takes them back if they change what is looked at."""
+        import psycopg
+
+        with self.connection.transaction():
+            for number in numbers:
+                self.step(number)
+            if self.look() == before:
+                return True
+            raise psycopg.Rollback
+        return False
+
+    def step(self, number: int) -> None:
+        """Runs one statement."""
+        text = supautils.raised(self.connection, self.statements[number].text)
+        self.connection.execute(text.encode())
+
+    def _written(self) -> object:
+        """How many rows of the catalog the transaction has written (manual, monitoring-stats)."""
+        return self.connection.execute(
+            "select pg_catalog.sum(n_tup_ins operator(pg_catalog.+) n_tup_upd "
+            "operator(pg_catalog.+) n_tup_del) from pg_catalog.pg_stat_xact_sys_tables"
+        ).fetchone()

@@ -83,15 +83,10 @@ def read(repo: Repo, wanted: str, state: State | None, working: Working) -> Why:
         Failure: they mean none, or several; or a file doesn't run.
     """
     live = state.live if state else {}
-    chosen: list[str] = []
-
-    def choose(known: frozenset[str]) -> list[str]:
-        everything = known | live.keys()
-        chosen.append(_one(wanted, everything))
-        return [i for i in everything if names.belongs(i, chosen[0])]
-
-    found = trail.read(repo, working, choose)
-    identity = chosen[0] if chosen else _one(wanted, found.known | live.keys())
+    found = trail.read(repo, working)
+    identity = _one(wanted, found.known | live.keys())
+    own = [i for i in found.known if names.belongs(i, identity)]
+    found = trail.exact(repo, working, found, own)
     facts = found.facts if identity in found.facts else live
     text = facts.get(identity)
     with shadow.connect(repo.config, Replays(repo, working).whole().database) as connection:

@@ -7,12 +7,13 @@ statement is found by running it in parts. What was found is kept beside the sha
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from twolane import files
 from twolane.facts import catalog
 from twolane.facts.catalog import Change, Snapshot
 from twolane.postgres import connections
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 KEEP = 8
 FORMAT = "1"
-# Facts times statements up to which the statement of every fact is looked for.
+# Facts times statements up to which it is soon done to look for the statement of every fact.
 AFFORDABLE = 400_000
 
 
@@ -39,8 +40,9 @@ AFFORDABLE = 400_000
 class Event:
     """A change of one fact, and the place that makes it.
 
-    place: without a line where it is the end of a file, or a revision. last: the statement's last
-    line. revision: its id, None for a file.
+    place: with a line where it is a statement. last: the statement's last line; 0 at the end of a
+    file and in a revision; None in a file whose statements were not looked at for it. revision: its
+    id, None for a file.
     """
 
     change: Change
@@ -66,59 +68,52 @@ class Trail:
         return frozenset(event.change.identity for event in self.events)
 
 
-def read(
-    repo: Repo, working: Working, wanted: Callable[[frozenset[str]], Collection[str]] | None = None
-) -> Trail:
-    """The whole trail, to the file; to the statement for the facts that `wanted` picks of all.
-
-    Without it to the statement for every fact, unless there are too many.
+def read(repo: Repo, working: Working) -> Trail:
+    """The whole trail, to the file; to the statement where `exact` found it before.
 
     Raises:
         Failure: a file or a revision doesn't run.
     """
-    whole = Replays(repo, working).whole()
-    kept = repo.config.home / "why" / f"{whole.database}.{FORMAT}.json"
-    trail = _load(kept, whole.facts)
-    if trail is None:
+    found = known(repo, working)
+    if found is None:
         with working("replaying the repo's files step by step"):
-            trail = Trail(list(_steps(repo, working)), whole.facts)
-    chosen = frozenset(wanted(trail.known)) if wanted else None
-    if chosen is None and not _is_small(repo, whole.facts):
-        chosen = frozenset()
-    open_ = {
-        event.place.file
-        for event in trail.events
-        if event.revision is None
-        and event.place.line is None
-        and event.last != 0
-        and (chosen is None or event.change.identity in chosen)
-    }
-    if open_:
-        with working("looking for the statements"):
-            found = _in_statements(repo, working, open_, chosen)
-        trail = Trail(_exact(trail.events, found, chosen), trail.facts)
-    elif kept.exists():
-        return trail
-    _save(kept, trail)
-    return trail
-
-
-def is_affordable(repo: Repo, working: Working) -> bool:
-    """Whether the statement of every fact is found soon enough."""
-    return _is_small(repo, Replays(repo, working).whole().facts)
-
-
-def _is_small(repo: Repo, facts: Snapshot) -> bool:
-    return len(facts) * sum(file.text.count(";") for file in repo.order.files) <= AFFORDABLE
+            found = Trail(list(_steps(repo, working)), Replays(repo, working).whole().facts)
+        _save(repo, working, found)
+    return found
 
 
 def known(repo: Repo, working: Working) -> Trail | None:
     """The trail as far as it was found before; None if it was not, or the files changed."""
     whole = Replays(repo, working).whole()
-    return _load(repo.config.home / "why" / f"{whole.database}.{FORMAT}.json", whole.facts)
+    return _load(_path(repo, whole), whole.facts)
 
 
-def _exact(
+def exact(
+    repo: Repo, working: Working, found: Trail, chosen: Collection[str] | None = None
+) -> Trail:
+    """The trail, to the statement for the chosen facts; for all without them."""
+    facts = None if chosen is None else frozenset(chosen)
+    files_ = {
+        event.place.file
+        for event in found.events
+        if event.last is None and (facts is None or event.change.identity in facts)
+    }
+    if not files_:
+        return found
+    with working("looking for the statements"):
+        statements = _in_statements(repo, working, files_, facts)
+    trail = Trail(_replaced(found.events, statements, facts), found.facts)
+    _save(repo, working, trail)
+    return trail
+
+
+def is_affordable(repo: Repo, working: Working) -> bool:
+    """Whether the statement of every fact is found soon enough."""
+    facts = Replays(repo, working).whole().facts
+    return len(facts) * sum(file.text.count(";") for file in repo.order.files) <= AFFORDABLE
+
+
+def _replaced(
     events: Sequence[Event], found: Mapping[str, Sequence[Event]], chosen: frozenset[str] | None
 ) -> list[Event]:
     """The trail with what was found in the files in place of what was known of the same facts."""
@@ -202,6 +197,10 @@ def _of_file(
     return [*events, *(Event(change, Place(path), 0) for change in end)]
 
 
+def _path(repo: Repo, whole: shadow.Replay) -> Path:
+    return repo.config.home / "why" / f"{whole.database}.{FORMAT}.json"
+
+
 def _load(path: Path, facts: Snapshot) -> Trail | None:
     try:
         rows = json.loads(path.read_bytes())
@@ -214,8 +213,8 @@ def _load(path: Path, facts: Snapshot) -> Trail | None:
     return Trail(events, facts)
 
 
-def _save(path: Path, trail: Trail) -> None:
-    """Keeps the trail, and the newest others."""
+def _save(repo: Repo, working: Working, trail: Trail) -> None:
+    """Keeps the trail, and the newest others; where it can't, it does not."""
     rows = [
         (
             *(e.change.identity, e.change.before, e.change.after),
@@ -223,11 +222,10 @@ def _save(path: Path, trail: Trail) -> None:
         )
         for e in trail.events
     ]
-    path.parent.parent.mkdir(mode=0o700, exist_ok=True)
-    path.parent.mkdir(exist_ok=True)
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
-    draft.replace(path)
-    others = sorted(path.parent.glob("*.json"), key=lambda each: -each.stat().st_mtime)
-    for old in others[KEEP:]:
-        old.unlink(missing_ok=True)
+    path = _path(repo, Replays(repo, working).whole())
+    with suppress(OSError), files.alone(repo.config):
+        path.parent.mkdir(exist_ok=True)
+        files.write({path: json.dumps(rows, ensure_ascii=False)})
+        others = sorted(path.parent.glob("*.json"), key=lambda each: -each.stat().st_mtime)
+        for old in others[KEEP:]:
+            old.unlink(missing_ok=True)
