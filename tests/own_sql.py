@@ -35,7 +35,7 @@ OTHERS = {
     "postgres/databases.py": {"load_platform"},  # as a superuser, in a database of our own
     "postgres/exposure.py": {"close_tables", "take_back"},
     "repo/sqlfiles.py": {"run"},
-    "shadow/shadow.py": {"run"},
+    "shadow/steps.py": {"run"},
     "why/parts.py": {"step"},
 }
 # A simple query that sets an empty search_path first, for its own transaction.

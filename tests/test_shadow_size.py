@@ -13,7 +13,7 @@ from psycopg import sql
 from servers import PostgresServer
 
 from twolane.config import Config
-from twolane.shadow import shadow
+from twolane.shadow import pruning
 
 DAY = 86_400
 
@@ -31,8 +31,8 @@ def test_shadows_go_by_number_size_and_age(server: PostgresServer, tmp_path: Pat
                 facts.touch()
                 os.utime(facts, (time.time() - age * DAY,) * 2)
 
-        def left(room: shadow.Room, used: set[str]) -> list[int]:
-            shadow._prune(config, connection, used, room)
+        def left(room: pruning.Room, used: set[str]) -> list[int]:
+            pruning.drop_unused(config, connection, used, room)
             query = "select datname from pg_database where datname = any (%s) order by 1"
             found = [name for (name,) in connection.execute(query, (names,))]
             assert sorted(path.stem for path in tmp_path.glob("shadow/*.json")) == found
@@ -41,8 +41,8 @@ def test_shadows_go_by_number_size_and_age(server: PostgresServer, tmp_path: Pat
         make(0, 1, 2, 3, 30)
         size = connection.execute("select pg_database_size(%s)", (names[0],)).fetchone()
         assert size
-        assert left(shadow.Room(1, size[0] * 5), {names[0]}) == [0, 1, 2, 3], "age"
-        assert left(shadow.Room(1, int(size[0] * 2.5)), {names[0]}) == [0, 1, 2], "size"
-        assert left(shadow.Room(1, 0), {names[0]}) == [0, 1], "number"
-        assert left(shadow.NONE, {names[0]}) == [0], "what is used stays"
-        assert left(shadow.NONE, set()) == []
+        assert left(pruning.Room(1, size[0] * 5), {names[0]}) == [0, 1, 2, 3], "age"
+        assert left(pruning.Room(1, int(size[0] * 2.5)), {names[0]}) == [0, 1, 2], "size"
+        assert left(pruning.Room(1, 0), {names[0]}) == [0, 1], "number"
+        assert left(pruning.NONE, {names[0]}) == [0], "what is used stays"
+        assert left(pruning.NONE, set()) == []

@@ -21,6 +21,7 @@ from twolane.facts import catalog
 from twolane.repo import sqlfiles
 from twolane.repo.sqlfiles import FileFailure
 from twolane.shadow import shadow
+from twolane.shadow.steps import files_step
 
 # Volatile, with what only a superuser may do; and the same declared immutable, for predicates.
 PROGRAM = """
@@ -118,7 +119,7 @@ def service(blank_service: Service, server: PostgresServer, tmp_path: Path) -> S
 def replay(service: Service, text: str) -> str:
     """Runs an SQL file on the shadow; why it does not run, or nothing."""
     settings = replace(load(service.folder), environment=service.env)
-    step = shadow.files_step([sqlfiles.of_text("attack.sql", text)])
+    step = files_step([sqlfiles.of_text("attack.sql", text)])
     try:
         made = shadow.replay(settings, [step], nullcontext)
     except FileFailure as failure:
@@ -232,9 +233,7 @@ def test_a_file_may_do_what_supabase_lets_postgres_do(service: Service) -> None:
     said = replay(service, ALLOWED)
     assert said == ""
     settings = replace(load(service.folder), environment=service.env)
-    made = shadow.replay(
-        settings, [shadow.files_step([sqlfiles.of_text("a", ALLOWED)])], nullcontext
-    )
+    made = shadow.replay(settings, [files_step([sqlfiles.of_text("a", ALLOWED)])], nullcontext)
     owners = [identity for identity in made.facts if identity.startswith("owner ")]
     assert owners == ["owner schema public"], "the role owns what was made for it"
     assert "default privileges for postgres in schema private on tables" in made.facts
@@ -244,7 +243,7 @@ def test_a_file_may_do_what_supabase_lets_postgres_do(service: Service) -> None:
 @pytest.mark.parametrize("statement", TOO_MUCH)
 def test_a_file_that_needs_more_fails_as_on_supabase(service: Service, statement: str) -> None:
     settings = replace(load(service.folder), environment=service.env)
-    step = shadow.files_step([sqlfiles.of_text("a.sql", f"{statement};")])
+    step = files_step([sqlfiles.of_text("a.sql", f"{statement};")])
     with pytest.raises(FileFailure) as raised:
         shadow.replay(settings, [step], nullcontext)
     assert TOO_MUCH[statement] in raised.value.message

@@ -25,6 +25,7 @@ from twolane.repo import contents
 from twolane.repo.contents import Repo
 from twolane.shadow import shadow
 from twolane.shadow.shadow import Replay
+from twolane.shadow.steps import files_step, migrations_step
 
 __all__ = [
     "Replay",
@@ -65,9 +66,9 @@ def repo(settings: Config) -> Repo:
 def head(repo: Repo) -> Replay:
     """The whole repo replayed from nothing: SQL files, migrations, the SQL files after them."""
     steps = [
-        shadow.files_step(repo.order.before),
-        shadow.migrations_step(repo.config, repo.revisions),
-        shadow.files_step(repo.order.after),
+        files_step(repo.order.before),
+        migrations_step(repo.config, repo.revisions),
+        files_step(repo.order.after),
     ]
     return shadow.replay(repo.config, steps, nullcontext)
 

@@ -24,6 +24,7 @@ from twolane.repo.order import Order
 from twolane.repo.sqlfiles import FileFailure, SqlFile
 from twolane.shadow import shadow
 from twolane.shadow.shadow import Replay
+from twolane.shadow.steps import files_step
 from twolane.state.connected import Work
 from twolane.state.state import State
 
@@ -157,7 +158,7 @@ def _taken(work: Work, kept: Sequence[SqlFile], entries: Sequence[Entry]) -> lis
 
 
 def _replay(work: Work, files: Sequence[SqlFile]) -> Replay:
-    return shadow.replay(work.config, [shadow.files_step(files)], work.tell.working)
+    return shadow.replay(work.config, [files_step(files)], work.tell.working)
 
 
 def _rest(work: Work, base: Replay, survey: _Survey) -> Rest:

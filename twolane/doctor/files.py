@@ -25,7 +25,7 @@ from twolane.repo.contents import Repo
 from twolane.repo.ledger import Ledger
 from twolane.repo.locations import FOLDER, Place
 from twolane.repo.sqlfiles import SqlFile
-from twolane.shadow import shadow
+from twolane.shadow.shadow_server import VARIABLE
 
 _VECTOR = re.compile(r"(?:\S+\.)?(?:vector|halfvec|sparsevec)(?:\(\d+\))?(?:\[\])?")
 
@@ -84,7 +84,7 @@ def shadow_extensions(files: Sequence[SqlFile], found: Shadow) -> Iterator[Findi
     """Reports extensions that the shadow's server lacks."""
     first = (
         '[tool.twolane] postgres = "/usr/lib/postgresql/…/bin", a Postgres of this machine that '
-        f"has it; or {shadow.VARIABLE}, a server elsewhere"
+        f"has it; or {VARIABLE}, a server elsewhere"
     )
     return extensions(files, found.available, "the shadow's server", first)
 

@@ -13,7 +13,7 @@ from twolane.guards.checks import examines
 from twolane.guards.findings import Finding
 from twolane.postgres import databases
 from twolane.postgres.transactions import ADVISORY_LOCK, ask
-from twolane.shadow import shadow
+from twolane.shadow.shadow_server import VARIABLE, find, maintenance
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -186,7 +186,7 @@ def shadow_server(config: Config) -> Shadow:
     Raises:
         Failure: it does not start, or can't be reached.
     """
-    with shadow.maintenance(shadow.server(config)) as connection:
+    with maintenance(find(config)) as connection:
         superuser = ask(
             connection, "select rolsuper from pg_catalog.pg_roles where rolname = current_user"
         ).fetchone()
@@ -195,7 +195,7 @@ def shadow_server(config: Config) -> Shadow:
             superuser == (True,),
             available(connection),
             databases.unfinished(connection),
-            own=not config.environment.get(shadow.VARIABLE),
+            own=not config.environment.get(VARIABLE),
         )
 
 
@@ -204,8 +204,8 @@ def shadow_rights(found: Shadow) -> Iterator[Finding]:
     """Reports a role that is no superuser: it can't load the platform stub, so replays stop."""
     if not found.superuser:
         yield error(
-            shadow.VARIABLE,
-            f"{shadow.VARIABLE} connects as a role that is no superuser: the stub of Supabase's "
+            VARIABLE,
+            f"{VARIABLE} connects as a role that is no superuser: the stub of Supabase's "
             "part, and the databases of the shadow, can't be made.",
             "Connect as a superuser of a server of its own, or take the variable out",
         )
@@ -219,8 +219,8 @@ def drafts(found: Shadow) -> Iterator[Finding]:
     name = found.drafts[0]
     sql = f"drop database {name}"
     yield info(
-        LOCAL if found.own else shadow.VARIABLE,
+        LOCAL if found.own else VARIABLE,
         f"Interrupted commands left {len(found.drafts)} databases on the shadow's server:",
-        command(LOCAL, sql) if found.own else f"On the server of {shadow.VARIABLE}: {sql}",
+        command(LOCAL, sql) if found.own else f"On the server of {VARIABLE}: {sql}",
         found.drafts,
     )

@@ -16,7 +16,7 @@ from twolane.guards.checks import examines
 from twolane.guards.findings import Finding
 from twolane.postgres import urls
 from twolane.postgres.supabase import SESSION, TRANSACTION
-from twolane.shadow import shadow
+from twolane.shadow.shadow_server import VARIABLE
 
 # Supabase's hosts: https://supabase.com/docs/guides/database/connecting-to-postgres
 _POOLER = re.compile(r"[\w.-]+\.pooler\.supabase\.com")
@@ -91,7 +91,7 @@ def read(variable: str, text: str) -> Url:
 
 def gather(config: Config) -> list[Url]:
     """Every URL that is set: those of the targets, and the shadow's."""
-    variables = [target.variable for target in config.targets.values()] + [shadow.VARIABLE]
+    variables = [target.variable for target in config.targets.values()] + [VARIABLE]
     named = dict.fromkeys(name for name in variables if name)
     return [read(name, text) for name in named if (text := config.environment.get(name))]
 
@@ -188,7 +188,7 @@ def separate(found: Sequence[Url]) -> Iterator[Finding]:
     places = {(*url.hosts, url.port): url for url in found if url.is_remote}
     for url in found:
         live = next((u for u in found if u is not url and u.hosts == url.hosts), None)
-        if url.variable == shadow.VARIABLE and live and (*url.hosts, url.port) in places:
+        if url.variable == VARIABLE and live and (*url.hosts, url.port) in places:
             yield warning(
                 url.variable,
                 f"{url.variable} leads to the server of {live.variable}, on which databases are "

@@ -11,6 +11,7 @@ from twolane.facts.catalog import Snapshot
 from twolane.repo.revisions import Revision, moves
 from twolane.repo.sqlfiles import SqlFile
 from twolane.shadow import shadow
+from twolane.shadow.steps import Recorded, files_step, migrations_step, recorded_step
 
 if TYPE_CHECKING:
     from twolane.repo.contents import Repo
@@ -31,17 +32,17 @@ class Replays:
         history: Sequence[Revision],
         after: Sequence[SqlFile] = (),
         before: Sequence[SqlFile] | None = None,
-        foreign: Sequence[shadow.Recorded] = (),
+        foreign: Sequence[Recorded] = (),
     ) -> shadow.Replay:
         """Replays the SQL files before the mark (or `before`), the revisions, and `after`.
 
         history: the repo's revisions. foreign: those that only a database's record has.
         """
         steps = [
-            shadow.files_step(self.repo.order.before if before is None else before),
-            shadow.migrations_step(self.repo.config, history),
-            shadow.recorded_step(foreign),
-            shadow.files_step(after),
+            files_step(self.repo.order.before if before is None else before),
+            migrations_step(self.repo.config, history),
+            recorded_step(foreign),
+            files_step(after),
         ]
         return shadow.replay(self.repo.config, steps, self.working)
 
@@ -57,7 +58,7 @@ class Replays:
         self,
         history: Sequence[Revision],
         before: Sequence[SqlFile] | None = None,
-        foreign: Sequence[shadow.Recorded] = (),
+        foreign: Sequence[Recorded] = (),
     ) -> Snapshot:
         """The facts that these revisions add to those of the files before the mark.
 

@@ -17,8 +17,8 @@ from twolane.repo.ledger import Ledger
 from twolane.repo.revisions import Revision, up_to
 from twolane.repo.sqlfiles import FileFailure, SqlFile, of_text
 from twolane.shadow import shadow
-from twolane.shadow.shadow import Recorded
 from twolane.shadow.stages import Replays
+from twolane.shadow.steps import Recorded
 
 if TYPE_CHECKING:
     from psycopg import Connection

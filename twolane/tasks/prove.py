@@ -191,7 +191,7 @@ def _copy(settings: Config, target: str | None) -> Iterator[_Copy]:
     from twolane.config import LOCAL
     from twolane.facts import catalog
     from twolane.postgres import connections, databases
-    from twolane.shadow import shadow
+    from twolane.shadow import shadow, shadow_server
 
     if target in (None, "shadow"):
         head = _replays(settings).whole()
@@ -199,7 +199,7 @@ def _copy(settings: Config, target: str | None) -> Iterator[_Copy]:
             shadow.clone(settings, head.database) as parameters,
             connections.open_connection(parameters, "Connecting to the copy") as connection,
         ):
-            is_ours = not settings.environment.get(shadow.VARIABLE)
+            is_ours = not settings.environment.get(shadow_server.VARIABLE)
             login = partial(databases.authenticator, settings, parameters) if is_ours else None
             yield connection, catalog.read(connection), login
         return

@@ -36,13 +36,13 @@ def down(c: Context, prune: bool = False) -> None:
     """Stop the embedded server; its data stay."""
     from twolane import config
     from twolane.postgres import databases, embedded
-    from twolane.shadow import shadow
+    from twolane.shadow import pruning
 
     settings = config.load()
     if prune:
         gone = databases.prune(settings)
         done(f"Dropped {', '.join(gone)}." if gone else "No branch with a database is gone.")
-        shadows, size = shadow.prune(settings)
+        shadows, size = pruning.prune(settings)
         done(f"Dropped {shadows} shadows, {size >> 20} MB: the next command replays the files.")
     stopped = embedded.stop(settings)
     done(

@@ -23,6 +23,7 @@ from twolane.repo.revisions import Revision
 from twolane.repo.sqlfiles import SqlFile
 from twolane.shadow import shadow
 from twolane.shadow.stages import Replays
+from twolane.shadow.steps import files_step, migrations_step
 from twolane.telling import Working
 from twolane.why import parts
 from twolane.why.reader import Reader
@@ -145,11 +146,7 @@ def _replayed(repo: Repo) -> list[SqlFile | Revision]:
 
 
 def _run(repo: Repo, connection: Connection[Any], step: SqlFile | Revision) -> None:
-    one = (
-        shadow.files_step([step])
-        if isinstance(step, SqlFile)
-        else shadow.migrations_step(repo.config, [step])
-    )
+    one = files_step([step]) if isinstance(step, SqlFile) else migrations_step(repo.config, [step])
     assert one is not None
     one.run(connection)
 
