@@ -25,7 +25,7 @@ OTHERS = {
     "adopt/trial.py": {"taken"},
     "capture/trial.py": {"_try"},
     "deploy/run.py": {"_finish"},
-    "deploy/take_back.py": {"first", "prepare", "finish"},
+    "deploy/take_back.py": {"by_record", "prepare", "finish"},
     "lanes/push.py": {"prepare", "_enable_rls"},
     "migrations/app_models.py": {"_make", "app_facts"},
     "migrations/dependents.py": {"_runs"},
