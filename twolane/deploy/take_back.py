@@ -147,25 +147,30 @@ def carry_out(work: Work, found: Downgrade, allowed: Sequence[str] = ()) -> bool
         Refused: it writes what it did not write on the shadow.
         Failure: the database changed meanwhile, or the end differs from the shadow.
     """
-    attempt = _Attempt(work, found, found.legs[0], allowed)
-    for number, leg in enumerate(found.legs):
-        attempt = replace(attempt, leg=leg, is_first=number == 0, is_mine=True)
+    attempt = _Attempt(work, found, found.legs[0], catalog.read(work.connection), allowed)
+    for leg in found.legs:
+        attempt = replace(attempt, leg=leg, is_mine=True)
         attempt.take()
+        attempt.is_cleared = True
     return attempt.is_mine
 
 
 @dataclass
 class _Attempt:
-    """The work at the start and at the end of the transaction."""
+    """The work at the start and at the end of the transaction.
+
+    before: the facts before all legs. is_cleared: whether what SQL files made is out of the way,
+    and recorded.
+    """
 
     work: Work
     found: Downgrade
     leg: Leg
+    before: Snapshot
     allowed: Sequence[str] = ()
-    is_first: bool = True
+    is_cleared: bool = False
     is_mine: bool = True
     done: ledger.Ledger = field(default_factory=ledger.Ledger)
-    before: Snapshot = field(default_factory=dict)
 
     @property
     def is_last(self) -> bool:
@@ -174,11 +179,10 @@ class _Attempt:
     def take(self) -> None:
         """Takes the stage back, as often as a lock is not had in time."""
         work, leg = self.work, self.leg
-        if self.is_first:
-            self.before = catalog.read(work.connection)
         if leg.route.is_online:
-            if self.is_first and self.found.first:
+            if self.found.first and not self.is_cleared:
                 transactions.retry_locks(self._clear, work.connection, work.tell.note)
+                self.is_cleared = True
             had = leg.route.back[0]
             walk = steps.Walk(had.id, had.digest, halfway.DOWN, leg.steps)
             steps.run(work.connection, walk, work.tell, self.judge, self.found.as_left)
@@ -224,7 +228,7 @@ class _Attempt:
         """Takes the lock, and what SQL files made out of the way."""
         self._expect(connection)
         ledger_tables.prepare(connection)
-        if self.is_first:
+        if not self.is_cleared:
             with transactions.theirs(connection):
                 for statement in self.found.first:
                     connection.execute(statement.encode())
@@ -241,7 +245,7 @@ class _Attempt:
         self.is_mine = now.revision != self.leg.route.to
         if not self.is_mine:
             raise Rollback
-        gone = () if self.is_first else self.found.not_run
+        gone = self.found.not_run if self.is_cleared else ()
         applied = {name: digest for name, digest in then.applied.items() if name not in gone}
         if now.revision != self.leg.route.back[0].id or now.applied != applied:
             raise Failure(
@@ -274,7 +278,7 @@ class _Attempt:
 
     def _record(self, connection: Connection[Any], printed: Snapshot) -> None:
         back, target = self.leg.route.back, self.work.target
-        if self.is_first:
+        if not self.is_cleared:
             self._note_files(connection)
         entries.record_downgrade(connection, [had.id for had in back], self.leg.route.to)
         record.note(connection, self.done, self.before, printed, self.found.as_left)
