@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
 import psycopg
+import pytest
 from psycopg import sql
 from servers import PostgresServer
+from service import Service
 
-from twolane.config import Config
-from twolane.shadow import pruning
+from twolane.config import Config, load
+from twolane.shadow import pruning, shadow, shadow_server, steps
 
 DAY = 86_400
 
@@ -46,3 +50,20 @@ def test_shadows_go_by_number_size_and_age(server: PostgresServer, tmp_path: Pat
         assert left(pruning.Room(1, 0), {names[0]}) == [0, 1], "number"
         assert left(pruning.NONE, {names[0]}) == [0], "what is used stays"
         assert left(pruning.NONE, set()) == []
+
+
+def test_shadows_of_revisions_that_others_follow_go(
+    folder: Service, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a history that grew one by one, the newest stays, and the one before for its next edit."""
+    monkeypatch.setattr(pruning, "_ELSEWHERE", pruning.Room(1, 0))
+    environment = {shadow_server.VARIABLE: server.get_uri()}
+    config = replace(load(folder.folder), environment=environment)
+    parts = [steps.Step(f"{folder.folder} {number}", lambda _: None) for number in range(5)]
+    made = []
+    for number in range(1, len(parts) + 1):
+        history = steps.whole(parts[:number])
+        made.append(shadow.replay(config, [history], nullcontext).database)
+        shadow.replay(config, [history], nullcontext)
+    kept = {path.stem for path in config.home.glob("shadow/*.json")}
+    assert [name in kept for name in made] == [False, False, False, True, True]

@@ -81,9 +81,9 @@ def replay(config: Config, steps: Sequence[Step | None], working: Callable[[str]
     except ValueError:  # the file is incomplete, for example because the disk was full
         facts.unlink()
         return replay(config, steps, working)
-    for link in chain:
+    for name in _kept(chain):
         with suppress(FileNotFoundError):
-            os.utime(facts_files.path(config, link.name))
+            os.utime(facts_files.path(config, name))
     return Replay(last, found)
 
 
@@ -133,7 +133,13 @@ def _build(config: Config, chain: Sequence[Link]) -> None:
             template, todo = link.name, []
         if not facts_files.path(config, names[-1]).exists():
             facts_files.write(config, names[-1], _facts(ours.role, names[-1]))
-        pruning.drop_unused(config, connection, set(names), pruning.room(config))
+        pruning.drop_unused(config, connection, set(_kept(chain)), pruning.room(config))
+
+
+def _kept(chain: Sequence[Link]) -> list[str]:
+    """The shadows that the replay needs again. One up to a part that others follow is of use when
+    the next one is edited, so it goes like any other."""
+    return [link.name for link in chain if link.is_kept]
 
 
 def _run(step: Step, made: list[Snapshot], connection: Connection[Any]) -> None:
