@@ -184,7 +184,8 @@ def _proof(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
         numbers = [texts.setdefault(word, len(texts)) for word in words]
         objects.setdefault(cell["object"], []).append([*row, *numbers])
     return {
-        **{"at": found["at"], "commit": (found["commit"] or "")[:7]},
+        "at": found["at"],
+        "commit": (found["commit"] or "")[:7],
         "report": {key: value for key, value in found["report"].items() if key != "matrix"},
         "objects": objects,
         "texts": list(texts),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 
-from twolane.page.graph import CLOSED, OPEN, Column, Graph, Link, Table
+from twolane.page.graph import CLOSED, LIMITED, OPEN, Column, Graph, Link, Table
 from twolane.page.layout import Box, place
 
 ROW, HEAD = 20.0, 30.0
@@ -15,7 +15,7 @@ _LETTER, _LEAST, _MOST = 6.9, 170.0, 340.0
 _BY_NAME = 220.0  # the least width where names alone are read from afar
 FULL = 30
 """Up to so many tables a box has all columns; beyond, the keys alone."""
-WORDS = {OPEN: "RLS off", CLOSED: "closed", "policies": "RLS"}
+WORDS = {OPEN: "RLS off", CLOSED: "closed", LIMITED: "RLS"}
 
 
 @dataclass(frozen=True)

@@ -83,13 +83,18 @@ def of(everything: Sequence[Relation], app: Collection[str]) -> Graph:
     tables = [
         Table(
             relation.plain,
-            "app" if f"{relation.kind} {relation.name}" in app else "sql",
+            lane(relation, app),
             rls(relation),
             list(_columns(relation)),
         )
         for relation in found
     ]
     return Graph(tables, [link for relation in found for link in _links(relation, shown)])
+
+
+def lane(relation: Relation, app: Collection[str]) -> str:
+    """Whose the relation is. app: the identities of the app lane's facts."""
+    return "app" if f"{relation.kind} {relation.name}" in app else "sql"
 
 
 def rls(relation: Relation) -> str:

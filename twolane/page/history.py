@@ -59,8 +59,12 @@ def read(connection: Connection[Any], config: Config) -> list[dict[str, Any]]:
 
 def _entry(what: str, kind: str, at: Any, by: str, commit: str | None, took: int) -> dict[str, Any]:
     return {
-        **{"what": what, "kind": kind, "at": at.isoformat(timespec="seconds"), "by": by},
-        **{"commit": commit or None, "milliseconds": took},
+        "what": what,
+        "kind": kind,
+        "at": at.isoformat(timespec="seconds"),
+        "by": by,
+        "commit": commit or None,
+        "milliseconds": took,
     }
 
 

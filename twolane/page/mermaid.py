@@ -12,20 +12,11 @@ from twolane.page.graph import Column, Graph, Link
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Words that the grammar reads as something else at the start of a statement or as a cardinality.
-_TAKEN = {
-    *(
-        "acctitle",
-        "accdescr",
-        "title",
-        "direction",
-        "class",
-        "classdef",
-        "style",
-        "subgraph",
-        "end",
-    ),
-    *("one", "many", "zero", "only", "optionally", "to", "or", "more", "u", "erdiagram"),
-}
+_TAKEN = re.compile(
+    "acctitle|accdescr|title|direction|class|classdef|style|subgraph|end"
+    "|one|many|zero|only|optionally|to|or|more|u|erdiagram",
+    re.IGNORECASE,
+)
 
 
 def render(graph: Graph) -> str:
@@ -60,7 +51,7 @@ def _ids(names: Sequence[str]) -> Mapping[str, str]:
         made = f"t{number}_"
         while made in locals_.values():
             made += "_"
-        is_word = _WORD.fullmatch(local) and local.lower() not in _TAKEN
+        is_word = _WORD.fullmatch(local) and not _TAKEN.fullmatch(local)
         ids[name] = local if is_word else made
     return ids
 

@@ -9,7 +9,7 @@ from twolane.facts import identities
 from twolane.facts.catalog import Snapshot, definition
 from twolane.facts.identities import plain, unquote
 from twolane.facts.relations import Relation
-from twolane.page.graph import rls, short_type
+from twolane.page.graph import TABLES, lane, rls, short_type
 from twolane.page.words import policy
 from twolane.text import clean
 
@@ -49,58 +49,71 @@ def _table(
     itself = f"{relation.kind} {relation.name}"
     comments = extra.get("comment", {})
 
-    def part(kind: str, name: str) -> str:
-        return next(i for i in _spelled(kind, relation.name, name) if i in facts)
-
-    def comment(of: str) -> str:
-        return str(comments.get(f"comment {of}", {}).get("text", ""))
+    def at(kind: str, name: str) -> list[int]:
+        return places(_part(kind, relation, name, facts))
 
     told: dict[str, Any] = {
         "name": relation.plain,
         "kind": relation.kind,
-        "lane": "app" if itself in app else "sql",
-        "rls": rls(relation) if relation.kind in ("table", "foreign table") else "",
+        "lane": lane(relation, app),
+        "rls": rls(relation) if relation.kind in TABLES else "",
         "at": places(itself),
         "rlsAt": places(f"rls {relation.name}"),
-        "comment": comment(itself),
+        "comment": _comment(itself, comments),
         "columns": [
-            [
-                *(name, short_type(parts["type"]), int(bool(parts.get("not_null")))),
-                *(_default(parts), comment(part("column", name)), places(part("column", name))),
-            ]
+            [*_column(name, parts, relation, facts, comments), at("column", name)]
             for name, parts in _keys_first(relation)
         ],
         "keys": [
-            [
-                name,
-                parts["type"],
-                parts["definition"],
-                *_target(parts),
-                places(part("constraint", name)),
-            ]
+            [name, parts["type"], parts["definition"], *_target(parts), at("constraint", name)]
             for name, parts in relation.constraints.items()
         ],
         "indexes": [
-            [name, parts["definition"], places(part("index", name))]
+            [name, parts["definition"], at("index", name)]
             for name, parts in relation.indexes.items()
         ],
         "policies": [
-            [name, policy(parts), _policy_sql(name, relation, parts), places(part("policy", name))]
+            [name, policy(parts), _policy_sql(name, relation, parts), at("policy", name)]
             for name, parts in relation.policies.items()
         ],
+        **_beside(extra, places),
+        "sql": relation.parts.get("definition", ""),
+        "of": [plain(parent) for parent in relation.parts.get("inherits", ())],
+    }
+    return {key: value for key, value in told.items() if value not in ("", [], None)}
+
+
+def _beside(
+    extra: Mapping[str, dict[str, dict[str, Any]]], places: Places
+) -> dict[str, list[list[Any]]]:
+    """Triggers and grants."""
+    return {
         "triggers": [
             [unquote(identities.own_name(i)), clean(parts.get("definition", "")), places(i)]
             for kind in ("trigger", "rule")
             for i, parts in extra.get(kind, {}).items()
         ],
         "grants": [
-            [_whom(i), ", ".join(parts["privileges"]), _column(i), places(i)]
+            [_whom(i), ", ".join(parts["privileges"]), _column_of(i), places(i)]
             for i, parts in extra.get("grant", {}).items()
         ],
-        "sql": relation.parts.get("definition", ""),
-        "of": [plain(parent) for parent in relation.parts.get("inherits", ())],
     }
-    return {key: value for key, value in told.items() if value not in ("", [], None)}
+
+
+def _comment(of: str, comments: Mapping[str, dict[str, Any]]) -> str:
+    return str(comments.get(f"comment {of}", {}).get("text", ""))
+
+
+def _column(
+    name: str,
+    parts: Mapping[str, Any],
+    relation: Relation,
+    facts: Snapshot,
+    comments: Mapping[str, dict[str, Any]],
+) -> list[Any]:
+    is_required = bool(parts.get("not_null"))
+    told = _comment(_part("column", relation, name, facts), comments)
+    return [name, short_type(parts["type"]), int(is_required), _default(parts), told]
 
 
 def _keys_first(relation: Relation) -> list[tuple[str, dict[str, Any]]]:
@@ -114,10 +127,11 @@ def _keys_first(relation: Relation) -> list[tuple[str, dict[str, Any]]]:
     return sorted(relation.columns.items(), key=lambda column: column[0] not in keys)
 
 
-def _spelled(kind: str, relation: str, name: str) -> tuple[str, str]:
-    """The identity of a part, with its name as it is and in quotes."""
+def _part(kind: str, relation: Relation, name: str, facts: Snapshot) -> str:
+    """The identity of a part, whose name is as it is there, or in quotes."""
     quoted = '"' + name.replace('"', '""') + '"'
-    return f"{kind} {relation}.{name}", f"{kind} {relation}.{quoted}"
+    spelled = (f"{kind} {relation.name}.{name}", f"{kind} {relation.name}.{quoted}")
+    return next(identity for identity in spelled if identity in facts)
 
 
 def _default(parts: Mapping[str, Any]) -> str:
@@ -154,7 +168,7 @@ def _whom(identity: str) -> str:
     return unquote(identities.grantee(identity))
 
 
-def _column(identity: str) -> str:
+def _column_of(identity: str) -> str:
     """The column that a grant is about; empty for the whole relation."""
     about = str(identities.about(identity))
     return unquote(identities.own_name(about)) if identities.kind(about) == "column" else ""
