@@ -75,25 +75,43 @@ def look(page: Path, view: str, width: int) -> Text:
     return text
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium here to look with")
-def test_a_page_shows_lanes_tables_and_proof_and_names_stay_text(
-    pushed: Service, tmp_path: Path
-) -> None:
+@pytest.fixture
+def odd(pushed: Service) -> Service:
+    """A service with a proof, a table of odd names, and a file that is not applied."""
     kept.keep(config.load(pushed.folder), kept.PROVE, REPORT)
     add_sql(pushed, "10_odd.sql", ODD)
     pushed.invoke("db.apply")
     add_sql(pushed, "11_fax.sql", "alter table public.contacts add column if not exists fax text;")
+    return pushed
+
+
+def test_a_page_loads_nothing_and_has_all_that_it_shows(odd: Service, tmp_path: Path) -> None:
     page = tmp_path / "schema.html"
     with own_sql.recorded() as sent:
-        done = pushed.invoke("db.page", "--output", str(page))
+        done = odd.invoke("db.page", "--output", str(page))
     assert own_sql.faults(sent) == []
     assert str(page) in done.out
     html = page.read_text(encoding="utf-8")
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", html), "it loads nothing"
-    value = re.search(r'id="data">(.*?)</script>', html, re.S)
-    assert value and json.loads(value[1])["name"] == "default"
     assert str(tmp_path) not in html, "it does not tell where the repo lies"
+    found = re.search(r'id="data">(.*?)</script>', html, re.S)
+    assert found
+    value = json.loads(found[1])
+    assert value["name"] == "default" and value["proof"]["objects"]["public.contacts"]
+    (table,) = (each for each in value["tables"] if EVIL in each["name"])
+    assert [column[0] for column in table["columns"]] == ["id", "<b>bold</b>", "contact_id"]
+    file, line, *_ = value["places"][table["at"][0]]
+    assert (file, line) == ("supabase/sql/10_odd.sql", 2)
+    lanes = {each["name"]: each["lane"] for each in value["tables"]}
+    assert (lanes["public.dev_markers"], lanes["public.contacts"]) == ("app", "sql")
 
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium here to look with")
+def test_a_page_shows_lanes_tables_and_proof_and_names_stay_text(
+    odd: Service, tmp_path: Path
+) -> None:
+    page = tmp_path / "schema.html"
+    odd.invoke("db.page", "--output", str(page))
     overview = look(page, "overview", 1360)
     shown = " ".join(overview.found)
     assert "11_fax.sql" in shown and "1 file not applied" in shown
@@ -113,7 +131,7 @@ def test_a_page_shows_lanes_tables_and_proof_and_names_stay_text(
     tenancy = look(page, "tenancy", 1360)
     assert {"filtered", "tenant: user_id"} <= set(tenancy.found)
 
-    pushed.invoke("db.page", "--repo", "--against", "default", "--output", str(page))
+    odd.invoke("db.page", "--repo", "--against", "default", "--output", str(page))
     compared = " ".join(look(page, "compare", 1360).found)
     assert "repo and default" in compared and "fax" in compared and "− only here" in compared
 
