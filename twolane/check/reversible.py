@@ -14,7 +14,7 @@ from twolane.config import Config
 from twolane.errors import Failure
 from twolane.facts import catalog, differences, identities, ownership
 from twolane.facts.catalog import Snapshot
-from twolane.facts.traces import NOTHING, Traces, together
+from twolane.facts.traces import Traces, together
 from twolane.guards import guards
 from twolane.guards.findings import Finding
 from twolane.guards.refusal import Refusal
@@ -42,20 +42,21 @@ class Statement:
 
 @dataclass(frozen=True)
 class RoundTrip:
-    """A revision, its statements, the facts it adds, and the findings of guards and downgrade.
+    """A revision, the facts after it, its statements, and the findings of guards and downgrade.
 
-    refusals: G05 and G07. light: the app's tables of which it writes no row anew, as `schema.name`.
-    is_spoilt: whether the database after the downgrade test differs from the state that the
-    revision makes.
+    added: the facts that it adds. refusals: G05 and G07. light: the app's tables of which it writes
+    no row anew, as `schema.name`. is_spoilt: whether the database after the downgrade test differs
+    from the state that the revision makes.
     """
 
     revision: Revision
+    facts: Snapshot
     statements: Sequence[Statement]
-    added: frozenset[str] = frozenset()
-    light: frozenset[str] = frozenset()
-    refusals: Sequence[Refusal] = ()
-    finding: Finding | None = None
-    is_spoilt: bool = False
+    added: frozenset[str]
+    light: frozenset[str]
+    refusals: Sequence[Refusal]
+    finding: Finding | None
+    is_spoilt: bool
 
 
 def trips(
@@ -82,41 +83,54 @@ def trips(
             connections.open_connection(parameters, "Connecting to the shadow") as connection,
         ):
             for revision in revisions[done:]:
-                layout, left = effects.layout(connection), [NOTHING]
-
-                def judge(
-                    connection: Connection[Any], seen: Traces, left: list[Traces] = left
-                ) -> None:
-                    runner.expect_own(seen.server)
-                    left[:] = [together([*left, seen])]
-
-                with _statements_of(revision.path) as statements:
-                    _up(connection, config, revision, judge)
-                before, facts = facts, catalog.read(connection)
-                done_to = replace(
-                    effects.compare(layout, effects.layout(connection), {}), traces=left[0]
-                )
-                finding, is_spoilt = None, False
-                if _has_one_way_back(revision, revisions):
-                    finding, is_spoilt = _back_and_forth(
-                        connection, config, revision, before, facts
-                    )
-                texts = tuple(statement.text for statement in statements)
-                moved = moves(up_to(revisions, revision.id))
-                owned = frozenset(ownership.app(before, lane_a, *moved))
-                plan = Plan((revision,), before, facts, owned, done_to, ran={revision.id: texts})
-                yield RoundTrip(
-                    revision,
-                    statements,
-                    frozenset(facts.keys() - before.keys()),
-                    _tables(owned) - set(map(identities.plain, done_to.rewritten)),
-                    [r for r in (guards.baseline(plan), guards.sql_only(plan)) if r],
-                    finding,
-                    is_spoilt,
-                )
+                trip = _trip(connection, config, revision, revisions, facts, lane_a)
+                facts = trip.facts
+                yield trip
                 done += 1
-                if is_spoilt:
+                if trip.is_spoilt:
                     break
+
+
+def _trip(
+    connection: Connection[Any],
+    config: Config,
+    revision: Revision,
+    revisions: Sequence[Revision],
+    before: Snapshot,
+    lane_a: Snapshot,
+) -> RoundTrip:
+    """Tries one revision where the ones before it are done.
+
+    before: the facts there. lane_a: those that the SQL files before the mark make.
+    """
+    layout = effects.layout(connection)
+    left: list[Traces] = []
+
+    def judge(connection: Connection[Any], seen: Traces) -> None:
+        runner.expect_own(seen.server)
+        left.append(seen)
+
+    with _statements_of(revision.path) as statements:
+        _up(connection, config, revision, judge)
+    facts = catalog.read(connection)
+    done = effects.compare(layout, effects.layout(connection), {})
+    done = replace(done, traces=together(left))
+    finding, is_spoilt = None, False
+    if _has_one_way_back(revision, revisions):
+        finding, is_spoilt = _back_and_forth(connection, config, revision, before, facts)
+    texts = tuple(statement.text for statement in statements)
+    owned = frozenset(ownership.app(before, lane_a, *moves(up_to(revisions, revision.id))))
+    plan = Plan((revision,), before, facts, owned, done, ran={revision.id: texts})
+    return RoundTrip(
+        revision,
+        facts,
+        statements,
+        frozenset(facts.keys() - before.keys()),
+        _tables(owned) - set(map(identities.plain, done.rewritten)),
+        [r for r in (guards.baseline(plan), guards.sql_only(plan)) if r],
+        finding,
+        is_spoilt,
+    )
 
 
 def _up(
