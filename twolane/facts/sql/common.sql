@@ -69,6 +69,29 @@ relation as materialized (
     where c.relkind in ('r', 'p', 'f', 'v', 'm', 'S', 'c')
 ),
 user_relation as materialized (select * from relation where not is_platform and not is_member),
+-- Of foreign tables (0) and their columns. Keys of services may stand among them: what is not known
+-- to be harmless is a digest.
+foreign_options (relation, attnum, options) as materialized (
+    select t.relation, t.attnum, pg_catalog.json_agg(
+        case
+            when pg_catalog.split_part(o, '=', 1) in (
+                'name', 'schema_name', 'table_name', 'column_name', 'schema', 'table', 'object', 'filename',
+                'format', 'header', 'delimiter', 'fetch_size', 'batch_size', 'updatable', 'truncatable',
+                'use_remote_estimate', 'async_capable', 'rowid_column') then o
+            else pg_catalog.split_part(o, '=', 1) || '=sha256:'
+                || pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(o, 'UTF8')), 'hex')
+        end order by o collate "C")
+    from (
+        select ftrelid, 0, ftoptions from pg_catalog.pg_foreign_table
+        union all
+        select a.attrelid, a.attnum, a.attfdwoptions
+        from user_relation r
+        join pg_catalog.pg_attribute a on a.attrelid = r.oid
+        where r.relkind = 'f'
+    ) t (relation, attnum, options)
+    cross join lateral pg_catalog.unnest(t.options) o
+    group by t.relation, t.attnum
+),
 user_type as materialized (
     select t.*, s.name || '.' || pg_catalog.quote_ident(t.typname) as name
     from pg_catalog.pg_type t
