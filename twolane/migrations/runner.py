@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from twolane.config import Config
@@ -196,12 +196,11 @@ _GRANT = re.compile(r"\s*grant\b", re.IGNORECASE)
 class Rehearsal:
     """What migrations did on the shadow.
 
-    ran: revision → its statements. facts: after them. end: after what was carried along was made
-    again. drops: the statements that took it out of the way.
+    ran: revision → its statements. end: the facts after what was carried along was made again.
+    drops: the statements that took it out of the way.
     """
 
     ran: Mapping[str, Sequence[str]]
-    facts: Snapshot
     end: Snapshot
     effects: Effects
     drops: Sequence[str] = ()
@@ -236,41 +235,54 @@ def rehearse(
         InTheWay: a statement is refused for the sake of objects that could be `carried`.
         Failure: a migration or a file fails.
     """
-    from psycopg import Rollback
+    rehearsing = _Rehearsing(carried, keep)
+    ran = upgrade(
+        connection,
+        config,
+        revision,
+        rehearsing.prepare,
+        rehearsing.look,
+        rehearsing.closed.append,
+        rehearsing.judge,
+    )
+    return replace(rehearsing.seen, ran=ran)
 
-    before = effects.Layout({}, {})
-    facts: Snapshot = {}
-    end: Snapshot = {}
-    seen = effects.NONE
-    left = NOTHING
-    closed: list[str] = []
+
+@dataclass
+class _Rehearsing:
+    """A rehearsal's part in its transaction; see `rehearse`. seen: all but what it ran."""
+
+    carried: Carried | None
+    keep: bool
+    before: effects.Layout = field(default_factory=lambda: effects.Layout({}, {}))
     drops: Sequence[str] = ()
+    closed: list[str] = field(default_factory=list)
+    left: Traces = NOTHING
+    seen: Rehearsal = field(default_factory=lambda: Rehearsal({}, {}, effects.NONE))
 
-    def judge(connection: Connection[Any], seen: Traces) -> None:
-        nonlocal left
-        left = seen
-
-    def prepare(connection: Connection[Any]) -> None:
-        nonlocal before, drops
+    def prepare(self, connection: Connection[Any]) -> None:
+        """At the beginning: what is carried along goes."""
         ledger_tables.prepare(connection)
-        before = effects.layout(connection)
-        if carried:
-            drops = dependents.drop(connection, carried.tables, carried.facts)
+        self.before = effects.layout(connection)
+        if self.carried:
+            self.drops = dependents.drop(connection, self.carried.tables, self.carried.facts)
 
-    def look(connection: Connection[Any]) -> None:
-        nonlocal facts, end, seen
+    def judge(self, connection: Connection[Any], seen: Traces) -> None:
+        """After the migrations: what they left beside facts."""
+        self.left = seen
+
+    def look(self, connection: Connection[Any]) -> None:
+        """At the end: what they did; and what is carried along is made again."""
+        from psycopg import Rollback
+
         after, locked = effects.layout(connection), effects.locks(connection)
-        seen = replace(effects.compare(before, after, locked, closed), traces=left)
-        facts = end = catalog.read(connection)
-        if carried and not left.server:
-            for file in carried.files:
+        done = replace(effects.compare(self.before, after, locked, self.closed), traces=self.left)
+        if self.carried and not self.left.server:
+            for file in self.carried.files:
                 sqlfiles.run(connection, file)
-            end = catalog.read(connection)
-        if left.server or not keep:
+        self.seen = Rehearsal({}, catalog.read(connection), done, self.drops)
+        if self.left.server or not self.keep:
             raise Rollback
-
-    ran = upgrade(connection, config, revision, prepare, look, closed.append, judge)
-    return Rehearsal(ran, facts, end, seen, drops)
 
 
 def undo(
