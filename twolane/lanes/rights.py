@@ -21,7 +21,7 @@ def unexpected(
 ) -> list[Change]:
     """Owners and grants of lane B's objects that were not there, and that no default gives."""
     old_names = {new: old for old, new in plan.effects.renamed.items()}
-    defaults = _defaults(before)
+    own, defaults = _role(connection), _defaults(before)
     found = []
     for identity, text in after.items():
         if identities.kind(identity) not in ("owner", "grant") or identity in plan.follows:
@@ -31,25 +31,26 @@ def unexpected(
             continue
         old = old_names.get(about, about)
         was = before.get(identity.replace(about, old, 1))
-        if text == was or (old not in before and _is_given(connection, identity, text, defaults)):
+        if text == was or (old not in before and _is_given(identity, text, own, defaults)):
             continue
         found.append(Change(identity, was, text))
     return found
 
 
-def _is_given(
-    connection: Connection[Any], identity: str, text: str, defaults: dict[str, set[str]]
-) -> bool:
-    """Whether a new object is owned by who made it, or a grant on it is a default."""
+def _is_given(identity: str, text: str, own: str, defaults: dict[str, set[str]]) -> bool:
+    """Whether a new object is owned by who made it, or a grant on it is a default.
+
+    own: the role that made it.
+    """
     parts = catalog.definition(text)
     if identities.kind(identity) == "owner":
-        return bool(parts["role"] == _role(connection))
+        return bool(parts["role"] == own)
     role, about = identities.grantee(identity), str(identities.about(identity))
     if role == "public" and identities.kind(about) in FOR_ALL and "grant_option" not in parts:
         return True
     given = defaults.get(role, set())
     is_all = "{ALL}" in given and "grant_option" not in parts
-    return is_all or given >= _privileges(parts) or identities.unquote(role) == _role(connection)
+    return is_all or given >= _privileges(parts) or identities.unquote(role) == own
 
 
 def _defaults(facts: Snapshot) -> dict[str, set[str]]:
