@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,14 +46,3 @@ def write(texts: Mapping[Path, str]) -> None:
         for draft in drafts.values():
             draft.unlink(missing_ok=True)
         raise
-
-
-def ruff() -> list[str]:
-    """What starts ruff, which its package installs as a program; a Python before it takes longer
-    than its work."""
-    from ruff import find_ruff_bin  # type: ignore[import-untyped]
-
-    try:
-        return [find_ruff_bin()]
-    except FileNotFoundError:  # where only its package knows the way
-        return [sys.executable, "-m", "ruff"]

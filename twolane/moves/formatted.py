@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import subprocess
-from importlib.util import find_spec
 from pathlib import Path
 
 from twolane import files
+from twolane.migrations.formatting import ruff
 
 
 def write(path: Path, text: str, like: Path) -> None:
     """Writes the text; formatted, where the file that it was made from is."""
     path.write_bytes(files.with_line_ends(text, like.read_bytes()).encode())
-    if (
-        find_spec("ruff")
-        and _ruff(like, "check", "--select", "I")
-        and (_ruff(like, "format", "--check"))
-    ):
+    if ruff() and _ruff(like, "check", "--select", "I") and _ruff(like, "format", "--check"):
         _ruff(path, "check", "--fix", "--select", "I")
         _ruff(path, "format")
 
 
 def _ruff(path: Path, *arguments: str) -> bool:
-    command = [*files.ruff(), *arguments, "--quiet", str(path)]
+    command = [*ruff(), *arguments, "--quiet", str(path)]
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
