@@ -23,7 +23,7 @@ from twolane.guards.findings import Finding
 from twolane.guards.refusal import Refused
 from twolane.postgres import reach
 from twolane.repo import contents, ledger
-from twolane.state import state
+from twolane.state import reading
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -84,7 +84,7 @@ class Subjects:
         self.facts = Gathered(lambda: catalog.read(self.connection()))
         self.ledger = Gathered(lambda: ledger.read(self.connection()))
         self.state = Gathered(
-            lambda: state.read_state(self.repo(), self.target(), self.connection(), working)
+            lambda: reading.read_state(self.repo(), self.target(), self.connection(), working)
         )
 
     def _target(self) -> Target:

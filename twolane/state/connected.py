@@ -18,7 +18,7 @@ from twolane.postgres import connections, embedded, reach, session, urls
 from twolane.repo import contents, ledger
 from twolane.repo.contents import Repo
 from twolane.repo.ledger import Ledger
-from twolane.state import contact, rehearsal, stand, state
+from twolane.state import contact, reading, rehearsal, stand
 from twolane.state.contact import Contact
 from twolane.state.rehearsal import Course, Steps
 from twolane.state.state import State
@@ -57,7 +57,7 @@ class Work:
 
     def state(self) -> State:
         """Reads the current state."""
-        return state.read_state(self.repo, self.target, self.connection, self.tell.working)
+        return reading.read_state(self.repo, self.target, self.connection, self.tell.working)
 
     @cached_property
     def contact(self) -> Contact:

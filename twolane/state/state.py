@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from twolane.config import Target
 from twolane.errors import Failure
-from twolane.facts import catalog, identities, ownership, partitions, views
+from twolane.facts import catalog, identities, partitions
 from twolane.facts.catalog import Change, Snapshot, default_grants, structure
 from twolane.facts.identities import grantee
-from twolane.repo import ledger, numbering, record, sqlfiles
+from twolane.repo import numbering, record, sqlfiles
 from twolane.repo.contents import Repo, pending, waiting
 from twolane.repo.ledger import Ledger
 from twolane.repo.numbering import Renamed
-from twolane.repo.revisions import Revision, moves
+from twolane.repo.revisions import Revision
 from twolane.repo.sqlfiles import SqlFile
-from twolane.shadow import shadow
-from twolane.shadow.stages import Replays
-from twolane.state import earlier, intent, stand
+from twolane.state import intent
 from twolane.state.stand import Stand
 
 if TYPE_CHECKING:
-    from psycopg import Connection
+    pass
 
 # The parts of a table; if someone changes one by hand on an app's table, it is lane B's drift.
 STRUCTURE = ("table", "column", "constraint", "index", "rls")
@@ -40,10 +37,9 @@ class State:
     facts that the database's own files and revisions make, in the texts that it ran. base: the
     facts as twolane last left them there, None where no record says. past: of the facts that only
     the mirror has, those that the database once had. stand: the files and revisions that make
-    `standing`. renamed: what of the tables was renamed by hand, as the record's numbers tell.
-    If two views mean the same, all these fields use the mirror's text, whatever the server printed.
-    printed: the live facts as the server
-    printed them.
+    `standing`. renamed: what of the tables was renamed by hand, as the record's numbers tell. If
+    two views mean the same, all these fields use the mirror's text, whatever the server printed.
+    printed: the live facts as the server printed them.
     """
 
     repo: Repo
@@ -321,68 +317,3 @@ def _is_foreseen(change: Change, made: Snapshot) -> bool:
     if change.before is None and found not in ("index", "constraint", "column"):
         return False
     return change.after == made.get(change.identity, change.before)
-
-
-def read_state(
-    repo: Repo, target: Target, connection: Connection[Any], working: Callable[[str], Any]
-) -> State:
-    """Reads the database, and replays on the shadow the files that the comparison needs.
-
-    Raises:
-        Failure: the shadow is out of reach, or the database has a revision that nobody knows.
-    """
-    done, printed = ledger.read(connection), catalog.read(connection)
-    replays = Replays(repo, working)
-    last, stood = stand.read(repo, done, connection).replay(replays)
-    base = record.read(connection, done, printed)
-    applied_app = replays.app(stood.history, stood.before, stood.foreign)
-    app, whole, problem = applied_app, None, None
-    try:
-        app = {**_without_moved(applied_app, repo), **replays.app(repo.revisions)}
-        whole = replays.whole()
-    except Failure as failure:
-        problem = failure
-    connect = partial(shadow.connect, repo.config, (whole or last).database)
-    live = views.settle(views.settle(printed, (whole or last).facts, connect), repo.lock, connect)
-
-    sides = earlier.Sides(base, printed, whole.facts if whole else {}, last.facts)
-    fuller = earlier.with_texts(stood, done, connection, sides.unexplained())
-    if fuller != stood:
-        last, stood = fuller.replay(replays)
-
-    def settled(facts: Snapshot | None) -> Snapshot | None:
-        return None if facts is None else views.settle(facts, live, connect)
-
-    return State(
-        repo,
-        target,
-        done,
-        live,
-        app,
-        applied_app,
-        settled(whole.facts if whole else None),
-        settled(last.facts) or {},
-        printed,
-        problem,
-        settled(base),
-        _past(repo, connection, done, printed, whole),
-        stood,
-        record.renamed(connection, done),
-    )
-
-
-def _without_moved(app: Snapshot, repo: Repo) -> Snapshot:
-    """The app's facts without the tables that waiting revisions move to the SQL lane."""
-    return ownership.app(app, {}, (), moves(repo.revisions)[1])
-
-
-def _past(
-    repo: Repo,
-    connection: Connection[Any],
-    done: Ledger,
-    printed: Snapshot,
-    whole: shadow.Replay | None,
-) -> frozenset[str]:
-    made = whole.facts if whole else {}
-    only_mirrored = repo.lock.keys() - printed.keys() - made.keys()
-    return record.past(connection, done) & only_mirrored if only_mirrored else frozenset()
