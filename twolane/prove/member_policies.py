@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from twolane.errors import Failure
 from twolane.prove import member_helpers, policy_text
 from twolane.prove.member_helpers import MANAGED, MY, OWNED
-from twolane.prove.organizations import Organization, single
+from twolane.prove.organizations import Organization
 from twolane.prove.policy_text import Surroundings
 from twolane.prove.schema import ForeignKey, Relation
 from twolane.sql import ident, literal
@@ -207,7 +207,7 @@ class MemberPolicies:
     def _parents(self, table: Relation) -> list[ForeignKey]:
         """A table's keys, without those that say which user."""
         users = self.around.owners.referring(table)
-        return [key for key in single(table) if key.columns[0] not in users]
+        return [key for key in table.single_keys if key.columns[0] not in users]
 
     def _is_users(self, table: Relation) -> bool:
         """Whether a row may be a user's own: each has one, or the organization is optional."""

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from twolane.errors import Failure
 from twolane.facts import identities
 from twolane.prove.policy_text import Surroundings, spellings
-from twolane.prove.schema import USERS, ForeignKey, Relation
+from twolane.prove.schema import ForeignKey, Relation
 from twolane.prove.variety import highest
 from twolane.sql import ident
 
@@ -114,7 +114,7 @@ def _named(spelled: str, around: Surroundings) -> tuple[Relation, str]:
 
 def _likely(table: Relation, around: Surroundings) -> str:
     """The column with the organization, where a table alone was named."""
-    pairs = [k.columns[0] for k in single(table) if _pair(table, k, around)]
+    pairs = [k.columns[0] for k in table.single_keys if _pair(table, k, around)]
     if found := pairs or [key[0] for key in table.keys if len(key) == 1]:
         return found[0]
     raise Failure(
@@ -125,7 +125,7 @@ def _likely(table: Relation, around: Surroundings) -> str:
 
 def _organization(table: Relation, column: str, around: Surroundings) -> tuple[Relation, str]:
     """The table of organizations, and its key."""
-    for key in single(table):
+    for key in table.single_keys:
         if key.columns[0] == column:
             return around.schema.relations[key.parent], key.parent_columns[0]
     composite = [key for key in table.foreign_keys if len(key.columns) > 1]
@@ -155,7 +155,7 @@ def _members(parent: Relation, key: str, around: Surroundings) -> list[tuple[Rel
         (table, user, refers.columns[0])
         for table in around.schema.tables
         if table.exposed
-        for refers in single(table)
+        for refers in table.single_keys
         if (refers.parent, list(refers.parent_columns)) == (parent.name, [key])
         for user in [_pair(table, refers, around)]
         if user
@@ -173,7 +173,7 @@ def _no_members(parent: Relation, key: str, around: Surroundings) -> Failure:
     near = [
         (table, str(around.owners.user_column(table)), refers.columns[0])
         for table in around.schema.tables
-        for refers in single(table)
+        for refers in table.single_keys
         if refers.parent == parent.name and around.owners.user_column(table)
         if table.name != parent.name
     ]
@@ -202,14 +202,9 @@ def _roles(members: Relation) -> tuple[str | None, list[str]]:
     return (sorted(flags, key=FLAGS.index)[0] if flags else None), []
 
 
-def single(table: Relation) -> list[ForeignKey]:
-    """A table's keys of one column, to tables of ours."""
-    return [k for k in table.foreign_keys if len(k.columns) == 1 and k.parent != USERS]
-
-
 def _likely_columns(table: Relation, around: Surroundings) -> list[str]:
     """The columns that may have an organization, first those of one that has members."""
-    keys = [key for key in single(table) if key.parent != table.name]
+    keys = [key for key in table.single_keys if key.parent != table.name]
     relations = around.schema.relations
     keys.sort(key=lambda k: not _members(relations[k.parent], k.parent_columns[0], around))
     return [key.columns[0] for key in keys]

@@ -83,7 +83,7 @@ class Owners:
             return self._leads_to_organization_by(table, self.named[table.name])
         if table.name in self.members or table.name in self.organizations:
             return True
-        keys = [key for key in self._single(table) if self._leads_to_organization(key)]
+        keys = [key for key in table.single_keys if self._leads_to_organization(key)]
         user = self.user_column(table)
         asked = self._asked_for(table)
         return bool(keys) and (
@@ -102,7 +102,7 @@ class Owners:
                 for source in self.schema.sources.all
                 if source.table != table.name and {name, "uid"} <= source.words
             ]
-            for key in self._single(table) if user and asking else ():
+            for key in table.single_keys if user and asking else ():
                 pair = {user, key.columns[0]}
                 if key.columns[0] != user and any(pair == set(unique) for unique in table.keys):
                     if self._is_shared(self.schema.relations[key.parent]):
@@ -138,15 +138,12 @@ class Owners:
             return ""
         if self.own(table) == column:
             return column
-        key = next(k for k in self._single(table) if k.columns[0] == column)
+        key = next(k for k in table.single_keys if k.columns[0] == column)
         return f"{column}, of {key.parent}"
 
     def links(self, table: Relation) -> list[ForeignKey]:
         """The single-column keys to tables whose rows have an owner."""
-        return [key for key in self._single(table) if self._is_scoped(key.parent)]
-
-    def _single(self, table: Relation) -> list[ForeignKey]:
-        return [k for k in table.foreign_keys if len(k.columns) == 1 and k.parent != USERS]
+        return [key for key in table.single_keys if self._is_scoped(key.parent)]
 
     def referring(self, table: Relation) -> list[str]:
         """The columns that refer to a user, in auth.users or by a table with the user's id."""
@@ -180,7 +177,7 @@ class Owners:
         return frozenset().union(*(source.words for source in own))
 
     def _leads_to_organization_by(self, table: Relation, column: str) -> bool:
-        keys = [key for key in self._single(table) if key.columns[0] == column]
+        keys = [key for key in table.single_keys if key.columns[0] == column]
         return any(map(self._leads_to_organization, keys))
 
     def _leads_to_organization(self, key: ForeignKey, seen: frozenset[str] = frozenset()) -> bool:
@@ -189,7 +186,7 @@ class Owners:
         parent = self.schema.relations[key.parent]
         if self._is_user(key.parent, key.parent_columns[0]) or key.parent in seen:
             return False
-        further = self._single(parent)
+        further = parent.single_keys
         return any(self._leads_to_organization(k, seen | {key.parent}) for k in further)
 
     def _is_scoped(self, name: str, seen: frozenset[str] = frozenset()) -> bool:
@@ -199,7 +196,7 @@ class Owners:
             or self.user_column(table) is not None
             or any(
                 self._is_scoped(key.parent, seen | {name})
-                for key in self._single(table)
+                for key in table.single_keys
                 if key.parent not in seen | {name}
             )
         )

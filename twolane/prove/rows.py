@@ -178,8 +178,7 @@ class Rows:
         """The columns that refer to rows made for the user, for example a row of a team."""
         return {
             column: expression
-            for key in table.foreign_keys
-            if key.parent != USERS and len(key.columns) == 1
+            for key in table.single_keys
             for column, expression in self._keys(key, user, table).items()
         }
 

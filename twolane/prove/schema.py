@@ -145,6 +145,11 @@ class Relation:
     def reachable(self) -> bool:
         return self.exposed and any(self.rights.values())
 
+    @property
+    def single_keys(self) -> list[ForeignKey]:
+        """Its keys of one column, but for those to auth.users."""
+        return [k for k in self.foreign_keys if len(k.columns) == 1 and k.parent != USERS]
+
     def has(self, name: str) -> bool:
         return any(column.name == name for column in self.columns)
 
