@@ -8,7 +8,7 @@ from twolane.facts import identities
 from twolane.prove.attempts import Attempt
 from twolane.prove.causes import DATABASE
 from twolane.prove.owners import Owners
-from twolane.prove.schema import Relation
+from twolane.prove.schema import Relation, user_id
 from twolane.sql import ident
 
 _COMMANDS = {"select": "select", "delete": "delete", "insert": "insert"}
@@ -67,12 +67,10 @@ def _policy(attempt: Attempt, table: Relation, owners: Owners) -> str:
 
 
 def _restrictive(command: str, table: str, condition: str) -> str:
-    words = {"select": ["using"], "delete": ["using"], "insert": ["with check"]}
-    clauses = " ".join(f"{word} ({condition})" for word in words.get(command, ["using"]))
-    name = ident(f"only_own_{command}")
+    word = "with check" if command == "insert" else "using"
     return (
-        f"create policy {name} on {table} as restrictive for {command}\n"
-        f"to anon, authenticated {clauses};"
+        f"create policy only_own_{command} on {table} as restrictive for {command}\n"
+        f"to anon, authenticated {word} ({condition});"
     )
 
 
@@ -80,8 +78,7 @@ def _is_mine(table: Relation, owners: Owners) -> str:
     """SQL: whether a row is the current user's, or their organization's; '' if unknown."""
     column = owners.tenant(table)
     if own := owners.own(table):
-        cast = "" if table.column(own).type.base == "uuid" else "::text"
-        return f"(select auth.uid()){cast} = {ident(own)}"
+        return f"{user_id(table.column(own))} = {ident(own)}"
     for member in owners.members.values():
         mine = f"select m.{ident(member.column)} from {member.table} as m"
         mine += f" where m.{ident(member.user)} = (select auth.uid())"

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from twolane.errors import Failure
 from twolane.facts import identities
 from twolane.prove.policy_text import Surroundings, spellings
-from twolane.prove.schema import ForeignKey, Relation
+from twolane.prove.schema import ForeignKey, Relation, user_id
 from twolane.prove.variety import highest
 from twolane.sql import ident
 
@@ -41,8 +41,7 @@ class Organization:
     @property
     def is_me(self) -> str:
         """SQL: whether a member is the current user; begins with the column."""
-        cast = "" if self.members.column(self.user).type.base == "uuid" else "::text"
-        return f"{ident(self.user)} = (select auth.uid()){cast}"
+        return f"{ident(self.user)} = {user_id(self.members.column(self.user))}"
 
     @property
     def understood(self) -> list[str]:

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from twolane.errors import Failure
 from twolane.prove import policy_text
 from twolane.prove.policy_text import Surroundings, spellings
-from twolane.prove.schema import ForeignKey, Relation
+from twolane.prove.schema import ForeignKey, Relation, user_id
 from twolane.sql import ident
 
 
@@ -114,8 +114,7 @@ def _is_mine(
     """SQL: whether the current user owns a row; follows parents up to the tenant column."""
     key = next((k for k in around.owners.links(table) if k.columns[0] == column), None)
     if key is None or around.owners.user_column(table) == column:
-        cast = "" if table.column(column).type.base == "uuid" else "::text"
-        return f"(select auth.uid()){cast} = {spelled}"
+        return f"{user_id(table.column(column))} = {spelled}"
     parent = _readable(key, table, around)
     inner = f"parent_{depth}" if depth > 1 else "parent"
     step = str(around.owners.tenant(parent))

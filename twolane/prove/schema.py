@@ -76,6 +76,11 @@ class Column:
         return quote(self.name)
 
 
+def user_id(column: Column) -> str:
+    """SQL: the id of the current user, to compare the column with."""
+    return "(select auth.uid())" + ("" if column.type.base == "uuid" else "::text")
+
+
 @dataclass(frozen=True)
 class ForeignKey:
     columns: Sequence[str]
