@@ -100,6 +100,10 @@ class Sources:
         """Whether a text asks for the claim `email`, or for the address of the current user."""
         return any("email" in source.words for source in self.all)
 
+    @cached_property
+    def words(self) -> frozenset[str]:
+        return frozenset[str]().union(*(source.words for source in self.all))
+
     def claims(self, roots: Sequence[str]) -> list[Claim]:
         """The keys below one of the roots that texts look up."""
         found: dict[Path, tuple[dict[str, None], dict[str, None]]] = {}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from twolane.facts import identities
+from twolane.prove.mining import Sources
 from twolane.prove.schema import OBJECTS, USERS, ForeignKey, Relation, Schema
 
 _NAMED = {USERS: "id", OBJECTS: "owner"}
@@ -174,7 +175,7 @@ class Owners:
     def _asked_for(self, table: Relation) -> frozenset[str]:
         """The words in the policies of a table."""
         own = [source for source in self.schema.sources.all if source.table == table.name]
-        return frozenset().union(*(source.words for source in own))
+        return Sources(own).words
 
     def _leads_to_organization_by(self, table: Relation, column: str) -> bool:
         keys = [key for key in table.single_keys if key.columns[0] == column]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from twolane.prove.attempts import OTHER, OWN, Attempt, Try, attempt
-from twolane.prove.mining import Source, Sources
+from twolane.prove.mining import Sources
 from twolane.prove.schema import MESSAGES
 from twolane.prove.stage import Stage, prepared
 from twolane.sql import literal
@@ -72,21 +72,16 @@ class Realtime:
 
     @cached_property
     def _sources(self) -> Sources:
-        policies = self.stage.schema.platform[MESSAGES]
-        return Sources([Source(p.name, MESSAGES, text) for p in policies for text in p.conditions])
-
-    @cached_property
-    def _words(self) -> frozenset[str]:
-        return frozenset[str]().union(*(source.words for source in self._sources.all))
+        return self.stage.schema.of_platform(MESSAGES)
 
     @property
     def _extensions(self) -> list[str]:
         """What a channel is used for, as far as policies tell it apart."""
-        return [name for name in _EXTENSIONS if name in self._words] or [*_EXTENSIONS[:1]]
+        return [name for name in _EXTENSIONS if name in self._sources.words] or [*_EXTENSIONS[:1]]
 
     def _ids(self, user: str) -> list[str]:
         """The user's id, then the values of their rows that only they have and policies ask for."""
-        words, held = self._words, self.stage.rows.held
+        words, held = self._sources.words, self.stage.rows.held
         others = {
             value
             for (_, owner), rows in held.items()

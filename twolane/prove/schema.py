@@ -208,6 +208,16 @@ class Schema:
         ]
         return Sources([*policies, *(Source(name, "", text) for name, text in self.texts)])
 
+    def of_platform(self, table: str) -> Sources:
+        """What the project's policies for a table of the platform say."""
+        return Sources(
+            [
+                Source(policy.name, table, text)
+                for policy in self.platform.get(table, ())
+                for text in policy.conditions
+            ]
+        )
+
     def asked(self, table: Relation) -> frozenset[str]:
         """The words in a table's policies, and in the functions and views that they name.
 

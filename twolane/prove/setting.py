@@ -90,8 +90,7 @@ class Setting:
         if relation and relation.is_table:
             return [relation]
         name = attempt.object.partition("(")[0]
-        policies = self.schema.platform.get(name, ())
-        texts = [text for policy in policies for text in policy.conditions]
+        texts = [source.text for source in self.schema.of_platform(name).all]
         return self._asked([*texts, self.schema.source(name), attempt.statement])
 
     def _asked(self, texts: Iterable[str]) -> list[Relation]:

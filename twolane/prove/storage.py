@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from twolane.prove.attempts import OTHER, OWN, Actor, Attempt, Try, attempt
-from twolane.prove.mining import Source, Sources
+from twolane.prove.mining import Sources
 from twolane.prove.schema import OBJECTS
 from twolane.prove.stage import Stage, prepared
 from twolane.sql import literal
@@ -67,13 +67,12 @@ class Storage:
 
     @cached_property
     def _sources(self) -> Sources:
-        policies = self.stage.schema.platform[OBJECTS]
-        return Sources([Source(p.name, OBJECTS, text) for p in policies for text in p.conditions])
+        return self.stage.schema.of_platform(OBJECTS)
 
     @cached_property
     def _is_by_owner(self) -> bool:
         """Whether policies ask for the owner alone, so that a folder is nobody's."""
-        words = frozenset[str]().union(*(source.words for source in self._sources.all))
+        words = self._sources.words
         return bool(words & _OWNERS) and not words & _PATHS
 
     @property
