@@ -4,7 +4,7 @@ functions, and the rights of the data API's roles on them."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -225,14 +225,18 @@ class Schema:
         """
         if table.name not in self._asked:
             texts = [text for policy in table.policies for text in policy.conditions]
-            words, todo = set[str](), texts
-            while todo:
-                new = Source("", "", todo.pop()).words - words
-                words |= new
-                for name in new:
-                    todo += self._texts_by_name.get(name, ())
-            self._asked[table.name] = frozenset(words)
+            self._asked[table.name] = self.words_of(texts)
         return self._asked[table.name]
+
+    def words_of(self, texts: Iterable[str]) -> frozenset[str]:
+        """The words in texts, and in the functions, views and policies of tables that they name."""
+        words, todo = set[str](), list(texts)
+        while todo:
+            new = Source("", "", todo.pop()).words - words
+            words |= new
+            for name in new:
+                todo += self._texts_by_name.get(name, ())
+        return frozenset(words)
 
     @cached_property
     def _asked(self) -> dict[str, frozenset[str]]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from twolane.facts import identities
 from twolane.prove.attempts import Attempt
-from twolane.prove.mining import Source
 from twolane.prove.rows import Rows, in_order
 from twolane.prove.schema import USERS, Relation, Schema
 from twolane.sql import literal
@@ -95,12 +94,5 @@ class Setting:
 
     def _asked(self, texts: Iterable[str]) -> list[Relation]:
         """The tables that the texts name, or the functions and views that they name."""
-        words: set[str] = set()
-        todo = list(texts)
-        while todo:
-            further = Source("", "", todo.pop()).words - words
-            words |= further
-            for name, text in self.schema.texts:
-                if identities.unquote(identities.split_name(name)[-1]) in further:
-                    todo.append(text)
+        words = self.schema.words_of(texts)
         return [t for t in self.schema.tables if identities.unquote(t.short) in words]
