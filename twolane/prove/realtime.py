@@ -35,7 +35,7 @@ class Realtime:
         """The attempts; none where no policy is on the table, because that closes it."""
         if MESSAGES not in self.stage.schema.platform:
             return
-        users = [str(a.user) for a in self.stage.actors if a.user and not a.is_guise]
+        users = list(self.stage.rows.usual)
         topics = {user: self.topics(user) for user in users}
         for actor in self.stage.actors:
             for user, extension in itertools.product(users, self._extensions):

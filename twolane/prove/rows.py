@@ -91,7 +91,7 @@ class Rows:
             except Unmakeable as problem:
                 reason = str(problem)
             self._collect(table, user)
-            if self.held[table.name, user] or user in self.further or user in self.metadata:
+            if self.held[table.name, user] or user not in self.usual:
                 continue
             self.reasons[table.name] = reason
             if table.name == USERS:
@@ -118,6 +118,12 @@ class Rows:
             "session_id": "5e551011-7e57-4000-8000-000000000001",
             "is_anonymous": False,
         }
+
+    @property
+    def usual(self) -> Mapping[str, str]:
+        """The users who have a row in every table; rows of the others are of another kind."""
+        apart = {*self.further, *self.metadata}
+        return {name: user for name, user in self.users.items() if name not in apart}
 
     def payload(self, table: Relation, owner: str, parents_of: str) -> Row:
         """The columns of a new row of `owner`; its parents are rows of `parents_of`.
@@ -187,17 +193,14 @@ class Rows:
             self._insert_varied(table, user)
             return
         try:
-            self._insert_row(table, lambda: self._choose(table, user, user))
-        except Unmakeable:
+            self._insert_row(table, partial(self._choose, table, user, user))
+        except Unmakeable as problem:
             # A trigger may want rows of two users to differ more than constraints do.
             unusual = partial(self._choose, table, user, user, is_varied=True)
             try:
                 self._insert_row(table, unusual)
             except Unmakeable:
-                pass
-            else:
-                return
-            raise
+                raise problem from None
 
     def _insert_varied(self, table: Relation, user: str) -> None:
         """Inserts a row with other values; if it fits nowhere, one with fewer, or a usual one."""

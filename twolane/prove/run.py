@@ -129,11 +129,10 @@ class Run:
     def _material(self, table: Relation) -> Material:
         if table.name not in self._materials:
             rows = self.stage.rows
-            users = [user for user in rows.users if user not in {*rows.further, *rows.metadata}]
             everybody = list(rows.users)
             payloads = {}
-            for owner in users:
-                for parents in users:
+            for owner in rows.usual:
+                for parents in rows.usual:
                     try:
                         payloads[owner, parents] = rows.payload(table, owner, parents)
                     except Unmakeable:

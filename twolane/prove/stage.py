@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twolane.facts import identities
 from twolane.prove import attempts, writes
@@ -19,9 +19,6 @@ from twolane.prove.rows import Rows
 from twolane.prove.schema import USERS, Relation, Schema
 from twolane.prove.session import Session
 from twolane.sql import literal
-
-if TYPE_CHECKING:
-    pass
 
 Reading = Counter[str] | Outcome
 """The rows that an actor saw, or the error instead."""
@@ -59,9 +56,10 @@ class Stage:
 
     @cached_property
     def actors(self) -> list[Actor]:
-        apart = {*self.rows.further, *self.rows.metadata}
-        users = {n: user for n, user in self.rows.users.items() if n not in apart}
-        return [*attempts.actors(users, self.rows.claims), *Guises(self.schema, self.rows).all]
+        return [
+            *attempts.actors(self.rows.usual, self.rows.claims),
+            *Guises(self.schema, self.rows).all,
+        ]
 
     @cached_property
     def tables(self) -> list[Relation]:

@@ -75,10 +75,6 @@ class Storage:
         words = self._sources.words
         return bool(words & _OWNERS) and not words & _PATHS
 
-    @property
-    def _users(self) -> Sequence[str]:
-        return [str(a.user) for a in self.stage.actors if a.user and not a.is_guise]
-
     def _files(self, bucket: str, users: Sequence[str]) -> str:
         """SQL that makes the bucket, and a file of each of the users in it."""
         name = literal(bucket)
@@ -98,7 +94,7 @@ class Storage:
 
     def _tries(self, actor: Actor, bucket: str, is_public: bool) -> Iterator[tuple[Try, str]]:
         """What an actor tries in a bucket, and what it means if it goes through."""
-        for user in self._users:
+        for user in self.stage.rows.usual:
             whose = OWN if user == actor.user else OTHER
             first = self._files(bucket, [user, *([actor.user] if actor.user else [])])
             for operation, statement, told in self._statements(actor, bucket, self._id(user)):
