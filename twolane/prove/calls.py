@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from twolane.prove.attempts import OTHER, Actor, Attempt, Outcome, Try, attempt
+from twolane.prove.disclosure import Reading
 from twolane.prove.schema import Argument, Function
-from twolane.prove.stage import Reading, Stage, changed, failed
+from twolane.prove.stage import Stage, changed, failed
 from twolane.prove.values import literals
 from twolane.prove.words import Words
 from twolane.sql import literal, quote
@@ -43,7 +44,7 @@ class Caller:
         for (function, call), (seen, effect), second, own in zip(
             todo, full, again, alone, strict=True
         ):
-            outcome = self.stage.compare(actor, seen, second, own, call)
+            outcome = self.stage.disclosure.compare(actor, seen, second, own, call)
             if effect:
                 outcome = Outcome(effect=effect)
             yield attempt(

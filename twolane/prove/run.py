@@ -59,7 +59,7 @@ class Run:
             seen, own = full[relation.name], alone[relation.name]
             for whose in (OWN, OTHER) if actor.user else (OTHER,):
                 if whose == OTHER:
-                    outcome = self.stage.compare(actor, seen, again[relation.name], own)
+                    outcome = self.stage.disclosure.compare(actor, seen, again[relation.name], own)
                 else:
                     outcome = Outcome(count=own.total()) if isinstance(own, Counter) else own
                 yield attempt(

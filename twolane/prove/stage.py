@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from twolane.facts import identities
 from twolane.prove import attempts, writes
 from twolane.prove.attempts import OTHER, Actor, Outcome, Try
+from twolane.prove.disclosure import Disclosure, Reading
 from twolane.prove.guises import Guises
 from twolane.prove.mining import Source
 from twolane.prove.rows import Rows
 from twolane.prove.schema import USERS, Relation, Schema
 from twolane.prove.session import Session
 from twolane.sql import literal
-
-Reading = Counter[str] | Outcome
-"""The rows that an actor saw, or the error instead."""
 
 LIMITS = b"set lock_timeout = '5s'; set statement_timeout = '10s'"
 _STEP_DOWN = "set constraints all immediate; set local role none"
@@ -60,6 +57,10 @@ class Stage:
             *attempts.actors(self.rows.usual, self.rows.claims),
             *Guises(self.schema, self.rows).all,
         ]
+
+    @cached_property
+    def disclosure(self) -> Disclosure:
+        return Disclosure(self.rows.held)
 
     @cached_property
     def tables(self) -> list[Relation]:
@@ -117,65 +118,6 @@ class Stage:
         finally:
             self.session.control("rollback to reading; release reading")
 
-    def compare(
-        self, actor: Actor, seen: Reading, again: Reading, own: Reading, given: str = ""
-    ) -> Outcome:
-        """The effect of others' rows on an answer; searches it for their values if it varies.
-
-        given: the statement; values in its text do not count as disclosed.
-        """
-        if isinstance(seen, Outcome):
-            return self.told(actor, seen, given)
-        if seen == again and isinstance(own, Counter):
-            return difference(seen, own)
-        known = "\n".join(
-            [given, actor.claims, actor.headers, *(own if isinstance(own, Counter) else ())]
-        )
-        marks = [mark for mark in self._marks(actor) if mark not in known]
-        if text := next((text for text in seen for mark in marks if mark in text), None):
-            return Outcome(effect="sees values of another", evidence=text)
-        if isinstance(own, Outcome):
-            return Outcome("differs", f"without the rows of others: {own.message}")
-        return Outcome(message="answers differently each time; no value of another is in it")
-
-    def told(self, actor: Actor, outcome: Outcome, given: str) -> Outcome:
-        """The outcome of an error; its effect is that its text has a value of another's row."""
-        given += actor.claims + actor.headers
-        marks = self._telling_marks(actor)
-        if any(mark in outcome.told and mark not in given for mark in marks):
-            effect = "is told values of another in an error message"
-            return replace(outcome, effect=effect, evidence=outcome.told)
-        return outcome
-
-    def _marks(self, actor: Actor) -> set[str]:
-        """The values that only rows of others have."""
-        if actor.user not in self._known_marks:
-            self._known_marks[actor.user] = self._marks_of(actor.user)
-        return self._known_marks[actor.user]
-
-    def _telling_marks(self, actor: Actor) -> list[str]:
-        """Of these, those that no message of Postgres has by chance."""
-        if actor.user not in self._known_telling:
-            marks = self._marks(actor)
-            found = [mark for mark in marks if len(mark) > 4 and re.search(r"[0-9@]", mark)]
-            self._known_telling[actor.user] = found
-        return self._known_telling[actor.user]
-
-    @cached_property
-    def _known_telling(self) -> dict[str | None, list[str]]:
-        return {}
-
-    @cached_property
-    def _known_marks(self) -> dict[str | None, set[str]]:
-        return {}
-
-    def _marks_of(self, user: str | None) -> set[str]:
-        values: dict[bool, set[str]] = {True: set(), False: set()}
-        for (_, owner), rows in self.rows.held.items():
-            for _, row in rows:
-                values[owner == user] |= {v for v in row.values() if v and len(v) > 3}
-        return values[False] - values[True]
-
     def attempt(
         self, actor: Actor, trial: Try, tables: Sequence[Relation], others: Sequence[str]
     ) -> Outcome:
@@ -208,7 +150,7 @@ class Stage:
                 return Outcome(count=done.count)
             return self._outcome(actor, trial, done, tables, others, before, seen)
         except psycopg.Error as error:
-            return self.told(actor, failed(error), trial.statement)
+            return self.disclosure.told(actor, failed(error), trial.statement)
         finally:
             self.session.control("rollback")
 
@@ -341,13 +283,6 @@ def selection(relation: Relation, role: str) -> str:
         f"select row({', '.join(column.quoted for column in columns)})::pg_catalog.text "
         f"from {relation.name}"
     )
-
-
-def difference(seen: Counter[str], own: Counter[str]) -> Outcome:
-    """The difference between what an actor sees with, and without, the rows of others."""
-    if more := seen - own:
-        return Outcome(effect="sees rows of another", evidence=next(iter(more)))
-    return Outcome(effect="sees less because of another's rows" if own - seen else "")
 
 
 def changed(before: set[str], after: set[str]) -> str:

@@ -1,0 +1,76 @@
+"""What an answer, or an error, tells an actor of the rows of others. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from twolane.prove.attempts import Actor, Outcome
+from twolane.prove.rows import Held
+
+Reading = Counter[str] | Outcome
+"""The rows that an actor saw, or the error instead."""
+
+
+@dataclass(frozen=True)
+class Disclosure:
+    """held: (table, user) → the rows of the user."""
+
+    held: Mapping[tuple[str, str], Sequence[Held]]
+
+    def compare(
+        self, actor: Actor, seen: Reading, again: Reading, own: Reading, given: str = ""
+    ) -> Outcome:
+        """The effect of others' rows on an answer; searches it for their values if it varies.
+
+        own: the answer without the rows of others. given: the statement; values in its text do not
+        count as disclosed.
+        """
+        if isinstance(seen, Outcome):
+            return self.told(actor, seen, given)
+        if seen == again and isinstance(own, Counter):
+            return _difference(seen, own)
+        known = "\n".join(
+            [given, actor.claims, actor.headers, *(own if isinstance(own, Counter) else ())]
+        )
+        marks = [mark for mark in self._marks(actor.user)[0] if mark not in known]
+        if text := next((text for text in seen for mark in marks if mark in text), None):
+            return Outcome(effect="sees values of another", evidence=text)
+        if isinstance(own, Outcome):
+            return Outcome("differs", f"without the rows of others: {own.message}")
+        return Outcome(message="answers differently each time; no value of another is in it")
+
+    def told(self, actor: Actor, outcome: Outcome, given: str) -> Outcome:
+        """The outcome of an error; its effect is that its text has a value of another's row."""
+        given += actor.claims + actor.headers
+        marks = self._marks(actor.user)[1]
+        if any(mark in outcome.told and mark not in given for mark in marks):
+            effect = "is told values of another in an error message"
+            return replace(outcome, effect=effect, evidence=outcome.told)
+        return outcome
+
+    def _marks(self, user: str | None) -> tuple[set[str], list[str]]:
+        """The values that only rows of others have; those that no message has by chance."""
+        if user not in self._known:
+            values: dict[bool, set[str]] = {True: set(), False: set()}
+            for (_, owner), rows in self.held.items():
+                for _, row in rows:
+                    values[owner == user] |= {v for v in row.values() if v and len(v) > 3}
+            marks = values[False] - values[True]
+            telling = [mark for mark in marks if len(mark) > 4 and re.search(r"[0-9@]", mark)]
+            self._known[user] = marks, telling
+        return self._known[user]
+
+    @cached_property
+    def _known(self) -> dict[str | None, tuple[set[str], list[str]]]:
+        return {}
+
+
+def _difference(seen: Counter[str], own: Counter[str]) -> Outcome:
+    """The difference between what an actor sees with, and without, the rows of others."""
+    if more := seen - own:
+        return Outcome(effect="sees rows of another", evidence=next(iter(more)))
+    return Outcome(effect="sees less because of another's rows" if own - seen else "")
