@@ -7,13 +7,13 @@ user, including rows that triggers add. So the owner of a row is known in every 
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from twolane.errors import Failure
+from twolane.prove import accounts
 from twolane.prove.choice import Choice, Row, Unmakeable, Wish, first_line
 from twolane.prove.owners import Owners
 from twolane.prove.schema import OBJECTS, USERS, ForeignKey, Relation, Schema, as_row
@@ -85,7 +85,7 @@ class Rows:
             reason = "no row is left of those that were made"
             # Nobody is signed in while the platform makes a user.
             claims = self.claims(user) if table.name != USERS else {}
-            self.connection.execute(signed_in(claims).encode())
+            self.connection.execute(accounts.signed_in(claims).encode())
             try:
                 self._insert(table, user)
             except Unmakeable as problem:
@@ -102,22 +102,9 @@ class Rows:
                 )
 
     def claims(self, user: str) -> dict[str, Any]:
-        """The claims of the user's token, as the platform writes them."""
+        """The claims of the user's token."""
         held = self.held.get((USERS, user), [])
-        row = held[0][1] if held else {}
-        return {
-            "sub": self.users[user],
-            "aud": "authenticated",
-            "role": "authenticated",
-            "email": row.get("email") or "",
-            "phone": row.get("phone") or "",
-            "app_metadata": json.loads(row.get("raw_app_meta_data") or "{}"),
-            "user_metadata": json.loads(row.get("raw_user_meta_data") or "{}"),
-            "aal": "aal2",
-            "amr": [{"method": "totp", "timestamp": 1767225600}],
-            "session_id": "5e551011-7e57-4000-8000-000000000001",
-            "is_anonymous": False,
-        }
+        return accounts.claims(self.users[user], held[0][1] if held else {})
 
     @property
     def usual(self) -> Mapping[str, str]:
@@ -149,7 +136,7 @@ class Rows:
     @property
     def _eyes(self) -> str:
         """SQL that signs in the first user, by whose claims conditions of policies are judged."""
-        return signed_in(self.claims(next(iter(self.users))))
+        return accounts.signed_in(self.claims(next(iter(self.users))))
 
     def belongs(self, table: Relation, user: str) -> str:
         """SQL: whether row t belongs to the user, by tenant column or as a row made for them."""
@@ -251,9 +238,9 @@ class Rows:
     ) -> Row:
         given = self._parents(table, parents) | self._owner(table, owner)
         if table.name == USERS:
-            given = _new_user(self.users[owner], self.metadata.get(owner, {}))
+            given = accounts.new_user(self.users[owner], self.metadata.get(owner, {}))
         elif table.name == OBJECTS:
-            given |= _new_file(self.users[owner])
+            given |= accounts.new_file(self.users[owner])
         given |= self.hints.get(table.name, {})
         needed = self._needed.get(table.name, set())
         preferred: dict[str, Sequence[str]] = dict(self._addresses(table, owner, given))
@@ -360,34 +347,4 @@ def _parents_of(table: Relation, only_required: bool) -> set[str]:
         key.parent
         for key in table.foreign_keys
         if key.parent != table.name and (not only_required or key.required(table))
-    }
-
-
-def signed_in(claims: Mapping[str, Any]) -> str:
-    """SQL that sets these claims until the transaction ends, without a change of role."""
-    return (
-        "select pg_catalog.set_config('request.jwt.claims', "
-        f"{literal(json.dumps(claims) if claims else '')}, true), "
-        "pg_catalog.set_config('request.jwt.claim.sub', "
-        f"{literal(str(claims.get('sub', '')))}, true)"
-    )
-
-
-def _new_file(user: str) -> Row:
-    """As the Storage service keeps a file, in whatever bucket there is."""
-    return {
-        "name": f"{literal(f'{user}/')} || gen_random_uuid()",
-        "owner": f"{literal(user)}::uuid",
-        "owner_id": literal(user),
-    }
-
-
-def _new_user(user: str, metadata: Mapping[str, Any]) -> Row:
-    return {
-        "id": f"{literal(user)}::pg_catalog.uuid",
-        "aud": "'authenticated'",
-        "role": "'authenticated'",
-        "email": literal(f"{user}@example.com"),
-        "raw_app_meta_data": '\'{"provider": "email", "providers": ["email"]}\'',
-        **({"raw_user_meta_data": literal(json.dumps(metadata))} if metadata else {}),
     }
