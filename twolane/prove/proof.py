@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -59,29 +59,21 @@ def prove(
     schema = prove_schema.read(connection, facts)
     prove_schema.check_hints(hints, schema)
     owners = Owners(schema, tenant_column, hints.tenants)
-    further = {f"C{number}": number for number in range(Variety(schema.sources, owners).count)}
-    users = {**USERS, **{name: f"c000000{n}{_REST}" for name, n in further.items()}}
-    metadata = {f"D{number}": text for number, text in enumerate(at_signup(schema.sources))}
-    users |= {name: f"d000000{name[1:]}{_REST}" for name in metadata}
-    rows = Rows(connection, schema, owners, users, hints.rows, further, metadata)
+    rows = _rows(connection, schema, owners, hints)
     with working("making rows for two users"):
         rows.make()
     with opened(connection, schema, login) as session:
         session.connection.execute(LIMITS)
         stage = Stage(session, schema, rows)
-        attempts = Run(stage).attempts(working)
-        with working("calling functions"):
-            attempts += Caller(stage).run()
-        storage, realtime = Storage(stage), Realtime(stage)
-        with working("trying files and channels"):
-            attempts += [*storage.run(), *realtime.run()]
+        platform = _platform(stage)
+        attempts = _attempts(stage, platform.values(), working)
     is_platform = isinstance(session, LentSession)
     own = [table for table in schema.tables if table.exposed]
-    understood = {table.name: owners.understood(table) for table in own}
     tenants = {table.name: owners.tenant(table) for table in own}
-    for name, column, words in (storage.understood, realtime.understood):
-        if name in schema.platform:
-            tenants[name], understood[name] = column, words
+    tenants |= {name: of.understood[0] for name, of in platform.items()}
+    understood = {table.name: owners.understood(table) for table in own}
+    understood |= {name: of.understood[1] for name, of in platform.items()}
+    conditions = {name: of.condition for name, of in platform.items()}
     return report.Proof(
         database=database,
         attempts=attempts,
@@ -98,17 +90,38 @@ def prove(
         published=[table.name for table in own if table.published and not table.has_rls],
         cause=partial(of_finding, schema=schema, understood=understood),
         setting=Setting(schema, rows).of,
-        closes=partial(
-            closing,
-            owners=owners,
-            platform={
-                name: tried.condition
-                for name, tried in ((OBJECTS, storage), (MESSAGES, realtime))
-                if name in schema.platform
-            },
-        ),
+        closes=partial(closing, owners=owners, platform=conditions),
         uncalled=dict(report.uncalled(attempts, [f.signature for f in schema.functions])),
     )
+
+
+def _rows(connection: Connection[Any], schema: Schema, owners: Owners, hints: Prove) -> Rows:
+    """The rows to be made: of two users, of those with other values, of those who sign up."""
+    further = {f"C{number}": number for number in range(Variety(schema.sources, owners).count)}
+    metadata = {f"D{number}": text for number, text in enumerate(at_signup(schema.sources))}
+    users = {**USERS, **{name: f"c000000{n}{_REST}" for name, n in further.items()}}
+    users |= {name: f"d000000{name[1:]}{_REST}" for name in metadata}
+    return Rows(connection, schema, owners, users, hints.rows, further, metadata)
+
+
+def _platform(stage: Stage) -> Mapping[str, Storage | Realtime]:
+    """Table of the platform → who tries it; none that no policy is on, because that closes it."""
+    every: Mapping[str, Storage | Realtime] = {OBJECTS: Storage(stage), MESSAGES: Realtime(stage)}
+    return {name: tried for name, tried in every.items() if name in stage.schema.platform}
+
+
+def _attempts(
+    stage: Stage,
+    platform: Iterable[Storage | Realtime],
+    working: Callable[[str], AbstractContextManager[Any]],
+) -> list[Attempt]:
+    found = Run(stage).attempts(working)
+    with working("calling functions"):
+        found += Caller(stage).run()
+    with working("trying files and channels"):
+        for tried in platform:
+            found += tried.run()
+    return found
 
 
 def _gaps(schema: Schema, rows: Rows, attempts: Sequence[Attempt]) -> dict[str, str]:

@@ -30,9 +30,6 @@ class Storage:
     stage: Stage
 
     def run(self) -> Iterator[Attempt]:
-        """The attempts; none where no policy is on the table, because that closes it."""
-        if OBJECTS not in self.stage.schema.platform:
-            return
         for actor in self.stage.actors:
             for bucket, is_public in self.buckets:
                 for trial, told in self._tries(actor, bucket, is_public):
@@ -40,11 +37,11 @@ class Storage:
                     yield attempt(OBJECTS, "table", actor, trial, outcome)
 
     @property
-    def understood(self) -> tuple[str, str, str]:
-        """The table; the column that says whose a file is; the same in words."""
-        if OBJECTS in self.stage.schema.platform and self._is_by_owner:
-            return OBJECTS, "owner_id", "owner_id"
-        return OBJECTS, "name", "the first folder of name"
+    def understood(self) -> tuple[str, str]:
+        """The column that says whose a file is; the same in words."""
+        if self._is_by_owner:
+            return "owner_id", "owner_id"
+        return "name", "the first folder of name"
 
     def condition(self, reads: bool) -> str:
         """SQL: whether a file is the current user's, or may be read in a public bucket."""
