@@ -74,9 +74,10 @@ def upgrade(
             stands[:] = heads
 
         prepare(connection)
-        there = exposure.tables(connection)
-        opened = exposure.open_relations(connection), exposure.open_functions(connection)
-        with watched(connection, stands, judge):
+        with (
+            kept_closed(connection, statements, is_live) as shut,
+            watched(connection, stands, judge),
+        ):
             statements.clear()
             run(
                 config,
@@ -84,11 +85,8 @@ def upgrade(
                 lambda command, settings: command.upgrade(settings, revision),
                 on_step=step,
             )
-        for table in exposure.close_tables(connection, there):
+        for table in shut:
             closed(table)
-        if is_live or not any(_GRANT.match(statement) for statement in statements):
-            list(exposure.take_back(connection, opened[0]))
-            list(exposure.take_back_functions(connection, opened[1]))
         finish(connection)
     return ran
 
@@ -131,6 +129,29 @@ def downgrade(
         ran = tuple(statements)
         finish(connection)
     return ran
+
+
+_GRANT = re.compile(r"\s*grant\b", re.IGNORECASE)
+
+
+@contextmanager
+def kept_closed(
+    connection: Connection[Any], statements: Sequence[str], is_live: bool
+) -> Iterator[list[str]]:
+    """Closes to the data API's roles what migrations make: new tables that these roles might reach
+    get RLS, and a privilege that came by itself goes.
+
+    Yields the tables that it closes, a list that is filled at the end. statements: what ran by
+    then. is_live: see `upgrade`.
+    """
+    closed: list[str] = []
+    there = exposure.tables(connection)
+    opened = exposure.open_relations(connection), exposure.open_functions(connection)
+    yield closed
+    closed += exposure.close_tables(connection, there)
+    if is_live or not any(_GRANT.match(statement) for statement in statements):
+        list(exposure.take_back(connection, opened[0]))
+        list(exposure.take_back_functions(connection, opened[1]))
 
 
 @contextmanager
@@ -187,9 +208,6 @@ def _seen(connection: Connection[Any], before: Look, stands: Collection[str]) ->
 
 def _transaction_id(connection: Connection[Any]) -> object:
     return connection.execute("select pg_catalog.pg_current_xact_id()").fetchone()
-
-
-_GRANT = re.compile(r"\s*grant\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

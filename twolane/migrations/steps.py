@@ -7,7 +7,6 @@ it is made whole: an invalid index goes first, and what is there already is not 
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,8 +18,8 @@ from twolane.facts import catalog
 from twolane.facts.catalog import Snapshot
 from twolane.migrations import backfills, remains
 from twolane.migrations.backfills import Backfill
-from twolane.migrations.runner import Judge, watched
-from twolane.postgres import exposure, supautils, transactions
+from twolane.migrations.runner import Judge, kept_closed, watched
+from twolane.postgres import supautils, transactions
 from twolane.repo import halfway, ledger, ledger_tables, record
 from twolane.repo.halfway import UP
 from twolane.telling import Tell
@@ -33,9 +32,6 @@ TELLING = 5.0
 
 # Nobody waits for a statement that runs alone, so it may wait longer for others than LOCK_TIMEOUT.
 PATIENCE = 12
-
-
-_GRANT = re.compile(r"\s*grant\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -64,22 +60,13 @@ class Walk:
 def judged(
     connection: Connection[Any], sql: str, judge: Judge | None, is_live: bool = False
 ) -> Iterator[list[str]]:
-    """One step in the open transaction; the tables that it closes to the data API's roles, at its
-    end.
+    """One step in the open transaction, with what comes of it: see `runner.kept_closed`.
 
-    New tables get RLS as a push gives it to them, and a privilege that came by itself goes. judge,
-    is_live: as in `runner.upgrade`.
+    judge, is_live: as in `runner.upgrade`.
     """
-    closed: list[str] = []
-    there = exposure.tables(connection)
-    opened = exposure.open_relations(connection), exposure.open_functions(connection)
-    with watched(connection, judge=judge):
+    with kept_closed(connection, [sql], is_live) as closed, watched(connection, judge=judge):
         connection.execute("set local statement_timeout = 0")  # it may take as long as it takes
         yield closed
-    closed += exposure.close_tables(connection, there)
-    if is_live or not _GRANT.match(sql):
-        list(exposure.take_back(connection, opened[0]))
-        list(exposure.take_back_functions(connection, opened[1]))
 
 
 def run(
