@@ -59,9 +59,7 @@ def upgrade(
     Raises:
         Failure: a step fails; it names the revision's line, or what Postgres said.
     """
-    with transactions.transaction(connection):
-        ledger_tables.prepare(connection)
-        versions.prepare(connection)
+    _prepare(connection)
     return _run(connection, config, "upgrade", revision, _Watch(connection, judge))
 
 
@@ -82,9 +80,7 @@ def observe(
     major: the target's major version, if the steps are for one. What changes the server is not
     kept; the steps end there.
     """
-    with transactions.transaction(connection):
-        ledger_tables.prepare(connection)
-        versions.prepare(connection)
+    _prepare(connection)
     before, facts = effects.layout(connection), catalog.read(connection)
     watch = _Watch(connection, facts=facts)
     with suppress(ServerChanged):
@@ -94,26 +90,34 @@ def observe(
 
 def replay(connection: Connection[Any], statements: Sequence[str]) -> None:
     """Runs the statements of an online revision from a record, on the shadow."""
-    watch = _Watch(connection)
-    for sql in statements:
-        watch.take([sql], partial(_execute, connection, sql))
-
-
-def _execute(connection: Connection[Any], sql: str) -> None:
-    connection.execute(supautils.raised(connection, sql).encode())
+    _take(_Watch(connection), statements)
 
 
 def observe_recorded(connection: Connection[Any], statements: Sequence[str]) -> Observed:
-    """The same for statements of a record, in place of a revision's file.
+    """What `observe` sees, of statements of a record in place of a revision's file.
 
     Raises:
         psycopg.Error: one of them fails.
     """
     before, facts = effects.layout(connection), catalog.read(connection)
     watch = _Watch(connection, facts=facts)
-    for sql in statements:
-        watch.take([sql], partial(_execute, connection, sql))
+    _take(watch, statements)
     return _observed(watch, before, facts)
+
+
+def _prepare(connection: Connection[Any]) -> None:
+    with transactions.transaction(connection):
+        ledger_tables.prepare(connection)
+        versions.prepare(connection)
+
+
+def _take(watch: _Watch, statements: Sequence[str]) -> None:
+    for sql in statements:
+        watch.take([sql], partial(_execute, watch.connection, sql))
+
+
+def _execute(connection: Connection[Any], sql: str) -> None:
+    connection.execute(supautils.raised(connection, sql).encode())
 
 
 def _observed(watch: _Watch, before: effects.Layout, facts: Snapshot) -> Observed:

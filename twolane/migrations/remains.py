@@ -40,8 +40,7 @@ select inhdetachpending from pg_catalog.pg_inherits where inhparent = %s and inh
 
 def way_to(connection: Connection[Any], sql: str) -> list[str]:
     """The statements that bring about what `sql` does, whatever of it is there already."""
-    found = readable_statements(sql)
-    node: Any = found[0].node if len(found) == 1 else None
+    node = _only(sql)
     match type(node).__name__:
         case "IndexStmt" if node.concurrent and node.idxname:
             return _index(connection, node, sql)
@@ -57,8 +56,7 @@ def way_to(connection: Connection[Any], sql: str) -> list[str]:
 
 def is_known(sql: str) -> bool:
     """Whether it is a statement outside transactions that changes what facts show, or nothing."""
-    found = readable_statements(sql)
-    node: Any = found[0].node if len(found) == 1 else None
+    node = _only(sql)
     match type(node).__name__:
         case "IndexStmt" | "DropStmt":
             return bool(node.concurrent)
@@ -71,8 +69,7 @@ def is_known(sql: str) -> bool:
 
 def left_by(connection: Connection[Any], sql: str) -> list[str]:
     """The statements that take away what a try of `sql` left invalid."""
-    found = readable_statements(sql)
-    node: Any = found[0].node if len(found) == 1 else None
+    node = _only(sql)
     match type(node).__name__:
         case "IndexStmt" if node.concurrent and node.idxname:
             rows = _indexes(connection, node)
@@ -82,6 +79,12 @@ def left_by(connection: Connection[Any], sql: str) -> list[str]:
             rows = ask(connection, _REBUILT, {"oid": oid}).fetchall()
             return [f"drop index concurrently if exists {name}" for (name,) in rows]
     return []
+
+
+def _only(sql: str) -> Any:
+    """The statement, parsed; None where it is not one that can be read."""
+    found = readable_statements(sql)
+    return found[0].node if len(found) == 1 else None
 
 
 def _index(connection: Connection[Any], node: Any, sql: str) -> list[str]:
