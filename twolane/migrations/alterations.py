@@ -20,13 +20,17 @@ from twolane.facts import catalog, identities
 from twolane.facts.catalog import Snapshot
 from twolane.facts.identities import own_name
 from twolane.migrations import domains, enums, storage
+from twolane.migrations.domains import element
 from twolane.migrations.wording import (
+    NOT_VALID,
+    aside,
     commented,
     identity_steps,
     index,
     reparsable,
     reparsable_parts,
     sequence,
+    set_aside,
 )
 from twolane.sql import literal
 
@@ -90,14 +94,14 @@ class Alterations:
             if f"enum {name}" not in self.old:
                 yield enums.create(name, labels)
             elif name in self._swapped:
-                yield enums.aside(name)
+                yield aside("type", name)
                 yield enums.create(name, labels)
             else:
                 yield from enums.changes(name, enums.labels(self.old, name), labels)
         for name in domains.names(self.new):
             parts = self._after(f"domain {name}")
             if name in self._swapped:
-                yield domains.aside(name)
+                yield aside("domain", name)
             if name in self._swapped or f"domain {name}" not in self.old:
                 yield domains.create(name, parts)
             yield from domains.changes(name, self._domain_before(name), parts)
@@ -152,11 +156,11 @@ class Alterations:
         old = domains.names(self.old)
         for name in reversed(old):
             if name in self._swapped:
-                yield f"drop domain {domains.set_aside(name)}"
+                yield f"drop domain {set_aside(name)}"
             elif f"domain {name}" not in self.new:
                 yield f"drop domain {name}"
         for name in sorted(self._swapped - {*old}):
-            yield enums.drop(enums.set_aside(name))
+            yield enums.drop(set_aside(name))
         for identity in self._kind(self.old, "enum"):
             if identity not in self.new:
                 yield enums.drop(identity.removeprefix("enum "))
@@ -179,7 +183,7 @@ class Alterations:
             if i in self.new
             and (
                 _type(self._before(i)) != _type(self._after(i))
-                or _element(self._before(i)["type"]) in self._swapped
+                or element(self._before(i)["type"]) in self._swapped
             )
         )
 
@@ -208,7 +212,7 @@ class Alterations:
             ends += [(there, c) for c in parts["referenced_columns"]]
             retyped = {(self._table(i), identities.unquote(own_name(i))) for i in self._retyped}
             return bool(retyped & set(ends))
-        swapped = {i for i in self._retyped if _element(self._before(i)["type"]) in self._swapped}
+        swapped = {i for i in self._retyped if element(self._before(i)["type"]) in self._swapped}
         computed = {
             i
             for i in self._kind(self.old, "column")
@@ -314,20 +318,18 @@ class Alterations:
         words, column = f"type {new['type']}", own_name(identity)
         if new.get("collation") or old.get("collation"):
             words += f" collate {new.get('collation') or _DEFAULT_COLLATION}"
-        if old["type"] == new["type"] and f"domain {_element(old['type'])}" in self.old:
+        if old["type"] == new["type"] and f"domain {element(old['type'])}" in self.old:
             bases = domains.base(old["type"], self.old), domains.base(new["type"], self.new)
             found = self.casts(*bases).format(column) or column
             return f"{words} using {found}::{new['type']}"
-        if _element(old["type"]) in self._swapped:
-            brackets = "[]" if new["type"].endswith("[]") else ""
-            return f"{words} using {column}::text{brackets}::{new['type']}"
+        if element(old["type"]) in self._swapped:
+            return f"{words} using {_by_text(column, new['type'])}"
         if old["type"] == new["type"]:
             return words
-        if _element(new["type"]) in {*enums.names(self.new)}:
+        if element(new["type"]) in {*enums.names(self.new)}:
             if old["type"] == f"{new['type']}[]":
                 return f"{words} using {column}[1]"
-            brackets = "[]" if new["type"].endswith("[]") else ""
-            return f"{words} using {column}::text{brackets}::{new['type']}"
+            return f"{words} using {_by_text(column, new['type'])}"
         using = self.casts(old["type"], new["type"])
         return f"{words} using {using.format(column)}" if using else words
 
@@ -367,12 +369,13 @@ def _is_computed_anew(old: Parts, new: Parts) -> bool:
 
 
 def _is_validated(old: Parts, new: Parts) -> bool:
-    return bool(old.get("definition") == f"{new.get('definition')} NOT VALID")
+    return bool(old.get("definition") == f"{new.get('definition')}{NOT_VALID}")
 
 
 def _type(parts: Parts) -> tuple[str, str | None]:
     return parts["type"], parts.get("collation")
 
 
-def _element(kind: str) -> str:
-    return kind.removesuffix("[]")
+def _by_text(column: str, kind: str) -> str:
+    """The column as that type, label by label."""
+    return f"{column}::text{'[]' if kind.endswith('[]') else ''}::{kind}"

@@ -10,8 +10,7 @@ from typing import Any
 
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Snapshot
-from twolane.migrations.wording import reparsable
-from twolane.sql import ident
+from twolane.migrations.wording import NOT_VALID, reparsable
 
 KIND = "domain"
 CONSTRAINTS = "constraints"
@@ -23,7 +22,7 @@ def names(facts: Snapshot) -> list[str]:
     ordered: dict[str, None] = {}
 
     def place(name: str) -> None:
-        base = _element(catalog.definition(facts[found[name]])["type"])
+        base = element(catalog.definition(facts[found[name]])["type"])
         if base in found and base not in ordered:
             place(base)
         ordered.setdefault(name)
@@ -69,12 +68,8 @@ def create(name: str, parts: Mapping[str, Any]) -> str:
 def made(parts: Mapping[str, Any]) -> dict[str, Any]:
     """The parts that `create` makes."""
     constraints = parts.get(CONSTRAINTS, {})
-    whole = {own: words for own, words in constraints.items() if not _is_not_valid(words)}
+    whole = {own: words for own, words in constraints.items() if not words.endswith(NOT_VALID)}
     return {**parts, CONSTRAINTS: whole}
-
-
-def _is_not_valid(definition: str) -> bool:
-    return definition.endswith(" NOT VALID")
 
 
 def changes(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
@@ -82,7 +77,7 @@ def changes(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterat
     alter = f"alter domain {name}"
     before, after = old.get(CONSTRAINTS, {}), new.get(CONSTRAINTS, {})
     for own, definition in before.items():
-        if after.get(own) not in (definition, definition.removesuffix(" NOT VALID")):
+        if after.get(own) not in (definition, definition.removesuffix(NOT_VALID)):
             yield f"{alter} drop constraint {own}"
     if old.get("default") != new.get("default"):
         default = new.get("default")
@@ -90,7 +85,7 @@ def changes(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterat
     if bool(old.get("not_null")) != bool(new.get("not_null")):
         yield f"{alter} {'set' if new.get('not_null') else 'drop'} not null"
     for own, definition in after.items():
-        if before.get(own) == f"{definition} NOT VALID":
+        if before.get(own) == f"{definition}{NOT_VALID}":
             yield f"{alter} validate constraint {own}"
         elif before.get(own) != definition:
             yield f"{alter} add constraint {own} {reparsable(definition)}"
@@ -108,26 +103,15 @@ def swapped(old: Snapshot, new: Snapshot, types: Collection[str]) -> frozenset[s
         before = catalog.definition(old[f"domain {name}"])
         after = catalog.definition(new[f"domain {name}"])
         is_other = any(before.get(part) != after.get(part) for part in ("type", "collation"))
-        if is_other or _element(after["type"]) in {*types, *found}:
+        if is_other or element(after["type"]) in {*types, *found}:
             found.add(name)
     return frozenset(found)
-
-
-def aside(name: str) -> str:
-    """The statement that gives the name free."""
-    return f"alter domain {name} rename to {identities.split_name(set_aside(name))[-1]}"
-
-
-def set_aside(name: str) -> str:
-    """The name of a domain that makes room for one of its name."""
-    schema, own = identities.split_name(name)
-    return f"{schema}.{ident(f'{identities.unquote(own)}__old')}"
 
 
 def base(kind: str, facts: Snapshot) -> str:
     """The type under a domain, or under all of them, that is none; as an array where it is one."""
     under = kind
-    while (fact := facts.get(f"domain {_element(under)}")) is not None:
+    while (fact := facts.get(f"domain {element(under)}")) is not None:
         under = catalog.definition(fact)["type"]
     is_array = kind.endswith("[]") and not under.endswith("[]")
     return f"{under}[]" if is_array else under
@@ -136,14 +120,14 @@ def base(kind: str, facts: Snapshot) -> str:
 def used_by(facts: Snapshot) -> set[str]:
     """The domains that a column has, and those that are the base of such a one."""
     used = {
-        _element(catalog.definition(text)["type"])
+        element(catalog.definition(text)["type"])
         for identity, text in facts.items()
         if identities.kind(identity) == "column"
     }
     found = names(facts)
     for name in reversed(found):
         if name in used:
-            used.add(_element(catalog.definition(facts[f"domain {name}"])["type"]))
+            used.add(element(catalog.definition(facts[f"domain {name}"])["type"]))
     return used & {*found}
 
 
@@ -158,5 +142,6 @@ def without(facts: Snapshot, gone: Iterable[str]) -> Snapshot:
     }
 
 
-def _element(kind: str) -> str:
+def element(kind: str) -> str:
+    """The type without the brackets of an array."""
     return kind.removesuffix("[]")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Snapshot
-from twolane.sql import ident, literal
+from twolane.sql import literal
 
 
 def names(facts: Snapshot) -> list[str]:
@@ -92,13 +92,3 @@ def with_new_labels(before: Snapshot, after: Snapshot) -> Snapshot:
         i: text if identities.kind(i) == "enum" else found.sub(lambda words: pairs[words[0]], text)
         for i, text in before.items()
     }
-
-
-def aside(name: str) -> str:
-    """The statement that gives the name free."""
-    return f"alter type {name} rename to {identities.split_name(set_aside(name))[-1]}"
-
-
-def set_aside(name: str) -> str:
-    schema, own = identities.split_name(name)
-    return f"{schema}.{ident(f'{identities.unquote(own)}__old')}"

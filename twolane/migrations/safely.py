@@ -16,10 +16,9 @@ from twolane.facts import catalog, identities
 from twolane.facts.catalog import Snapshot
 from twolane.facts.identities import own_name
 from twolane.migrations.comparable import Comparison
-from twolane.migrations.wording import commented, reparsable
+from twolane.migrations.wording import NOT_VALID, commented, reparsable
 from twolane.sql import bound, literal
 
-NOT_VALID = " NOT VALID"
 # What a unique constraint says that its index has to say as well, or the constraint alone.
 _UNIQUE = re.compile(
     r"UNIQUE(?P<nulls> NULLS NOT DISTINCT)? (?P<columns>\((?:(?! WITHOUT OVERLAPS).)*?\)"

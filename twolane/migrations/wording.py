@@ -13,7 +13,9 @@ from twolane.ddl.tables_and_views import storage
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Snapshot
 from twolane.facts.identities import own_name
+from twolane.sql import ident
 
+NOT_VALID = " NOT VALID"
 _VARCHARS = re.compile(r"(ARRAY\[(?:(?:'(?:[^']|'')*'::character varying)(?:, )?)+\])\)::text\[\]")
 
 
@@ -79,6 +81,17 @@ def identity_steps(table: str, column: str, old: Parts, new: Parts) -> Iterator[
     before, after = old["identity_options"], new["identity_options"]
     if changed := sequence_options(after, before):
         yield " ".join(f"set {option}" for option in changed)
+
+
+def aside(kind: str, name: str) -> str:
+    """The statement by which a type or domain makes room for one of its name."""
+    return f"alter {kind} {name} rename to {identities.split_name(set_aside(name))[-1]}"
+
+
+def set_aside(name: str) -> str:
+    """The name that it has meanwhile."""
+    schema, own = identities.split_name(name)
+    return f"{schema}.{ident(f'{identities.unquote(own)}__old')}"
 
 
 def commented(about: str) -> str:
