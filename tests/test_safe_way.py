@@ -135,8 +135,13 @@ def test_offline_is_one_plain_revision(service: Service, options: tuple[str, ...
     service.write(APP, HEAD + BEFORE)
     service.invoke("db.gen", "-m", "notes")
     service.write(APP, HEAD + AFTER)
+    template = next(service.folder.rglob("script.py.mako"))
+    own = template.read_text().replace("import op", "import context, op")
+    template.write_text(own.replace("\n\n\ndef upgrade", "\n\ndef upgrade"))
     service.invoke("db.gen", "-m", "grow", *options)
     assert len(service.revisions()) == (2 if options else 3)
+    text = service.revisions()[-1].read_text()
+    assert ("online = True" in text) != bool(options)
+    assert ("operations import backfill, set_not_null" in text) != bool(options)
     if options:
-        text = service.revisions()[-1].read_text()
         assert "CREATE INDEX notes_long_idx" in text and "NOT VALID" not in text

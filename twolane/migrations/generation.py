@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -175,7 +174,9 @@ def volatile(connection: Connection[Any]) -> Callable[[str, str], bool]:
     return is_volatile
 
 
-_BODY = r"(def {}\(\)[^\n]*:\n)    pass\n"
+_MARKER = (
+    "\n\n# Its steps run one by one: see docs/large-tables.md of the guide.\nonline = True\n\n\n"
+)
 
 
 def write_online(config: Config, title: str, up: Sequence[str], down: Sequence[str]) -> Path:
@@ -186,25 +187,24 @@ def write_online(config: Config, title: str, up: Sequence[str], down: Sequence[s
     """
     path = write_empty(config, title)
     text = path.read_text(encoding="utf-8")
+
+    def put(words: str, place: str, lacking: str) -> None:
+        """Puts the words behind what the pattern's group matches, in place of the rest."""
+        nonlocal text
+        text, found = re.subn(place, lambda at: at[1] + words, text, count=1, flags=re.MULTILINE)
+        if not found:
+            raise Failure(f"{path.name} has no {lacking}: script.py.mako makes it so.")
+
     for name, lines in (("upgrade", up), ("downgrade", down)):
         body = "".join(f"    {line}\n" for line in lines) or "    pass\n"
-        text, found = re.subn(
-            _BODY.format(name), partial(_with_body, body), text, flags=re.MULTILINE
-        )
-        if not found:
-            raise Failure(f"{path.name} has no empty {name}() to be written into.")
+        put(body, rf"(def {name}\(\)[^\n]*:\n)    pass\n", f"empty {name}() to be written into")
     used = [name for name in ("backfill", "set_not_null") if any(f"{name}(" in x for x in up)]
     if used:
-        imported = f"from twolane.migrations.operations import {', '.join(used)}"
-        text = text.replace("from alembic import op\n", f"from alembic import op\n{imported}\n")
-    marker = "# Its steps run one by one: see docs/large-tables.md of the guide.\nonline = True"
-    text = text.replace("\n\n\ndef upgrade", f"\n\n{marker}\n\n\ndef upgrade", 1)
+        imported = f"from twolane.migrations.operations import {', '.join(used)}\n"
+        put(imported, r"()^(?=from alembic import )", "from alembic import op")
+    put(_MARKER, r"()\n+(?=def upgrade\()", "upgrade()")
     path.write_text(text, encoding="utf-8")
     return path
-
-
-def _with_body(body: str, found: re.Match[str]) -> str:
-    return found[1] + body
 
 
 def _tables(comparison: Comparison) -> frozenset[tuple[str, str]]:
@@ -253,6 +253,6 @@ def undone(
             transactions.reset(connection)
             facts = catalog.read(connection)
         except (Failure, Error):
-            facts = before
+            pass
         raise Rollback
     return facts
