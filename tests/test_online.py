@@ -243,6 +243,19 @@ def test_twenty_writers_go_on_while_an_index_is_built_and_a_constraint_validated
     assert valid(pushed, "by_label")[0][0] is True
 
 
+def test_a_backfill_goes_by_no_key_that_may_be_null(pushed: Service) -> None:
+    """It would pass over the rows without one, and say that it is done."""
+    revise(
+        pushed,
+        "mark labels",
+        "from twolane.migrations.operations import backfill\n"
+        'op.execute("alter table dev_markers alter label drop not null")\n'
+        'backfill("dev_markers", {"label": "id::text"}, where="true", key=["label"])',
+    )
+    refused = pushed.invoke("db.push", code=1).err
+    assert "dev_markers.label may be null" in refused and 'key=["id"]' in refused
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are Unix's")
 def test_a_backfill_that_is_killed_goes_on_behind_the_last_batch(pushed: Service) -> None:
     """Each row gets its mark once: a batch and its record are one transaction."""

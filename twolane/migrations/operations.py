@@ -32,15 +32,20 @@ def backfill(
     """Fills columns of the rows that are there, in an online revision batch by batch.
 
     values: column → SQL expression. where: the rows that are meant, as SQL; that lets it run again.
-    key: the columns by which it goes on, by default those of the primary key. batch: so many rows
-    are looked at in one transaction. pause: seconds between two of them.
+    key: the columns by which it goes on, by default those of the primary key; none may be null.
+    batch: so many rows are looked at in one transaction. pause: seconds between two of them.
 
     Raises:
-        Failure: the table has no primary key, and no `key` is given.
+        Failure: the table has no primary key, and no `key` is given, or one that may be null.
     """
     from alembic import op
 
     name = quoted((schema, table))
+    if may_be_null := _nullable(op.get_bind(), name, key):
+        raise Failure(
+            f"{table}.{may_be_null[0]} may be null, and a backfill would pass over such rows.",
+            'Go on by columns that are NOT NULL, and unique together: backfill(…, key=["id"]).',
+        )
     columns = [ident(column) for column in key] or _primary_key(op.get_bind(), name)
     if not columns:
         raise Failure(
@@ -78,6 +83,17 @@ def _major(op: Any) -> int:
     """The older of the server's major version and the target's: see `online.observe`."""
     server = int(op.get_bind().dialect.server_version_info[0])
     return min(server, int(op.get_context().config.attributes.get("major") or server))
+
+
+def _nullable(bind: Connection, table: str, key: Sequence[str]) -> list[str]:
+    rows = bind.exec_driver_sql(
+        "select pg_catalog.quote_ident(a.attname) from pg_catalog.pg_attribute a "
+        "join pg_catalog.pg_type t on t.oid = a.atttypid "
+        "where a.attrelid = pg_catalog.to_regclass(%(table)s) "
+        "and a.attname = any(%(key)s::pg_catalog.text[]) and not (a.attnotnull or t.typnotnull)",
+        {"table": table, "key": list(key)},
+    )
+    return [str(column) for (column,) in rows]
 
 
 def _primary_key(bind: Connection, table: str) -> list[str]:

@@ -91,7 +91,7 @@ def _is_alembics(statement: str, given: Any) -> bool:
 
 _LOOK = re.compile(r"SELECT pg_catalog\.pg_class\.relname")
 # Savepoints, what Alembic says to its version table (word for word: what a migration says is not
-# twolane's own), the check whether that table exists, and a backfill's look for the primary key.
+# twolane's own), the check whether that table exists, and a backfill's look at the table's key.
 _VERSION = r"twolane\.alembic_version\.version_num"
 _IS = rf"{_VERSION} = '\w+'"
 _OWN_STATEMENT = re.compile(
@@ -100,7 +100,7 @@ _OWN_STATEMENT = re.compile(
     rf"|INSERT INTO twolane\.alembic_version \(version_num\) VALUES \('\w+'\) RETURNING {_VERSION}$"
     rf"|UPDATE twolane\.alembic_version SET version_num='\w+' WHERE {_IS}$"
     rf"|DELETE FROM twolane\.alembic_version WHERE {_IS}$"
-    r"|select pg_catalog\.quote_ident\(a\.attname\) from pg_catalog\.pg_index [^;]*$"
+    r"|select pg_catalog\.quote_ident\(a\.attname\) from pg_catalog\.pg_(index|attribute) [^;]*$"
 )
 
 
