@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
@@ -109,17 +110,15 @@ def _changes(step: Step, identity: str) -> list[str]:
     return shortened(differences.flat([*itself, *parts]), _SHOWN)
 
 
-def _show_list(head: str, found: object) -> None:
-    names = shortened(list(found) if isinstance(found, (list, tuple)) else [])
-    for title, name in zip([head, *[""] * len(names)], names, strict=False):
-        say(f"{title:<9}{name}")
+def _show_list(head: str, found: Sequence[str]) -> None:
+    for number, name in enumerate(shortened(found)):
+        say(f"{'' if number else head:<9}{name}")
 
 
 def _show_standing(standing: Standing) -> None:
     from twolane.facts import differences
     from twolane.why import report
 
-    name = f"Target   {standing.target}: "
     if standing.how == report.SAME:
         done(f"On target {standing.target} it is as the repo makes it.")
         return
@@ -129,7 +128,7 @@ def _show_standing(standing: Standing) -> None:
         report.OLDER: "as an older file made it, and the repo makes it no more",
         report.PENDING: "not there yet as the repo makes it",
     }[standing.how]
-    warn(f"{name.strip()} {words}:")
+    warn(f"Target   {standing.target}: {words}:")
     for line in shortened(differences.flat(standing.changes), _SHOWN):
         say(f"         {line}")
     say(f"Next     {standing.first}")
