@@ -101,15 +101,9 @@ def _asked(repo: Repo, message: str | None, renamed: Sequence[str]) -> list[str]
     """The renames that the person at the terminal says are meant; none without a terminal."""
     from twolane.lanes import generate
 
-    found: list[str] = []
     if not message or not console.is_asked():
-        return found
-    for pair in generate.likely_renames(repo, console.working, renamed):
-        old, new = pair.halves
-        taken = {half for text in found for half in text.split(":")}
-        if not taken & {old, new} and console.confirm(f"Is {new} what was {old}, renamed?"):
-            found.append(pair.text)
-    return found
+        return []
+    return screens.ask_renames(generate.likely_renames(repo, console.working, renamed), "renamed")
 
 
 def _show_generated(repo: Repo, made: Generated) -> None:

@@ -48,7 +48,6 @@ def capture(
     """Lane A: write what was changed by hand in the live database as an SQL file, proven first."""
     from twolane.capture import capture as capture_files
     from twolane.capture import renamed
-    from twolane.facts import differences
     from twolane.guards import guards
     from twolane.postgres import connections
     from twolane.state.connected import work_on
@@ -64,9 +63,7 @@ def capture(
         raise state.replay_error
     if name is None:
         stem = capture_files.free_stem(state.repo, stem)
-    known = [pair.text for pair in renamed.known(state)]
-    texts = list(dict.fromkeys([*known, *(rename or ())]))
-    texts += _asked(state, texts)
+    texts = _renames(state, rename or ())
     renames = renamed.read(state, texts)
     found = capture_files.read(state, owner, placed, stem, console.working, renames)
     paths = []
@@ -77,30 +74,32 @@ def capture(
     else:
         _show(state, found, written=bool(paths), dry_run=dry_run)
         _show_renamed(state, texts, paths)
-    if paths and not json:
-        say("Next:  invoke db.apply   (changes nothing there, records the file)")
-        say("       invoke db.sync")
-        what = differences.flat(found.made)
-        console.suggest(state.repo.config.root, paths, MESSAGE, commit, what)
-    if (
-        found.left
-        or state.renamed.swapped
-        or any(file.name in found.undone for file in found.files)
-    ):
+        if paths:
+            _say_next(state, found, paths, commit)
+    undone = any(file.name in found.undone for file in found.files)
+    if found.left or state.renamed.swapped or undone:
         raise Different
 
 
-def _asked(state: State, taken: Sequence[str]) -> list[str]:
-    """The renames that the person at the terminal says were made; none without a terminal."""
+def _renames(state: State, asked: Sequence[str]) -> list[str]:
+    """The renames that the record knows, those asked for, and those that the person at the terminal
+    says were made."""
     from twolane.capture import renamed
 
-    found: list[str] = []
-    for pair in renamed.likely(state, taken) if console.is_asked() else ():
-        old, new = pair.halves
-        used = {half for text in found for half in text.split(":")}
-        if not used & {old, new} and console.confirm(f"Is {new} what was {old}, renamed by hand?"):
-            found.append(pair.text)
-    return found
+    known = [pair.text for pair in renamed.known(state)]
+    found = list(dict.fromkeys([*known, *asked]))
+    if not console.is_asked():
+        return found
+    return [*found, *screens.ask_renames(renamed.likely(state, found), "renamed by hand")]
+
+
+def _say_next(state: State, found: Captured, paths: Sequence[Path], commit: bool) -> None:
+    from twolane.facts import differences
+
+    say("Next:  invoke db.apply   (changes nothing there, records the file)")
+    say("       invoke db.sync")
+    what = differences.flat(found.made)
+    console.suggest(state.repo.config.root, paths, MESSAGE, commit, what)
 
 
 def _show_renamed(state: State, texts: Sequence[str], paths: Sequence[Path]) -> None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import shlex
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twolane.facts.catalog import Change
 from twolane.facts.differences import as_json, flat, from_json, grouped
 from twolane.facts.identities import kind, relation
-from twolane.tasks.console import done, paint, pasted, say, warn
+from twolane.tasks.console import confirm, done, paint, pasted, say, warn
 from twolane.text import MOST, clean, clean_line, shortened
 
 if TYPE_CHECKING:
     from twolane.guards.refusal import Refusal
+    from twolane.migrations.renames import Likely
     from twolane.state.hazards import Hazard
     from twolane.state.plan import Plan
 
@@ -121,6 +122,20 @@ def show_deploy(told: Mapping[str, Any], dry_run: bool) -> None:
     say(f"Plan {told['digest']}")
     if dry_run:
         say("Dry run: nothing was applied.")
+
+
+def ask_renames(likely: Iterable[Likely], how: str) -> list[str]:
+    """The renames, as `--rename` takes them, that the person at the terminal says yes to.
+
+    how: what the question says was done to it. Neither half of one is asked for again.
+    """
+    found: list[str] = []
+    for pair in likely:
+        old, new = pair.halves
+        taken = {half for text in found for half in text.split(":")}
+        if not taken & {old, new} and confirm(f"Is {new} what was {old}, {how}?"):
+            found.append(pair.text)
+    return found
 
 
 def plan_json(plan: Plan, found: Sequence[Hazard]) -> dict[str, Any]:

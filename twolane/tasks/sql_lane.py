@@ -15,6 +15,7 @@ from twolane.tasks.console import NO_CHANGES, done, say
 from twolane.tasks.options import CARRY_ON, COMMIT, CONFIRMS, GIVEN_UP, JOBS, JSON, TARGETS
 
 if TYPE_CHECKING:
+    from twolane.lanes.apply import Ran
     from twolane.state.connected import Work
     from twolane.state.state import State
 
@@ -43,12 +44,9 @@ def apply(
     carry_on: bool = False,
 ) -> None:
     """Lane A: run the SQL files that are new or changed, each in one transaction."""
-    from twolane.adopt.files import is_adopted
     from twolane.config import is_many
     from twolane.guards import guards
     from twolane.lanes import apply as lane_a
-    from twolane.repo.sqlfiles import FileFailure
-    from twolane.state import completion
     from twolane.state.connected import work_on
 
     if is_many(target):
@@ -65,23 +63,7 @@ def apply(
             None if names else guards.older_checkout(work.repo, work.ledger),
             guards.one_lane_for_apply(work.repo, work.ledger, names),
         )
-        files = lane_a.choose(work.repo, work.ledger, names)
-        if files and not completion.is_complete(work.ledger):
-            lacking = completion.find_names(work.connection, work.repo, work.ledger)
-            completion.carry_out(work.connection, work.ledger, lacking, console)
-        try:
-            ran = lane_a.apply(
-                work.connection,
-                work.target,
-                files,
-                console,
-                again=bool(names),
-                allowed=allow or (),
-            )
-        except FileFailure as failure:
-            if is_adopted(failure.file) and "must be owner of" in failure.message:
-                failure.first = "invoke db.adopt --record   (the database has what the file makes)"
-            raise
+        ran = _run(work, names, allow or ())
     if json:
         console.print_json(lane_a.as_json(ran))
     elif ran:
@@ -89,6 +71,27 @@ def apply(
         say("Next:  invoke db.sync")
     else:
         done("Nothing to apply: the database has run every SQL file as it is.")
+
+
+def _run(work: Work, names: Sequence[str], allow: Sequence[str]) -> Sequence[Ran]:
+    """Runs the files of these names, or of none named those that are due; what ran."""
+    from twolane.adopt.files import is_adopted
+    from twolane.lanes import apply as lane_a
+    from twolane.repo.sqlfiles import FileFailure
+    from twolane.state import completion
+
+    files = lane_a.choose(work.repo, work.ledger, names)
+    if files and not completion.is_complete(work.ledger):
+        lacking = completion.find_names(work.connection, work.repo, work.ledger)
+        completion.carry_out(work.connection, work.ledger, lacking, console)
+    try:
+        return lane_a.apply(
+            work.connection, work.target, files, console, again=bool(names), allowed=allow
+        )
+    except FileFailure as failure:
+        if is_adopted(failure.file) and "must be owner of" in failure.message:
+            failure.first = "invoke db.adopt --record   (the database has what the file makes)"
+        raise
 
 
 @command(
