@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,9 +52,9 @@ def read(
     return Surroundings(schema, owners, app, sequences, indexed)
 
 
-def there(config: Config, texts: Mapping[str, str]) -> list[str]:
-    """The names of those files that exist already."""
-    return [name for name in texts if (config.sql / name).exists()]
+def there(config: Config, names: Iterable[str]) -> list[str]:
+    """The names of those SQL files that exist already."""
+    return [name for name in names if (config.sql / name).exists()]
 
 
 def write(config: Config, texts: Mapping[str, str]) -> list[Path]:

@@ -124,7 +124,7 @@ def _open_to_members(
     from twolane.prove import member_files, member_helpers, organizations, policy_files
 
     helpers = member_helpers.file_name(organizations.find(org, around))
-    theirs = [] if policy_files.there(settings, {helpers: ""}) else facts
+    theirs = [] if policy_files.there(settings, [helpers]) else facts
     found = member_files.of(org, names, around, column, read_only, theirs)
     kept = policy_files.there(settings, found.texts)
     kept = [name for name in kept if name == found.helpers] if names else kept
