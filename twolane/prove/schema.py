@@ -151,6 +151,11 @@ class Relation:
         return self.exposed and any(self.rights.values())
 
     @property
+    def conditions(self) -> list[str]:
+        """What its policies ask."""
+        return [text for policy in self.policies for text in policy.conditions]
+
+    @property
     def single_keys(self) -> list[ForeignKey]:
         """Its keys of one column, but for those to auth.users."""
         return [k for k in self.foreign_keys if len(k.columns) == 1 and k.parent != USERS]
@@ -224,8 +229,7 @@ class Schema:
         What these tables' own policies ask is among them: a policy's query is subject to policies.
         """
         if table.name not in self._asked:
-            texts = [text for policy in table.policies for text in policy.conditions]
-            self._asked[table.name] = self.words_of(texts)
+            self._asked[table.name] = self.words_of(table.conditions)
         return self._asked[table.name]
 
     def words_of(self, texts: Iterable[str]) -> frozenset[str]:
@@ -249,8 +253,7 @@ class Schema:
         for name, text in self.texts:
             found.setdefault(identities.unquote(identities.split_name(name)[-1]), []).append(text)
         for table in self.tables:
-            texts = [text for policy in table.policies for text in policy.conditions]
-            found.setdefault(identities.unquote(table.short), []).extend(texts)
+            found.setdefault(identities.unquote(table.short), []).extend(table.conditions)
         return found
 
     def source(self, name: str) -> str:

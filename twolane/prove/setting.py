@@ -81,7 +81,7 @@ class Setting:
                 continue
             found[table.name] = table
             todo += [self.schema.relations[key.parent] for key in table.foreign_keys]
-            todo += self._asked([text for policy in table.policies for text in policy.conditions])
+            todo += self._asked(table.conditions)
         return list(found.values())
 
     def _named(self, attempt: Attempt) -> list[Relation]:
