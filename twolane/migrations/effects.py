@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from twolane.facts.traces import NOTHING, Traces, together
 from twolane.postgres.transactions import ask
@@ -15,6 +15,7 @@ from twolane.postgres.transactions import ask
 if TYPE_CHECKING:
     from psycopg import Connection
 
+T = TypeVar("T")
 Tables = Mapping[int, tuple[str, int, Mapping[int, str]]]
 """Table by OID: its name as in facts, the file that holds its rows, its columns by number."""
 
@@ -109,11 +110,15 @@ def locks(connection: Connection[Any]) -> Mapping[int, str]:
         where locktype = 'relation' and pid = pg_catalog.pg_backend_pid() and granted
         """,
     ).fetchall()
-    blocked: dict[int, str] = {}
-    for oid, mode in rows:
-        if mode in BLOCKING:
-            blocked[oid] = max(blocked.get(oid, ""), BLOCKING[mode], key=len)
-    return blocked
+    return strongest((oid, BLOCKING[mode]) for oid, mode in rows if mode in BLOCKING)
+
+
+def strongest(locks: Iterable[tuple[T, str]]) -> dict[T, str]:
+    """Table → the most that its locks block: reads and writes are more than writes."""
+    found: dict[T, str] = {}
+    for table, what in locks:
+        found[table] = max(found.get(table, ""), what, key=len)
+    return found
 
 
 def compare(
@@ -144,14 +149,10 @@ def compare(
 
 def in_sequence(whole: Effects, parts: Sequence[Effects]) -> Effects:
     """The effects of parts that ran one after the other; `whole` compares both ends."""
-    locked: dict[str, str] = {}
-    for part in parts:
-        for table, what in part.locked.items():
-            locked[table] = max(locked.get(table, ""), what, key=len)
     return replace(
         whole,
         rewritten=whole.rewritten.union(*(part.rewritten for part in parts)),
-        locked=locked,
+        locked=strongest(pair for part in parts for pair in part.locked.items()),
         closed=whole.closed.union(*(part.closed for part in parts)),
         traces=together([part.traces for part in parts]),
     )

@@ -6,7 +6,7 @@ that. What ran here is what runs on a target: see `twolane.migrations.steps`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -192,7 +192,8 @@ class _Watch:
             self._note(Step(text, is_alone))
 
     def _judge(self, connection: Connection[Any], seen: Traces) -> None:
-        self._note_locks(effects.locks(connection))
+        locks = effects.locks(connection)
+        self.locked = effects.strongest([*self.locked.items(), *locks.items()])
         self.traces.append(seen)
         if self.judge:
             self.judge(connection, seen)
@@ -206,10 +207,6 @@ class _Watch:
             step = replace(step, touches=touched)
             self.seen |= self.facts.keys()
         self.steps.append(step)
-
-    def _note_locks(self, locks: Mapping[int, str]) -> None:
-        for table, what in locks.items():
-            self.locked[table] = max(self.locked.get(table, ""), what, key=len)
 
 
 @contextmanager
