@@ -71,10 +71,7 @@ def _own_domains(config: Config) -> Mapping[str, Any]:
     from twolane.migrations import types
 
     with importable(config):
-        try:
-            tables = app_metadata(config).tables.values()
-        except Exception as error:
-            raise from_user_code(error, config.root) from error
+        tables = _metadata(config).tables.values()
         found = [d for t in tables for c in t.c for d in types.domains(c.type)]
         return {quoted(domain.schema or "", str(domain.name)): domain for domain in found}
 
@@ -133,10 +130,7 @@ def _make(config: Config, alchemy: Any, own: Iterable[Any]) -> None:
 
     from twolane.migrations import types
 
-    try:
-        metadata = app_metadata(config)
-    except Exception as error:
-        raise from_user_code(error, config.root) from error
+    metadata = _metadata(config)
     base = import_module(f"{config.package}.db.schema.base").AppBase
     try:
         for schema in sorted({table.schema for table in metadata.tables.values() if table.schema}):
@@ -150,6 +144,13 @@ def _make(config: Config, alchemy: Any, own: Iterable[Any]) -> None:
         raise places.refused_by_postgres(config, base, error) from error
     except Exception as error:
         raise places.refused_by_sqlalchemy(config, base, error) from error
+
+
+def _metadata(config: Config) -> Any:
+    try:
+        return app_metadata(config)
+    except Exception as error:
+        raise from_user_code(error, config.root) from error
 
 
 def app_schema(config: Config) -> AppSchema:
