@@ -58,9 +58,7 @@ class Split:
     @cached_property
     def middle(self) -> Snapshot:
         """The facts between the two revisions."""
-        facts = dict(self.whole.after)
-        for identity, text in self._changed.items():
-            facts[identity] = text
+        facts = {**self.whole.after, **self._changed}
         late = {i for i in self._waiting if identities.kind(i) != "column"}
         late |= {i for i in {*facts, *self.whole.before} if _comments(i) in late}
         for identity in late:

@@ -210,11 +210,9 @@ def _how_written(link: Link) -> list[python.Node]:
     is_mutual = target is not relation and any(
         back.target == relation.identity for back in target.foreign_keys
     )
-    return (
-        [*options, "post_update=True"]
-        if is_mutual and _may_be_none(relation, link.key)
-        else options
-    )
+    if is_mutual and _may_be_none(relation, link.key):
+        options.append("post_update=True")
+    return options
 
 
 def _attributes(keyword: str, relation: Relation, columns: Iterable[str]) -> python.Node:
