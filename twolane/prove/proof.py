@@ -67,7 +67,7 @@ def prove(
         stage = Stage(session, schema, rows)
         platform = _platform(stage)
         attempts = _attempts(stage, platform.values(), working)
-    is_platform = isinstance(session, LentSession)
+    is_lent = isinstance(session, LentSession)
     own = [table for table in schema.tables if table.exposed]
     tenants = {table.name: owners.tenant(table) for table in own}
     tenants |= {name: of.understood[0] for name, of in platform.items()}
@@ -80,7 +80,7 @@ def prove(
         shared=hints.shared,
         understood=understood,
         tenants=tenants,
-        as_owner=[] if is_platform else asking(schema),
+        as_owner=[] if is_lent else asking(schema),
         without_policy=[name for name in (OBJECTS, MESSAGES) if name not in schema.platform],
         closed=[table.name for table in own if not table.reachable],
         gaps=_gaps(schema, rows, attempts),

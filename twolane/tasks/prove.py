@@ -194,26 +194,18 @@ def _copy(settings: Config, target: str | None) -> Iterator[_Copy]:
     from twolane.shadow import shadow, shadow_server
 
     if target in (None, "shadow"):
-        head = _replays(settings).whole()
-        with (
-            shadow.clone(settings, head.database) as parameters,
-            connections.open_connection(parameters, "Connecting to the copy") as connection,
-        ):
-            is_ours = not settings.environment.get(shadow_server.VARIABLE)
-            login = partial(databases.authenticator, settings, parameters) if is_ours else None
-            yield connection, catalog.read(connection), login
-        return
-    found = settings.target(target)
-    refuse(_copies_only(found.name) if found.name != LOCAL else None)
+        copy = shadow.clone(settings, _replays(settings).whole().database)
+        is_ours = not settings.environment.get(shadow_server.VARIABLE)
+    else:
+        found = settings.target(target)
+        refuse(_copies_only(found.name) if found.name != LOCAL else None)
+        copy, is_ours = _clone_of_local(settings), True
     with (
-        _clone_of_local(settings) as parameters,
+        copy as parameters,
         connections.open_connection(parameters, "Connecting to the copy") as connection,
     ):
-        yield (
-            connection,
-            catalog.read(connection),
-            partial(databases.authenticator, settings, parameters),
-        )
+        login = partial(databases.authenticator, settings, parameters) if is_ours else None
+        yield connection, catalog.read(connection), login
 
 
 def _copies_only(name: str) -> Refusal:
