@@ -121,7 +121,7 @@ class _Writer:
         yield from _checks(relation)
         for name, parts in relation.facts["index"].items():
             if not ownership.is_sql_only("index", as_text(parts)):
-                yield index(parts["definition"], relation.name, name)
+                yield index(parts["definition"], name)
         options: list[python.Node] = []
         if relation.schema != "public":
             options.append(f'"schema": {python.literal(relation.schema)}')

@@ -10,7 +10,7 @@ from twolane.models.body import expression
 from twolane.sql import ident
 
 
-def index(definition: str, table: str, name: str) -> python.Node:
+def index(definition: str, name: str) -> python.Node:
     """The index as SQLAlchemy declares it; a column that stands alone by its name."""
     from pglast import parse_sql
 

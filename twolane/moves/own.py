@@ -127,7 +127,7 @@ def _move(
     notes = list(notes)
     with move.draft(repo, title, move.OWNS, tables) as draft:
         after, app = move.settled(draft, state, working)
-        text = _app_py(ground, after, tables, app)
+        text = _app_py(ground, tables, app)
         path = after.config.schema / "app.py"
         formatted.write(path, text, like=repo.config.schema / "app.py")
         given = set(app_file.tables(_read(repo)))
@@ -194,7 +194,7 @@ def _read(repo: Repo) -> str:
     return text
 
 
-def _app_py(ground: _Ground, after: Repo, tables: Sequence[str], app: Snapshot) -> str:
+def _app_py(ground: _Ground, tables: Sequence[str], app: Snapshot) -> str:
     """`app.py` with the classes that it lacks."""
     text = _read(ground.state.repo)
     known = app_file.tables(text)

@@ -15,7 +15,6 @@ from twolane.tasks.options import JSON, TARGET
 from twolane.text import shortened
 
 if TYPE_CHECKING:
-    from twolane.config import Config
     from twolane.state.state import State
     from twolane.why.report import Standing, Step, Why
 
@@ -38,7 +37,7 @@ def why(c: Context, object: str, target: str | None = None, json: bool = False) 
     from twolane.why import report
 
     settings = config.load()
-    state = _state(settings, target)
+    state = _state(target)
     repo = state.repo if state else contents.read_repo(settings)
     found = report.read(repo, object, state, console.working)
     if json:
@@ -47,7 +46,7 @@ def why(c: Context, object: str, target: str | None = None, json: bool = False) 
         _show(found)
 
 
-def _state(settings: Config, target: str | None) -> State | None:
+def _state(target: str | None) -> State | None:
     """The target's state; None, with a note, if it can't be reached and was not named."""
     from twolane.errors import Unreachable
     from twolane.state.connected import work_on
