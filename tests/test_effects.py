@@ -485,6 +485,8 @@ def test_what_a_revision_builds_on_lane_a_is_closed_where_defaults_open_it(
         ("rollback and chain", True),
         ("prepare transaction 'x'", True),
         ("create table t (a int) newer syntax; rollback", True),
+        ("create table t (a int) newer syntax; /* so */ rollback", True),
+        ("-- so\nrollback -- all\n; create table t (a int) newer syntax", True),
         ("rollback to savepoint s; release savepoint s", False),
         ("do $$ begin perform 1; end $$", False),
         ("select 'commit; rollback'", False),

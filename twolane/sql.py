@@ -85,9 +85,10 @@ def ends_transaction(sql: str) -> bool:
     except ParseError:
         pass
     try:
-        words = [sql[token.start : token.end + 1].lower() for token in scan(sql)]
+        tokens = [token for token in scan(sql) if token.name not in _COMMENTS]
     except ParseError:
         return True
+    words = [sql[token.start : token.end + 1].lower() for token in tokens]
     firsts = [*zip([";", *words], words, [*words[1:], ""], strict=False)]
     return any(
         before == ";" and (word in ("commit", "end", "abort") or (word, after) in _PAIRS)
@@ -95,6 +96,7 @@ def ends_transaction(sql: str) -> bool:
     )
 
 
+_COMMENTS = ("SQL_COMMENT", "C_COMMENT")
 _PAIRS = {("prepare", "transaction")} | {
     ("rollback", after) for after in ("", ";", "work", "transaction", "and", "prepared")
 }
