@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from twolane.config import Target
 from twolane.errors import Failure
@@ -19,9 +18,6 @@ from twolane.repo.revisions import Revision
 from twolane.repo.sqlfiles import SqlFile
 from twolane.state import intent
 from twolane.state.stand import Stand
-
-if TYPE_CHECKING:
-    pass
 
 # The parts of a table; if someone changes one by hand on an app's table, it is lane B's drift.
 STRUCTURE = ("table", "column", "constraint", "index", "rls")
