@@ -6,6 +6,7 @@ that are left to the platform. `postgres.traces` takes the looks.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -36,13 +37,13 @@ class Relation(NamedTuple):
     """A table or a sequence. name: as in facts. file: holds its rows.
 
     counts: for a sequence, the table whose column it numbers, else ""; None for a table. columns:
-    a line each, its number and its name as in facts.
+    a JSON text, name as in facts → number.
     """
 
     name: str
     file: int
     counts: str | None
-    columns: str = ""
+    columns: str = "{}"
 
 
 @dataclass(frozen=True)
@@ -131,15 +132,10 @@ def _replaced(before: Mapping[int, Relation], after: Mapping[int, Relation]) -> 
             yield f"table {old.name}"
         new = after.get(oid)
         if new and new.columns != old.columns:
-            numbers, now = _numbers(old.columns), _numbers(new.columns)
+            numbers, now = json.loads(old.columns), json.loads(new.columns)
             for column in numbers.keys() & now.keys():
                 if numbers[column] != now[column]:
                     yield f"column {old.name}.{column}"
-
-
-def _numbers(columns: str) -> dict[str, str]:
-    parted = (line.partition(" ") for line in columns.splitlines())
-    return {name: number for number, _, name in parted}
 
 
 def _of_server(before: Look, after: Look) -> Iterator[str]:

@@ -28,7 +28,7 @@ def look(connection: Connection[Any]) -> Look:
         if kind == "thing":
             things[name, more] = text
         elif kind == "relation":
-            relations[oid] = Relation(name, file, more, text or "")
+            relations[oid] = Relation(name, file, more, text or "{}")
         elif kind == "held":
             held.add(name)
         else:

@@ -216,7 +216,8 @@ select
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 left join (
-    select attrelid, pg_catalog.string_agg(attnum || ' ' || pg_catalog.quote_ident(attname), E'\n' order by attnum) as columns
+    select attrelid, pg_catalog.json_object_agg(
+        pg_catalog.quote_ident(attname), attnum order by attnum)::pg_catalog.text as columns
     from pg_catalog.pg_attribute
     where attnum > 0 and not attisdropped
     group by attrelid
