@@ -8,6 +8,9 @@ import pytest
 from generation import HEAD, NO_CHANGES
 from service import APP, Service
 
+from twolane.facts import identities
+from twolane.migrations import wording
+
 BEFORE = """
 
 class Authors(UUIDKey, AppBase):
@@ -145,3 +148,18 @@ def test_offline_is_one_plain_revision(service: Service, options: tuple[str, ...
     assert ("operations import backfill, set_not_null" in text) != bool(options)
     if options:
         assert "CREATE INDEX notes_long_idx" in text and "NOT VALID" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "aside"),
+    [
+        ("kind", "public.kind__old"),
+        ('"a""b"', 'public."a""b__old"'),
+        ("k" * 63, f"public.{'k' * 58}__old"),
+        (f'"{"é" * 31}k"', f'public."{"é" * 29}__old"'),
+    ],
+)
+def test_what_makes_room_gets_a_name_that_postgres_takes_as_it_is(name: str, aside: str) -> None:
+    assert wording.set_aside(f"public.{name}") == aside
+    new = wording.suffixed(name, "_new")
+    assert len(identities.unquote(new).encode()) <= 63 and new.rstrip('"').endswith("_new")

@@ -16,7 +16,7 @@ from twolane.facts import catalog, identities
 from twolane.facts.catalog import Snapshot
 from twolane.facts.identities import own_name
 from twolane.migrations.comparable import Comparison
-from twolane.migrations.wording import NOT_VALID, commented, reparsable
+from twolane.migrations.wording import NOT_VALID, commented, reparsable, suffixed
 from twolane.sql import bound, literal
 
 # What a unique constraint says that its index has to say as well, or the constraint alone.
@@ -290,7 +290,7 @@ def _of_indexes(rest: Comparison, news: Snapshot, _: Collection[str]) -> Steps:
         if identity not in rest.old:
             yield identity, sql(_concurrently(words, name))
             continue
-        new = _suffixed(name)
+        new = suffixed(name, "_new")
         yield identity, sql(_concurrently(words, new))
         yield identity, sql(f"drop index concurrently {schema}.{name}")
         yield identity, sql(f"alter index {schema}.{new} rename to {name}")
@@ -298,12 +298,6 @@ def _of_indexes(rest: Comparison, news: Snapshot, _: Collection[str]) -> Steps:
 
 def _schema(identity: str) -> str:
     return identities.split_name(str(identities.relation(identity)))[0]
-
-
-def _suffixed(name: str) -> str:
-    plain = identities.unquote(name)
-    cut = plain.encode()[:59].decode(errors="ignore")
-    return f'"{cut}_new"' if name.startswith('"') else f"{cut}_new"
 
 
 def _concurrently(words: str, name: str) -> str:

@@ -91,7 +91,13 @@ def aside(kind: str, name: str) -> str:
 def set_aside(name: str) -> str:
     """The name that it has meanwhile."""
     schema, own = identities.split_name(name)
-    return f"{schema}.{ident(f'{identities.unquote(own)}__old')}"
+    return f"{schema}.{suffixed(own, '__old')}"
+
+
+def suffixed(name: str, suffix: str) -> str:
+    """The name, cut so that Postgres leaves the suffix: it takes 63 bytes (manual, 4.1.1)."""
+    plain = identities.unquote(name).encode()[: 63 - len(suffix)].decode(errors="ignore")
+    return ident(f"{plain}{suffix}")
 
 
 def commented(about: str) -> str:
