@@ -360,6 +360,16 @@ def copy(origin: Service, folder: Path, new_database: NewDatabase) -> Service:
     return Service(folder, origin.env | {"DATABASE_URL": database})
 
 
+def with_tables(origin: Service, models: str, folder: Path, new_database: NewDatabase) -> Service:
+    """The same, whose lane B has made these tables as well."""
+    service = copy(origin, folder, new_database)
+    service.write_app(models)
+    service.invoke("db.gen", "-m", "add tables")
+    service.invoke("db.push")
+    service.commit()
+    return service
+
+
 @pytest.fixture(scope="session")
 def waiting_service(
     ready_service: Service, lasting_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory

@@ -6,9 +6,8 @@ import re
 
 import psycopg
 import pytest
-from conftest import NewDatabase
+from conftest import NewDatabase, database_name
 from fleets import name_targets
-from psycopg.conninfo import conninfo_to_dict
 from service import DEV_MARKERS, Service
 from steps import SQL, add_sql, mirror
 
@@ -60,7 +59,7 @@ class Two:
 
 @pytest.fixture
 def two(pushed: Service, new_database: NewDatabase) -> Two:
-    template = str(conninfo_to_dict(pushed.env["DATABASE_URL"])["dbname"])
+    template = database_name(pushed.env["DATABASE_URL"])
     return Two(pushed, new_database(template))
 
 

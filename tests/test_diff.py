@@ -6,7 +6,7 @@ import json
 
 import psycopg
 import pytest
-from conftest import BOOTSTRAP, NewDatabase, run_files
+from conftest import BOOTSTRAP, NewDatabase, database_name, run_files
 from psycopg.conninfo import conninfo_to_dict
 from servers import Server
 from service import Service
@@ -41,7 +41,7 @@ def test_differences_are_shown_with_exit_code_three(
     service: Service, new_database: NewDatabase
 ) -> None:
     url = service.env["DATABASE_URL"]
-    copy = new_database(str(conninfo_to_dict(url)["dbname"]))
+    copy = new_database(database_name(url))
     service.sql(
         "alter table public.contacts add nickname text; "
         "alter table public.contacts alter source set default $$mail$$; "
@@ -79,7 +79,7 @@ def test_targets_go_by_name_or_url(service: Service, new_database: NewDatabase) 
     service.write(
         "pyproject.toml", toml + '\n[tool.twolane.targets.staging]\nenv = "STAGING_URL"\n'
     )
-    staging = new_database(str(conninfo_to_dict(service.env["DATABASE_URL"])["dbname"]))
+    staging = new_database(database_name(service.env["DATABASE_URL"]))
     command = ("db.diff", "--source", "staging", "--target", "default")
     assert "No schema changes." in service.invoke(*command, STAGING_URL=staging).out
     said = service.invoke("db.diff", "--source", "nowhere", "--target", "default", code=1).err
@@ -170,7 +170,7 @@ def test_the_sql_between_two_databases_turns_one_into_the_other(
     service: Service, new_database: NewDatabase
 ) -> None:
     url = service.env["DATABASE_URL"]
-    copy = new_database(str(conninfo_to_dict(url)["dbname"]))
+    copy = new_database(database_name(url))
     service.sql(
         """
         create type public.mood as enum ('calm');
@@ -202,7 +202,7 @@ def test_the_sql_between_two_databases_knows_new_values_of_an_enum_and_names_wha
 ) -> None:
     service.sql("create type public.mood as enum ('calm')")
     url = service.env["DATABASE_URL"]
-    copy = new_database(str(conninfo_to_dict(url)["dbname"]))
+    copy = new_database(database_name(url))
     service.sql("alter type public.mood add value 'merry'; create role passing nologin")
     service.sql("create table public.days (mood public.mood default 'merry')")
     service.sql("alter table public.days owner to passing")

@@ -9,14 +9,13 @@ from pathlib import Path
 import psycopg
 import pytest
 import shared_schemas
-from conftest import BOOTSTRAP, PLATFORM, SQL, NewDatabase
+from conftest import BOOTSTRAP, PLATFORM, SQL, NewDatabase, database_name
 from mutations import GROUND, MUTATIONS
 from mutations.batches import batches, expected, mutate, signs
 from mutations.ground import facts_of
 from prepared import facts_prepared
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
-from servers import VECTOR_15, PostgresServer, Server, has_vector, programs
+from servers import PostgresServer, Server, has_vector, programs
 from service import Service
 
 from twolane.facts import catalog, views
@@ -36,7 +35,7 @@ def scripts(name: str, major: int) -> list[bytes]:
         return [PLATFORM.read_bytes(), *((SQL / n).read_bytes() for n in files)]
     if name == "torture":
         if not has_vector(major):
-            pytest.skip(f"there is no {VECTOR_15}: apt-get install postgresql-15-pgvector")
+            pytest.skip(f"this Postgres {major} has no pgvector, whose types the columns have")
         return [PLATFORM.read_bytes(), TORTURE.read_bytes()]
     return [PLATFORM.read_bytes(), shared_schemas.script(name, major)]
 
@@ -154,7 +153,7 @@ def test_the_facts_are_the_same_in_every_encoding_and_locale(
         plain, other = fifteen.new_database(platform=False), fifteen.new_database(platform=False)
     else:
         plain, other = new_database(), new_database()
-    name = str(conninfo_to_dict(other)["dbname"])
+    name = database_name(other)
     with psycopg.connect(plain, autocommit=True) as connection:
         connection.execute(sql.SQL("drop database {}").format(sql.Identifier(name)))
         connection.execute(

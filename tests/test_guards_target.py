@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
+from conftest import database_name
 from fleets import name_targets
 from pooler import transaction_pooler
 from psycopg.conninfo import conninfo_to_dict
@@ -154,7 +155,7 @@ def test_g01_an_adopted_database_needs_no_consent(
     service: Service, new_database: NewDatabase
 ) -> None:
     """Its tables are just what the mirror has."""
-    url = new_database(str(conninfo_to_dict(service.env["DATABASE_URL"])["dbname"]))
+    url = new_database(database_name(service.env["DATABASE_URL"]))
     name_targets(service, staging=url)
     with psycopg.connect(url) as connection:
         connection.execute("drop schema twolane cascade")

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import own_sql
-from conftest import NewDatabase, copy
-from psycopg.conninfo import conninfo_to_dict
+from conftest import NewDatabase, copy, database_name
 from service import DEV_MARKERS, Result, Service
 from steps import add_sql
 
@@ -99,7 +98,7 @@ def change(service: Service, what: str) -> None:
 
 def plain(service: Service, text: str) -> str:
     """A text without what differs from one run and one copy to the next."""
-    name = str(conninfo_to_dict(service.env["DATABASE_URL"])["dbname"])
+    name = database_name(service.env["DATABASE_URL"])
     text = text.replace(str(service.folder), "FOLDER").replace(name, "DATABASE")
     for pattern, instead in CHANGING:
         text = re.sub(pattern, instead, text)

@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from conftest import NewDatabase, copy
+from conftest import NewDatabase, copy, with_tables
 from service import Service
 from steps import ORDER, SQL, columns, has_rls
 
@@ -52,12 +52,8 @@ def opened_up(
     ready_service: Service, lasting_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory
 ) -> Service:
     """The tables of `MODELS` in the database, to be copied."""
-    service = copy(ready_service, tmp_path_factory.mktemp("notes") / "crm", lasting_database)
-    service.write_app(MODELS)
-    service.invoke("db.gen", "-m", "add notes")
-    service.invoke("db.push")
-    service.commit()
-    return service
+    folder = tmp_path_factory.mktemp("notes") / "crm"
+    return with_tables(ready_service, MODELS, folder, lasting_database)
 
 
 @pytest.fixture

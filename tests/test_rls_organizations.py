@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from conftest import NewDatabase, copy
+from conftest import NewDatabase, copy, with_tables
 from proofs import report, tried, verdicts
 from service import Service
 from steps import ORDER, SQL
@@ -99,12 +99,8 @@ def opened_up(
     ready_service: Service, lasting_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory
 ) -> Service:
     """The tables of `MODELS` in the database, to be copied."""
-    service = copy(ready_service, tmp_path_factory.mktemp("orgs") / "crm", lasting_database)
-    service.write_app(MODELS)
-    service.invoke("db.gen", "-m", "add organizations")
-    service.invoke("db.push")
-    service.commit()
-    return service
+    folder = tmp_path_factory.mktemp("orgs") / "crm"
+    return with_tables(ready_service, MODELS, folder, lasting_database)
 
 
 @pytest.fixture
