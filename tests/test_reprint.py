@@ -49,6 +49,8 @@ create trigger look before update of size on shop.shirts for each row
 create recursive view shop.numbers (n) as
   values (1) union all select n + 1 from numbers where n < 5;
 create view shop.small as select * from shop.shirts where size in ('s', 'm');
+create rule small_new as on insert to shop.small where new.size in ('s', 'm') do instead nothing;
+create table shop.worn (id int, size varchar(5)) partition by list ((size in ('s', 'm')));
 create materialized view shop.kept as select * from shop.shirts where size in ('s', 'm');
 alter table shop.shirts enable row level security;
 create policy shirts_own on shop.shirts
@@ -61,6 +63,7 @@ KINDS = {"domain", "column", "constraint", "index", "statistics object", "rule",
     "view",
     "materialized view",
     "policy",
+    "table",
 }
 
 
@@ -122,6 +125,16 @@ def test_an_adoption_is_identical_and_repeatable(
     assert same.out == "✓ No schema changes.\n"
 
 
+# What is made again: an index with what it is on, and an object in a schema of an odd name.
+KEPT = """
+create materialized view kept as select id, size from shop_sizes where size in ('{size}', 'l');
+create index kept_idx on kept (id) where size in ('{size}', 'l');
+create schema if not exists "Odd shop";
+create table if not exists "Odd shop".t (id int, size varchar(2));
+create statistics "Odd shop".s on id, (size in ('{size}', 'l')) from "Odd shop".t;
+"""
+
+
 def test_a_capture_writes_each_block_once_and_settles(
     service: Service, new_database: NewDatabase, platform: str
 ) -> None:
@@ -132,12 +145,15 @@ def test_a_capture_writes_each_block_once_and_settles(
         "alter table shop_sizes add is_small boolean generated always as (size = 's') stored"
     )
     service.sql("create index shop_sizes_idx on shop_sizes (id) where size = 's'")
+    service.sql(KEPT.format(size="s"))
     service.sql("alter table shop_sizes enable row level security")
     service.invoke("db.capture", "--name", "60_first")
     service.invoke("db.apply")
     service.invoke("db.sync")
 
     service.sql(TWO_FORMS)
+    service.sql('drop materialized view kept; drop statistics "Odd shop".s')
+    service.sql(KEPT.format(size="m"))
     service.sql(
         "alter table shop_sizes drop constraint shop_sizes_size_check,"
         " add constraint shop_sizes_size_check check (size in ('s', 'm')), drop is_small,"
@@ -151,6 +167,7 @@ def test_a_capture_writes_each_block_once_and_settles(
     assert text.count("add constraint shop_sizes_size_check") == 1
     assert text.count("add column is_small") == 1
     assert text.lower().count("create index if not exists shop_sizes_idx") == 1
+    assert text.lower().count("create index if not exists kept_idx") == 1
 
     with means_the_same(service.env["DATABASE_URL"]):
         service.invoke("db.apply")

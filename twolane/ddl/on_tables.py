@@ -181,12 +181,11 @@ def statistics(edit: Edit) -> Iterator[Statement]:
     if edit.before is None:
         steps.append(create)
     elif edit.differs("definition"):
-        schema, own = (
-            literal(identities.unquote(part)) for part in identities.split_name(edit.name)
-        )
+        schema, own = identities.split_name(edit.name)
         printed = (
             "(select pg_get_statisticsobjdef(oid) from pg_statistic_ext "
-            f"where stxnamespace = {schema}::regnamespace and stxname = {own})"
+            f"where stxnamespace = {literal(schema)}::regnamespace "
+            f"and stxname = {literal(identities.unquote(own))})"
         )
         steps += [when(differs_from(edit, printed, "definition"), drop), create]
     if edit.differs("target"):

@@ -199,10 +199,10 @@ def _by_object(statements: Sequence[Statement]) -> list[Statement]:
             name = object_of(statement.facts[0])
             made[name] = max(made.get(name, 0), stages[statement.rank])
 
-    def place(statement: Statement) -> tuple[int, str, Rank]:
+    def place(statement: Statement) -> tuple[int, str, bool, Rank]:
         name, own = object_of(statement.facts[0]), stages[statement.rank]
-        stage = made.get(name, own) if statement.rank in _WITH_OBJECT else own
-        return stage, name, statement.rank
+        follows = statement.rank in _WITH_OBJECT
+        return made.get(name, own) if follows else own, name, follows, statement.rank
 
     return sorted(statements, key=place)
 

@@ -53,13 +53,13 @@ def _ask(connection: Connected, question: str) -> str:
     return str(row[0]) if row else ""
 
 
-def _copied(table: str, connection: Connected) -> str:
-    """A temporary table with the table's name and columns; its name.
+def _copied(table: str, connection: Connected, more: str = "") -> str:
+    """A temporary table with the table's name and columns, and `more` clauses; its name.
 
     The same name, since a subquery in an expression may qualify a column by it.
     """
     copy = f"pg_temp.{identities.split_name(table)[-1]}"
-    _run(connection, f"create temporary table {copy.partition('.')[2]} (like {table})")
+    _run(connection, f"create temporary table {copy.partition('.')[2]} (like {table}){more}")
     return copy
 
 
@@ -188,14 +188,27 @@ def _on_copy(
     """A trigger or rule, made on a copy of its table, whose name stands once after `word`."""
     *table, own = identities.split_name(name)
     copy = _copied(".".join(table), connection)
-    there, here = f"{word}{'.'.join(table)} ", f"{word}{copy} "
-    _run(connection, parts["definition"].replace(there, here, 1))
+    there, here = f"{word}{'.'.join(table)}", f"{word}{copy}"
+    _run(connection, _renamed(parts["definition"], there, here))
     question = (
         f"select {function}(t.oid) from pg_catalog.pg_{source}"
         f" where {relation} = {_literal(copy)}::pg_catalog.regclass"
         f" and {column.format('name')} = {_literal(identities.unquote(own))}"
     )
-    return {"definition": _ask(connection, question).replace(here, there, 1)}
+    return {"definition": _renamed(_ask(connection, question), here, there)}
+
+
+def _renamed(text: str, there: str, here: str) -> str:
+    """The text with `here` for the first `there` that ends a word."""
+    return re.sub(re.escape(there) + r"(?=\s)", lambda _: here, text, count=1)
+
+
+def _partitioned(name: str, parts: Parts, connection: Connected) -> Parts:
+    if "partition_by" not in parts:
+        return {}
+    copy = _copied(name, connection, f" partition by {parts['partition_by']}")
+    question = f"select pg_catalog.pg_get_partkeydef({_literal(copy)}::pg_catalog.regclass)"
+    return {"partition_by": _ask(connection, question)}
 
 
 def _statistics(name: str, parts: Parts, connection: Connected) -> Parts:
@@ -231,6 +244,7 @@ def _routine(name: str, parts: Parts, connection: Connected) -> Parts:
 
 _Printer = Callable[[str, Parts, Any], Parts]
 _PRINTERS: Mapping[str, _Printer] = {
+    "table": _partitioned,
     "view": _view,
     "materialized view": _view,
     "constraint": _constraint,
@@ -246,9 +260,10 @@ _PRINTERS: Mapping[str, _Printer] = {
 }
 
 PARTS: Mapping[str, tuple[str, ...]] = {
+    "table": ("partition_by",),
     "domain": ("default",),
     "column": ("default", "generated"),
     "policy": ("using", "check"),
-    **dict.fromkeys(_PRINTERS.keys() - {"domain", "column", "policy"}, ("definition",)),
+    **dict.fromkeys(_PRINTERS.keys() - {"table", "domain", "column", "policy"}, ("definition",)),
 }
 """Kind of fact → its parts that are expressions, or have some."""
