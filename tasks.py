@@ -23,6 +23,7 @@ os.environ.setdefault("TWOLANE_SERVICE", str(DEMO))
 
 import releasing  # noqa: E402
 from twolane.tasks import db  # noqa: E402  (it finds its service by the variable above)
+from twolane.tasks.listing import by_lanes  # noqa: E402
 
 GUIDE = [sys.executable, "-m", "zensical", "build", "--strict"]
 LAYERS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
@@ -51,7 +52,7 @@ class DevMarkers(UUIDKey, AppBase):
 """
 
 
-@task(help={"again": "Throw the present demo away and start over."})
+@task(auto_shortflags=False, help={"again": "Throw the present demo away and start over."})
 def demo(c: Context, again: bool = False) -> None:
     """Scaffold a service into demo/ and take it through both lanes, refusal included."""
     if DEMO.exists() and not again:
@@ -154,6 +155,7 @@ def render(c: Context) -> None:
 
 
 @task(
+    auto_shortflags=False,
     positional=["version"],
     help={"version": "The new version, as PEP 440 has it.", "dry_run": "Check, and make no tag."},
 )
@@ -174,13 +176,14 @@ def release(c: Context, version: str, dry_run: bool = False) -> None:
 
 
 @task(
+    auto_shortflags=False,
     help={
         "sizes": "Numbers of tables, separated by commas.",
         "repeats": "Runs of each command that is not slow; an odd number.",
         "limit": "Seconds after which a peer is stopped.",
         "only": "Only the workloads whose names match this pattern.",
         "out": "The file for the result.",
-    }
+    },
 )
 def bench(
     c: Context,
@@ -238,4 +241,4 @@ def _check(command: list[str], folder: Path = ROOT) -> None:
         raise Exit(code=code)
 
 
-namespace = Collection(demo, test, lint, guide, bench, render, release, Collection.from_module(db))
+namespace = Collection(demo, test, lint, guide, bench, render, release, by_lanes(db))

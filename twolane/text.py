@@ -23,11 +23,17 @@ def clean_line(text: str) -> str:
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """`Is production meant? ` for a name that is nearly one of those known; else nothing."""
+    """`Is production meant? ` for a name that is nearly one of those known; else nothing.
+
+    A name without a dot may be the last part of one: `pusj` is nearly `db.push`.
+    """
     from difflib import get_close_matches
 
-    near = get_close_matches(name, list(known), 1)
-    return f"Is {near[0]} meant? " if near else ""
+    names = {each: each for each in known}
+    if "." not in name:
+        names = {each.rpartition(".")[2]: each for each in reversed(names)} | names
+    near = get_close_matches(name, names, 1)
+    return f"Is {names[near[0]]} meant? " if near else ""
 
 
 MOST = 12

@@ -37,7 +37,13 @@ def adopt(
     json: bool = False,
     commit: bool = False,
 ) -> None:
-    """Bring an existing database in: SQL files that make it, models, lock; proven on the shadow."""
+    """Once: bring an existing database in, proven on the shadow.
+
+    Writes SQL files that make it, the models and the lock.
+
+    Example:
+      invoke db.adopt --target staging
+    """
     from twolane.adopt import histories, prepare, write
     from twolane.guards import guards
     from twolane.state.connected import work_on

@@ -45,7 +45,14 @@ def gen(
     target: str | None = None,
     commit: bool = False,
 ) -> None:
-    """Lane B: compare app.py with the migrations and write a revision."""
+    """Lane B: write a revision of what app.py changed.
+
+    It runs nothing in the database: read the revision, then db.push.
+
+    Example:
+      invoke db.gen -m "add notes"
+      invoke db.gen -m 'rename body' --rename notes.body:notes.text
+    """
     from twolane import config
     from twolane.guards import guards
     from twolane.lanes import generate
@@ -157,7 +164,14 @@ def push(
     jobs: str = "4",
     carry_on: bool = False,
 ) -> None:
-    """Lane B: bring the waiting revisions into the database."""
+    """Lane B: bring the waiting revisions into the database.
+
+    Shows the plan and its hazards first; what loses data needs --allow.
+
+    Example:
+      invoke db.push --dry-run
+      invoke db.push --target staging --allow drop:notes.body
+    """
     from twolane.config import is_many
     from twolane.guards import guards
     from twolane.lanes import push as lane_b_push

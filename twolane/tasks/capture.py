@@ -45,7 +45,13 @@ def capture(
     json: bool = False,
     commit: bool = False,
 ) -> None:
-    """Lane A: write what was changed by hand in the live database as an SQL file, proven first."""
+    """Lane A: write what was changed by hand as an SQL file.
+
+    The file is proven on the shadow before it is written.
+
+    Example:
+      invoke db.capture --name contact_phones
+    """
     from twolane.capture import capture as capture_files
     from twolane.capture import renamed
     from twolane.guards import guards

@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     },
 )
 def check(c: Context, json: bool = False, fast: bool = False) -> None:
-    """Check all that needs no database: files, migrations, mirror, conventions, RLS, locks."""
+    """Every day: check all that needs no database, as CI does.
+
+    Files, migrations, mirror, conventions, row level security, locks.
+
+    Example:
+      invoke db.check --fast
+    """
     from twolane import config, git
     from twolane.check import checks
     from twolane.guards import findings

@@ -13,14 +13,18 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from invoke.exceptions import Exit as Exit
-from invoke.tasks import task
+from invoke.tasks import Task
 
 from twolane.errors import Failure, explain
 from twolane.exit_codes import DIFFERENT, ERROR, INTERRUPTED, REFUSED
 from twolane.facts.differences import as_json
 from twolane.guards.refusal import Refusal, Refused
 from twolane.tasks.console import OnlyJson, about, error, print_json
+from twolane.tasks.flags import with_letters
+from twolane.tasks.mistyped import name_the_nearest
 from twolane.tasks.screens import show_refusal
+
+name_the_nearest()
 
 _INTERRUPTED = "Interrupted. What was finished is recorded, the rest was rolled back."
 
@@ -62,7 +66,7 @@ def command(name: str, **options: Any) -> Callable[[Callable[..., None]], Any]:
             with about(target):
                 _obey(name, body, *args, **kwargs)
 
-        return task(run, **options)
+        return with_letters(Task(run, **options))
 
     return decorate
 

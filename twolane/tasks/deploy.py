@@ -44,7 +44,14 @@ def deploy(
     jobs: str = "4",
     carry_on: bool = False,
 ) -> None:
-    """Both lanes: bring a database to what the repo says, from wherever it stands."""
+    """Both lanes: bring a database to what the repo says.
+
+    From wherever it stands: rehearsed on the shadow, one plan, verified.
+
+    Example:
+      invoke db.deploy --target staging --dry-run
+      invoke db.deploy --target production --confirm production
+    """
     from twolane.config import is_many
     from twolane.guards import guards
     from twolane.state.connected import work_on
@@ -82,7 +89,13 @@ def bootstrap(
     confirm: str | None = None,
     commit: bool = False,
 ) -> None:
-    """From empty to ready: SQL files, migrations, sync. Run again, it does what is left."""
+    """Both lanes: from empty to ready; again, what is left.
+
+    SQL files, migrations, seed (local database alone), sync.
+
+    Example:
+      invoke db.bootstrap
+    """
     from twolane.state.connected import work_on
 
     with work_on(target, console) as work:

@@ -12,7 +12,13 @@ from twolane.tasks.options import JSON, TARGET
 
 @command("db.doctor", help={"target": TARGET, "json": JSON})
 def doctor(c: Context, target: str | None = None, json: bool = False) -> None:
-    """Find what is wrong, and how to mend it: settings, URL, network, rights, files, locks."""
+    """Trouble: find what is wrong, and how to mend it.
+
+    Settings, URL, network, rights, files, locks. It changes nothing.
+
+    Example:
+      invoke db.doctor --target staging
+    """
     from twolane.doctor import checks
 
     results = report.collect(checks.run(target, console.working), None if json else 18)

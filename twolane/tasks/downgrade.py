@@ -40,7 +40,13 @@ def downgrade(
     confirm: str | None = None,
     json: bool = False,
 ) -> None:
-    """Lane B backwards: take revisions back, by their files or by the database's own record."""
+    """Lane B: take revisions back.
+
+    By their files, or by the database's own record of them.
+
+    Example:
+      invoke db.downgrade --to -1 --dry-run
+    """
     from twolane.deploy import route, take_back
     from twolane.guards import guards
     from twolane.state.connected import work_on

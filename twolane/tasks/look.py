@@ -25,7 +25,14 @@ NOTHING: dict[str, list[Any]] = {"changes": [], "statements": [], "hazards": [],
 
 @command("db.status", help={"target": TARGETS, "json": JSON, "jobs": JOBS})
 def status(c: Context, target: str | None = None, json: bool = False, jobs: str = "4") -> None:
-    """Where things stand: the target, what each lane has pending, what to run next."""
+    """Every day: where things stand, and what to run next.
+
+    The target, what each lane has pending, the next command.
+
+    Example:
+      invoke db.status
+      invoke db.status --target 'eu-*,staging'
+    """
     from twolane.config import is_many
     from twolane.guards import guards
     from twolane.lanes import status as report
@@ -53,7 +60,13 @@ def status(c: Context, target: str | None = None, json: bool = False, jobs: str 
 
 @command("db.targets", help={"target": f"{TARGETS} Without it, all.", "json": JSON})
 def targets(c: Context, target: str | None = None, json: bool = False) -> None:
-    """List the targets, or those that a change of these would mean; never a URL."""
+    """Look: the databases that --target knows; never a URL.
+
+    With --target, those that a change of these would mean.
+
+    Example:
+      invoke db.targets --target 'eu-*'
+    """
     from twolane import config
     from twolane.fleet import outcomes
     from twolane.postgres import targets as names
@@ -80,7 +93,13 @@ def targets(c: Context, target: str | None = None, json: bool = False) -> None:
     },
 )
 def diff(c: Context, source: str, target: str, json: bool = False, sql: bool = False) -> None:
-    """Compare two databases fact by fact; exit with 3 if they differ."""
+    """Look: compare two databases; exit with 3 if they differ.
+
+    Fact by fact; with --sql, the statements from one to the other.
+
+    Example:
+      invoke db.diff --source staging --target production --sql
+    """
     from twolane.facts import differences
     from twolane.state.connected import compare
 
@@ -136,7 +155,13 @@ def _diff_as_sql(source: str, target: str, json: bool) -> None:
     help={"target": "URL or target name.", "json": "Print JSON, in the lock file's form."},
 )
 def snapshot(c: Context, target: str | None = None, json: bool = False) -> None:
-    """Print the facts of a database, one a line."""
+    """Look: the facts of a database, one a line.
+
+    A fact is one property of one object, as Postgres states it.
+
+    Example:
+      invoke db.snapshot --target staging
+    """
     from twolane.facts import catalog
     from twolane.facts.lock import dump_lock
     from twolane.state.connected import open_database
@@ -151,7 +176,13 @@ def snapshot(c: Context, target: str | None = None, json: bool = False) -> None:
 
 @command("db.introspect", help={"target": TARGET})
 def introspect(c: Context, target: str | None = None) -> None:
-    """Print the models that a sync would write; write nothing."""
+    """Lane A: print the models that a sync would write.
+
+    It writes nothing.
+
+    Example:
+      invoke db.introspect
+    """
     from twolane.models import render
     from twolane.state.connected import work_on
 
@@ -177,7 +208,13 @@ def psql(
     target: str | None = None,
     confirm: str | None = None,
 ) -> None:
-    """Open a psql on the target."""
+    """Every day: a psql on the target.
+
+    The psql of the embedded server; the URL is on no command line.
+
+    Example:
+      invoke db.psql -c "table public.contacts"
+    """
     import subprocess
 
     from twolane.guards import guards

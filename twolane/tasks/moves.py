@@ -45,7 +45,13 @@ def own(
     json: bool = False,
     commit: bool = False,
 ) -> None:
-    """A table of the SQL lane becomes the app's: its class moves to app.py. No change to data."""
+    """Both lanes: a table of the SQL lane becomes the app's.
+
+    Its class moves to app.py; its data stay as they are.
+
+    Example:
+      invoke db.own contacts --dry-run
+    """
     from twolane.moves import own as moves
 
     names = _names(table)
@@ -80,7 +86,13 @@ def disown(
     json: bool = False,
     commit: bool = False,
 ) -> None:
-    """A table of the app becomes the SQL lane's: an SQL file makes it. No change to data."""
+    """Both lanes: a table of the app becomes the SQL lane's.
+
+    An SQL file makes it from then on; its data stay as they are.
+
+    Example:
+      invoke db.disown notes --dry-run
+    """
     from twolane.moves import disown as moves
 
     names = _names(table)

@@ -36,7 +36,13 @@ def diagram(
     svg: bool = False,
     target: str | None = None,
 ) -> None:
-    """Print an ER diagram: Mermaid, which GitHub draws, or an SVG."""
+    """Look: an ER diagram, as Mermaid or SVG.
+
+    GitHub draws Mermaid in a Markdown file.
+
+    Example:
+      invoke db.diagram --around contacts
+    """
     from twolane.page import drawing, graph, mermaid
 
     source = _source(target)
@@ -76,7 +82,13 @@ def page(
     output: str | None = None,
     open: bool = False,
 ) -> None:
-    """Write the schema as a web page: one file, which needs no network and no server."""
+    """Look: the schema as a web page, in one file.
+
+    It needs no network and no server.
+
+    Example:
+      invoke db.page --open
+    """
     import webbrowser
 
     from twolane import __version__, config

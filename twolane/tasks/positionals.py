@@ -8,6 +8,8 @@ from typing import Any
 from invoke.parser.argument import Argument
 from invoke.tasks import Task
 
+from twolane.tasks.flags import arguments_of
+
 
 class _Unless(Argument):
     flag: Argument
@@ -43,8 +45,7 @@ def needless_with(task: Task[Any], argument: str, flag: str) -> None:
     """Makes the positional argument of a task needless where the flag is given."""
 
     def arguments(ignore_unknown_help: bool | None = None) -> list[Argument]:
-        plain: Task[Any] = Task(task.body, positional=task.positional, help=dict(task.help))
-        found = plain.get_arguments(ignore_unknown_help)
+        found = arguments_of(task, ignore_unknown_help)
         named = {argument.name: argument for argument in found}
         needless = named[argument]
         needless.__class__ = _Unless

@@ -38,7 +38,13 @@ if TYPE_CHECKING:
     },
 )
 def prove(c: Context, target: str | None = None, json: bool = False) -> None:
-    """Try to break tenant isolation, table by table, as two users and as anon."""
+    """Tenants: try to break their isolation, table by table.
+
+    As two users and as anon, in a copy that is thrown away.
+
+    Example:
+      invoke db.prove
+    """
     from twolane import config
     from twolane.prove import proof as proofs
     from twolane.prove import report
@@ -84,7 +90,14 @@ def rls(
     org: str | None = None,
     read_only: bool = False,
 ) -> None:
-    """Write the SQL file that opens a table of the app to its tenant."""
+    """Tenants: write the SQL file that opens a table to them.
+
+    Until it ran, a new table of the app is closed to every user.
+
+    Example:
+      invoke db.rls notes
+      invoke db.rls notes --org memberships.org_id
+    """
     from twolane import config
     from twolane.prove import policies, policy_files, policy_text
     from twolane.shadow import shadow

@@ -13,7 +13,13 @@ from twolane.tasks.options import TARGET
 
 @command("db.up", help={})
 def up(c: Context) -> None:
-    """Start the embedded server and print the URL of its database."""
+    """Local server: start it, and print its database's URL.
+
+    A GUI and a container reach it by that URL.
+
+    Example:
+      invoke db.up
+    """
     from twolane import config
     from twolane.postgres import branches, databases, embedded, urls
 
@@ -33,7 +39,13 @@ def up(c: Context) -> None:
     help={"prune": "Drop the databases of git branches that are no more, and the shadows."},
 )
 def down(c: Context, prune: bool = False) -> None:
-    """Stop the embedded server; its data stay."""
+    """Local server: stop it; its data stay.
+
+    The next command that needs it starts it again.
+
+    Example:
+      invoke db.down --prune
+    """
     from twolane import config
     from twolane.postgres import databases, embedded
     from twolane.shadow import pruning
@@ -52,7 +64,13 @@ def down(c: Context, prune: bool = False) -> None:
 
 @command("db.reset", help={"target": TARGET, "yes": "Do it without asking."})
 def reset(c: Context, target: str | None = None, yes: bool = False) -> None:
-    """Drop the embedded database and make it anew; refuses any other."""
+    """Local server: drop its database and make it anew.
+
+    Refuses any database but the embedded one.
+
+    Example:
+      invoke db.reset --yes db.bootstrap
+    """
     from twolane import config
     from twolane.guards import guards
     from twolane.postgres import branches, databases

@@ -43,7 +43,14 @@ def apply(
     jobs: str = "4",
     carry_on: bool = False,
 ) -> None:
-    """Lane A: run the SQL files that are new or changed, each in one transaction."""
+    """Lane A: run the SQL files that are new or changed.
+
+    Each in one transaction, in the order of bootstrap.txt.
+
+    Example:
+      invoke db.apply
+      invoke db.apply --file 02_rls_core_tables.sql
+    """
     from twolane.config import is_many
     from twolane.guards import guards
     from twolane.lanes import apply as lane_a
@@ -112,7 +119,14 @@ def sync(
     commit: bool = False,
     jobs: str = "4",
 ) -> None:
-    """Lane A: bring the live database into the mirror, introspected.py and schema.lock.json."""
+    """Lane A: bring the live database into the mirror.
+
+    The mirror is introspected.py and schema.lock.json.
+
+    Example:
+      invoke db.sync --commit
+      invoke db.sync --check
+    """
     from twolane.config import is_many
     from twolane.guards import guards
     from twolane.lanes import mirror

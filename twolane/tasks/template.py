@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
 @command("template.check", help={"json": JSON})
 def check(c: Context, json: bool = False) -> None:
-    """Compare the engine with its pin, look for conflict markers and for a newer version."""
+    """Template: is the engine the pinned one, is there a newer?
+
+    Looks for conflict markers, too.
+
+    Example:
+      invoke template.check
+    """
     from twolane import config
     from twolane.tasks import template_screen
     from twolane.template import check as checking
@@ -53,7 +59,13 @@ def check(c: Context, json: bool = False) -> None:
 def update(
     c: Context, to: str | None = None, data: Sequence[str] | None = None, json: bool = False
 ) -> None:
-    """Merge a newer version of the template into the service; its engine is yours to install."""
+    """Template: merge a newer version into the service.
+
+    The engine of that version is yours to install then.
+
+    Example:
+      invoke template.update
+    """
     from copier.errors import UnsafeTemplateError
 
     from twolane import config

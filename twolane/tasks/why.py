@@ -31,7 +31,13 @@ _SHOWN = 6
     },
 )
 def why(c: Context, object: str, target: str | None = None, json: bool = False) -> None:
-    """Say what makes an object and what changed it: file and line or revision, commit and day."""
+    """Look: what makes an object, and what changed it since.
+
+    File and line or revision, commit and day; and what depends on it.
+
+    Example:
+      invoke db.why contacts.email
+    """
     from twolane import config
     from twolane.repo import contents
     from twolane.why import report
