@@ -14,6 +14,7 @@ from adopting import adopt, expect_repeatable, facts_of, listed, newcomer, sql_o
 from conftest import NewDatabase
 from servers import PostgresServer
 from service import DEV_MARKERS, Service
+from steps import add_sql
 
 from twolane.repo.starter import STARTER
 
@@ -172,11 +173,17 @@ def test_after_an_adoption_whatever_is_new_is_closed_or_a_file_opens_it(fresh: S
         "grant select on public.meant to anon;\n"
         "create table if not exists public.limited (id int);\n"
         "alter table public.limited enable row level security;\n"
-        "create or replace view public.past_rls as select * from public.profiles;\n",
+        "create or replace view public.past_rls as select * from public.profiles;\n"
+        "create schema if not exists inside;\n"
+        "create table if not exists inside.held (id int);\n"
+        "grant select on inside.held to anon;\n"
+        "create table if not exists public.partly (id int, secret int);\n"
+        "grant select (id) on public.partly to authenticated;\n"
+        "do $$ begin grant select on public.profiles to service_role; end $$;\n",
     )
     said = fresh.invoke("db.apply").text
     assert "public.left_open: took back" in said and "public.past_rls: took back" in said
-    assert "public.meant" not in said and "public.limited" not in said
+    assert not [name for name in ("meant", "limited", "partly") if f"public.{name}:" in said]
     held = dict(
         fresh.sql(
             "select relname, has_table_privilege('anon', oid, 'select') and not relrowsecurity"
@@ -188,6 +195,15 @@ def test_after_an_adoption_whatever_is_new_is_closed_or_a_file_opens_it(fresh: S
     assert fresh.sql("select has_table_privilege('authenticated', 'limited', 'select')") == [
         (True,)
     ], "a policy may rely on what the database grants"
+    assert fresh.sql(
+        "select has_any_column_privilege('anon', 'partly', 'select, insert'),"
+        " has_table_privilege('authenticated', 'partly', 'select, insert, update, delete'),"
+        " has_column_privilege('authenticated', 'partly', 'id', 'select'),"
+        " has_table_privilege('anon', 'meant', 'insert, update, delete')"
+    ) == [(False, False, True, False)], "open as far as a file says so"
+    add_sql(fresh, "210_usage.sql", "grant usage on schema inside to anon;", after=True)
+    fresh.invoke("db.apply")
+    assert fresh.sql("select has_table_privilege('anon', 'inside.held', 'select')") == [(True,)]
     fresh.invoke("db.sync")
     assert "nothing to do" in fresh.invoke("db.status").out
 

@@ -6,7 +6,7 @@ closed on the database itself, at the end of the transaction that made it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twolane.postgres.transactions import ask, theirs
@@ -14,19 +14,17 @@ from twolane.postgres.transactions import ask, theirs
 if TYPE_CHECKING:
     from psycopg import Connection
 
-API_ROLES = ("anon", "authenticated", "public")
-"""The roles of the data API, and PUBLIC, which means every role."""
-
-# Relations in schemas that the data API's roles may use. An extension's are the extension's.
+# Relations in schemas that the data API's roles may use, or everywhere. An extension's are the
+# extension's.
 _RELATIONS = """
 with exposed as materialized (
     select n.oid, pg_catalog.quote_ident(n.nspname) as name
     from pg_catalog.pg_namespace n
     where n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'twolane')
-        and exists (
+        and (%(everywhere)s or exists (
             select from pg_catalog.pg_roles r
             where r.rolname in ('anon', 'authenticated')
-                and pg_catalog.has_schema_privilege(r.oid, n.oid, 'usage'))
+                and pg_catalog.has_schema_privilege(r.oid, n.oid, 'usage')))
 ),
 relation as (
     select
@@ -43,6 +41,7 @@ relation as (
                 and d.deptype = 'e')
 )
 """
+_EXPOSED = {"everywhere": False}
 _TABLES = "select oid, name, relrowsecurity from relation where is_table order by name"
 # What a role of the API can read or write, and what no policy limits.
 _OPEN = """
@@ -54,6 +53,22 @@ where not (is_table and relrowsecurity) and not (relkind = 'v' and is_invoker)
             and (pg_catalog.has_table_privilege(r.oid, c.oid, 'select, insert, update, delete')
                 or pg_catalog.has_any_column_privilege(r.oid, c.oid, 'select, insert, update')))
 order by name
+"""
+# Whose privileges on a relation are the API's: its roles, and those that they inherit from.
+_GRANTEES = """
+select distinct case a.grantee when 0 then 'public'
+    else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) end
+from (
+    select relacl from pg_catalog.pg_class where oid = %s::pg_catalog.regclass
+    union all
+    select attacl from pg_catalog.pg_attribute where attrelid = %s::pg_catalog.regclass
+) as held (acl)
+cross join lateral pg_catalog.aclexplode(held.acl) a
+where a.grantee = 0 or exists (
+    select from pg_catalog.pg_roles r
+    where r.rolname in ('anon', 'authenticated')
+        and pg_catalog.pg_has_role(r.oid, a.grantee, 'usage'))
+order by 1
 """
 # Functions that run with their owner's rights, which a role of the API can call: past all policies.
 _OPEN_FUNCTIONS = """
@@ -78,18 +93,21 @@ order by name
 
 def tables(connection: Connection[Any]) -> frozenset[int]:
     """The OIDs of the tables in schemas that the API's roles may use."""
-    return frozenset(oid for oid, _, _ in ask(connection, _RELATIONS + _TABLES))
+    return frozenset(oid for oid, _, _ in ask(connection, _RELATIONS + _TABLES, _EXPOSED))
 
 
-def open_relations(connection: Connection[Any]) -> list[str]:
-    """The relations whose rows a role of the API can reach and no policy limits."""
-    return [name for (name,) in ask(connection, _RELATIONS + _OPEN)]
+def open_relations(connection: Connection[Any], everywhere: bool = False) -> list[str]:
+    """The relations whose rows a role of the API can reach and no policy limits.
+
+    everywhere: also those in schemas that no role of the API may use: granted all the same.
+    """
+    return [n for (n,) in ask(connection, _RELATIONS + _OPEN, {"everywhere": everywhere})]
 
 
 def open_functions(connection: Connection[Any]) -> list[str]:
     """The functions that a role of the API can call and that run with their owner's rights, as
     `function schema.name(arguments)`."""
-    return [name for (name,) in ask(connection, _RELATIONS + _OPEN_FUNCTIONS)]
+    return [name for (name,) in ask(connection, _RELATIONS + _OPEN_FUNCTIONS, _EXPOSED)]
 
 
 def close_tables(connection: Connection[Any], before: Collection[int]) -> Iterator[str]:
@@ -97,7 +115,7 @@ def close_tables(connection: Connection[Any], before: Collection[int]) -> Iterat
 
     Yields what it closes.
     """
-    for oid, name, has_rls in ask(connection, _RELATIONS + _TABLES).fetchall():
+    for oid, name, has_rls in ask(connection, _RELATIONS + _TABLES, _EXPOSED).fetchall():
         if oid not in before and not has_rls:
             with theirs(connection):  # whose event triggers fire
                 connection.execute(f"alter table {name} enable row level security".encode())
@@ -107,17 +125,21 @@ def close_tables(connection: Connection[Any], before: Collection[int]) -> Iterat
 def take_back(
     connection: Connection[Any],
     before: Collection[str],
-    is_meant: Callable[[str], bool] = lambda name: False,
+    said: Callable[[str], Sequence[str] | None] = lambda name: (),
 ) -> Iterator[str]:
-    """Revokes what the API's roles have on relations that were not open `before`, unless meant.
+    """Revokes what the API's roles have on relations that were not open `before`.
 
-    Yields what it closes.
+    said: relation → the statements that grant what it is meant to have, which run again; None if it
+    is meant as it is. Yields what it closes, with nothing said of it.
     """
     for name in open_relations(connection):
-        if name not in before and not is_meant(name):
-            revoke = f"revoke all on table {name} from public, {_present(connection)}"
-            with theirs(connection):
-                connection.execute(revoke.encode())
+        if name in before or (statements := said(name)) is None:
+            continue
+        grantees = ", ".join(role for (role,) in ask(connection, _GRANTEES, (name, name)))
+        with theirs(connection):
+            for statement in (f"revoke all on table {name} from {grantees}", *statements):
+                connection.execute(statement.encode())
+        if not statements:
             yield name
 
 

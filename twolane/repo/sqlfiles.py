@@ -63,8 +63,9 @@ def of_text(name: str, text: str, after: bool = False) -> SqlFile:
 def run(connection: Connection[Any], file: SqlFile) -> list[str]:
     """Runs the file's statements in the open transaction, then resets its session settings.
 
-    Returns the new tables and views from which it took what the database grants to the data API's
-    roles by default: they have no row level security, and the file does not say that they are open.
+    What the database grants to the data API's roles by default goes from new tables and views that
+    have no row level security: they are open as the file says, or not at all. Returns those of
+    which the file says nothing.
 
     Raises:
         Failure: with file, line and a caret. The caller's transaction rolls everything back.
@@ -72,7 +73,7 @@ def run(connection: Connection[Any], file: SqlFile) -> list[str]:
     import psycopg
 
     found = list(_statements(file))
-    before = exposure.open_relations(connection)
+    before = exposure.open_relations(connection, everywhere=True)
     with transactions.theirs(connection):
         for statement in found:
             _expect_as_parsed(connection, file, statement)
@@ -83,7 +84,7 @@ def run(connection: Connection[Any], file: SqlFile) -> list[str]:
             except psycopg.Error as error:
                 raise _failure(file, statement, error, connection.info.user) from error
     transactions.reset(connection)
-    return list(exposure.take_back(connection, before, opened.find(found).is_meant))
+    return list(exposure.take_back(connection, before, opened.Opened(found).said))
 
 
 def _expect_as_parsed(connection: Connection[Any], file: SqlFile, statement: Statement) -> None:
