@@ -11,7 +11,6 @@ from twolane.config import Config, Target
 from twolane.errors import Failure
 from twolane.postgres import urls
 from twolane.postgres.connections import open_connection
-from twolane.postgres.databases import local_database
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -35,6 +34,8 @@ def connect(config: Config, target: Target) -> Iterator[Connection[Any]]:
 def parameters(config: Config, target: Target) -> dict[str, Any]:
     """libpq's parameters for the target. Those of a URL, TLS included, are kept as they are."""
     if target.variable is None:
+        from twolane.postgres.databases import local_database
+
         return local_database(config)
     return urls.parse(config.environment[target.variable], target.variable)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,9 +12,7 @@ from psycopg import Connection
 
 from twolane import config
 from twolane.config import Config, Target
-from twolane.facts import catalog, views
-from twolane.facts.catalog import Change, Snapshot
-from twolane.postgres import connections, embedded, reach, session, urls
+from twolane.postgres import embedded, reach, session
 from twolane.repo import contents, ledger
 from twolane.repo.contents import Repo
 from twolane.repo.ledger import Ledger
@@ -81,32 +79,3 @@ def work_on(name: str | None, tell: Tell) -> Iterator[Work]:
         work = Work(repo, target, connection, ledger.read(connection), tell)
         yield work
         work.sign()
-
-
-@contextmanager
-def open_database(name: str | None) -> Iterator[Connection[Any]]:
-    """Opens a database by URL or by target name; a URL works outside a service, too."""
-    if name and "://" in name:
-        parameters = urls.parse(name, "The URL")
-        opening = connections.open_connection(parameters, "Connecting to the URL")
-    else:
-        settings = config.load()
-        opening = reach.connect(settings, settings.target(name))
-    with opening as connection:
-        yield connection
-
-
-def compare(source: str, target: str) -> list[Change]:
-    """The differences between two databases; views are equal if one server prints both alike."""
-    with open_database(source) as one, open_database(target) as other:
-        return difference(one, other)[2]
-
-
-def difference(
-    source: Connection[Any], target: Connection[Any]
-) -> tuple[Snapshot, Snapshot, list[Change]]:
-    """The facts of both databases, and the changes from the one to the other."""
-    before, after = catalog.read(source), catalog.read(target)
-    after = views.settle(after, before, lambda: nullcontext(target))
-    after = views.settle(after, before, lambda: nullcontext(source))
-    return before, after, catalog.diff(before, after)

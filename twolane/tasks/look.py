@@ -101,7 +101,7 @@ def diff(c: Context, source: str, target: str, json: bool = False, sql: bool = F
       invoke db.diff --source staging --target production --sql
     """
     from twolane.facts import differences
-    from twolane.state.connected import compare
+    from twolane.postgres.by_name import compare
 
     if sql:
         _diff_as_sql(source, target, json)
@@ -122,11 +122,11 @@ def _diff_as_sql(source: str, target: str, json: bool) -> None:
     from twolane import config
     from twolane.capture import difference
     from twolane.facts import differences
-    from twolane.state import connected
+    from twolane.postgres import by_name
 
     settings = config.load()
-    with connected.open_database(source) as one, connected.open_database(target) as other:
-        before, after, changes = connected.difference(one, other)
+    with by_name.open_database(source) as one, by_name.open_database(target) as other:
+        before, after, changes = by_name.difference(one, other)
         sides = difference.side(one, before), difference.side(other, after)
     if not changes:
         console.print_json(NOTHING) if json else done(NO_CHANGES)
@@ -164,7 +164,7 @@ def snapshot(c: Context, target: str | None = None, json: bool = False) -> None:
     """
     from twolane.facts import catalog
     from twolane.facts.lock import dump_lock
-    from twolane.state.connected import open_database
+    from twolane.postgres.by_name import open_database
 
     with open_database(target) as connection:
         facts = catalog.read(connection)

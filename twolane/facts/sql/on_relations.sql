@@ -3,27 +3,31 @@
 -- NULL stands with the column: Postgres 18 catalogues it as a constraint, earlier ones do not.
 select 'pg_catalog.pg_constraint'::pg_catalog.regclass, c.oid, 0,
 'constraint', coalesce(r.name, t.name) || '.' || pg_catalog.quote_ident(c.conname), null, null, null,
-    pg_catalog.json_build_object(
-        'type', case c.contype when 'c' then 'check' when 'f' then 'foreign key' when 'p' then 'primary key'
-            when 'u' then 'unique' when 'x' then 'exclude' end,
-        'columns', (
-            select pg_catalog.json_agg(a.attname order by k.position)
-            from pg_catalog.unnest(c.conkey) with ordinality k (attnum, position)
-            join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.attnum),
-        'references', nullif(c.confrelid, 0)::pg_catalog.regclass,
-        'referenced_columns', (
-            select pg_catalog.json_agg(a.attname order by k.position)
-            from pg_catalog.unnest(c.confkey) with ordinality k (attnum, position)
-            join pg_catalog.pg_attribute a on a.attrelid = c.confrelid and a.attnum = k.attnum),
-        'definition', pg_catalog.pg_get_constraintdef(c.oid),
-        'inherited', nullif(c.coninhcount > 0 and c.conparentid = 0, false),
-        'index_options', x.reloptions,
-        'index_tablespace', (select spcname from pg_catalog.pg_tablespace where oid = x.reltablespace),
-        'index_statistics', x.targets::json,
-        'invalid', nullif(not x.indisvalid, false),
-        'clustered', nullif(x.indisclustered, false),
-        'replica_identity', nullif(x.indisreplident, false),
-        'triggers', k.triggers)
+    pg_catalog.concat(
+        '{"type":', case c.contype when 'c' then '"check"' when 'f' then '"foreign key"'
+            when 'p' then '"primary key"' when 'u' then '"unique"' when 'x' then '"exclude"' end,
+        ',"columns":' || (
+            select pg_catalog.json_agg((
+                select attname from pg_catalog.pg_attribute where attrelid = c.conrelid and attnum = k.attnum
+            ) order by k.position)
+            from pg_catalog.unnest(c.conkey) with ordinality k (attnum, position)),
+        ',"references":' || pg_catalog.to_json(nullif(c.confrelid, 0)::pg_catalog.regclass),
+        ',"referenced_columns":' || case when c.confrelid <> 0 then (
+            select pg_catalog.json_agg((
+                select attname from pg_catalog.pg_attribute where attrelid = c.confrelid and attnum = k.attnum
+            ) order by k.position)
+            from pg_catalog.unnest(c.confkey) with ordinality k (attnum, position)) end,
+        ',"definition":' || pg_catalog.to_json(pg_catalog.pg_get_constraintdef(c.oid)),
+        case when c.coninhcount > 0 and c.conparentid = 0 then ',"inherited":true' end,
+        ',"index_options":' || pg_catalog.to_json(x.reloptions),
+        ',"index_tablespace":' || pg_catalog.to_json((
+            select spcname from pg_catalog.pg_tablespace where oid = x.reltablespace)),
+        ',"index_statistics":' || x.targets,
+        case when not x.indisvalid then ',"invalid":true' end,
+        case when x.indisclustered then ',"clustered":true' end,
+        case when x.indisreplident then ',"replica_identity":true' end,
+        ',"triggers":' || k.triggers,
+        '}')::pg_catalog.json
 from pg_catalog.pg_constraint c
 left join user_relation r on r.oid = c.conrelid
 left join user_type t on t.oid = c.contypid

@@ -63,29 +63,30 @@ union all
 select 'pg_catalog.pg_class'::pg_catalog.regclass, r.oid, a.attnum, 'column', r.name || '.'
     || pg_catalog.quote_ident(a.attname),
     null, 'c', a.attacl,
-    pg_catalog.json_build_object(
-        'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
-        'collation', case when a.attcollation <> t.typcollation then
-            nullif(a.attcollation, 0)::pg_catalog.regcollation end,
-        'not_null', nullif(a.attnotnull, false),
-        'not_null_not_valid', nullif(not n.convalidated, false),
-        'not_null_no_inherit', nullif(n.connoinherit, false),
-        'default', case a.attgenerated when '' then pg_catalog.pg_get_expr(d.adbin, d.adrelid) end,
-        'generated', case when a.attgenerated <> '' then pg_catalog.pg_get_expr(d.adbin, d.adrelid) end,
-        'virtual', nullif(a.attgenerated = 'v', false),
+    pg_catalog.concat(
+        '{"type":', pg_catalog.to_json(pg_catalog.format_type(a.atttypid, a.atttypmod)),
+        ',"collation":' || pg_catalog.to_json(case when a.attcollation <> t.typcollation then
+            nullif(a.attcollation, 0)::pg_catalog.regcollation end),
+        case when a.attnotnull then ',"not_null":true' end,
+        case when not n.convalidated then ',"not_null_not_valid":true' end,
+        case when n.connoinherit then ',"not_null_no_inherit":true' end,
+        case a.attgenerated when '' then ',"default":' else ',"generated":' end
+            || pg_catalog.to_json(pg_catalog.pg_get_expr(d.adbin, d.adrelid)),
+        case when a.attgenerated = 'v' then ',"virtual":true' end,
         -- Since Postgres 17 a partition's column has its parent's identity, sequence and all.
-        'identity', case when i.oid is not null then
-            case a.attidentity when 'a' then 'always' when 'd' then 'by default' end end,
-        'identity_options', i.options,
-        'storage', case when a.attstorage <> t.typstorage then a.attstorage end,
-        'compression', nullif(a.attcompression, ''),
-        'statistics', nullif(coalesce(a.attstattarget, -1), -1),
-        'options', (
+        case when i.oid is not null then
+            case a.attidentity when 'a' then ',"identity":"always"' when 'd' then ',"identity":"by default"' end end,
+        ',"identity_options":' || pg_catalog.json_strip_nulls(i.options),
+        case when a.attstorage <> t.typstorage then ',"storage":' || pg_catalog.to_json(a.attstorage) end,
+        ',"compression":' || pg_catalog.to_json(nullif(a.attcompression, '')),
+        ',"statistics":' || nullif(coalesce(a.attstattarget, -1), -1),
+        ',"options":' || case when a.attoptions is not null then (
             select pg_catalog.json_agg(o order by o collate "C") from pg_catalog.unnest(a.attoptions) o
-            where o not like 'pg\_attver=%'),
-        'server_options', foreign_options.options,
-        'inherited', nullif(a.attinhcount > 0, false),
-        'declared_here', nullif(a.attinhcount > 0 and a.attislocal, false))
+            where o not like 'pg\_attver=%') end,
+        ',"server_options":' || foreign_options.options,
+        case when a.attinhcount > 0 then ',"inherited":true' end,
+        case when a.attinhcount > 0 and a.attislocal then ',"declared_here":true' end,
+        '}')::pg_catalog.json
 from user_relation r
 join pg_catalog.pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
 join pg_catalog.pg_type t on t.oid = a.atttypid
