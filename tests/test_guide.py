@@ -25,7 +25,8 @@ from twolane import config
 from twolane.tasks import db, template
 
 DOCS = ROOT / "docs"
-PAGES = sorted(DOCS.glob("*.md"))
+PAGES = sorted(DOCS.rglob("*.md"))
+TOP = {page.name for page in DOCS.glob("*.md")}
 COMMANDS = {
     f"{module.__name__.rpartition('.')[2]}.{name}": task
     for module in (db, template)
@@ -64,7 +65,7 @@ def test_every_guard_has_a_row() -> None:
     code = re.compile(r"\bG\d\d\b")
     sources = (ROOT / "twolane").rglob("*.py")
     named = {found for path in sources for found in code.findall(path.read_text(encoding="utf-8"))}
-    assert {row[:3] for row in rows("guards.md") if row != "code"} == named
+    assert {row[1:4] for row in rows("guards.md") if row != "code"} == named
 
 
 def test_the_example_of_the_settings_is_valid_and_names_them_all(tmp_path: Path) -> None:
@@ -98,15 +99,13 @@ def test_each_link_leads_somewhere(page: Path) -> None:
 
 def test_the_index_has_every_page() -> None:
     index = (DOCS / "README.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"\(([\w-]+\.md)\)", index)) == {page.name for page in PAGES} - {
-        "README.md"
-    }
+    assert set(re.findall(r"\(([\w-]+\.md)\)", index)) == TOP - {"README.md"}
 
 
 def test_the_site_has_every_page() -> None:
     settings = (ROOT / "zensical.toml").read_text(encoding="utf-8")
-    named = re.findall(r'"([\w-]+\.md)"', settings)
-    assert sorted(named) == [page.name for page in PAGES]
+    named = re.findall(r'"([\w/-]+\.md)"', settings)
+    assert sorted(named) == sorted(page.relative_to(DOCS).as_posix() for page in PAGES)
 
 
 HOSTS = [
@@ -165,8 +164,7 @@ def test_a_service_links_the_guide_of_its_own_version(
 ) -> None:
     text = linked(repo, tmp_path, source, "0.1.0", monkeypatch)
     links = re.findall(r"\((https://[^)]+)\)", text)
-    pages = {page.name for page in PAGES} - {"README.md"}
-    assert set(links) == {f"{guide}{name}" for name in pages}
+    assert set(links) == {f"{guide}{name}" for name in TOP - {"README.md"}}
 
 
 def test_a_version_between_releases_is_linked_by_its_commit(

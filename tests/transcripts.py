@@ -3,10 +3,12 @@
 What a reader does stands in fenced blocks, in order:
 
 - `console`: commands, `$ …`, each with what it prints, both streams: `invoke` and `git`, and no
-  more of the shell than `| tail -3`.
+  more of the shell than `| tail -3` and `| grep -A3 WORD`.
 - `sql` or `python` whose first line is a comment that names a file: the text is added to that file,
   or the file is made; `-- in the dashboard`: the SQL runs in the live database.
-- `toml` whose first line names a file: the same.
+- `toml` or `text` whose first line names a file: the same.
+- `python` whose first line is `# in upgrade() of the newest revision` or `# below down_revision of
+  the newest revision`: the text goes there.
 - `diff` whose first line is `--- FILE`: its lines replace others in that file.
 
 A block without such a line is only to be read.
@@ -24,9 +26,11 @@ from pathlib import Path
 
 from service import Service
 
-_BLOCK = re.compile(r"^```(console|sql|python|toml|diff)\n(.*?)^```$", re.M | re.S)
+_BLOCK = re.compile(r"^```(console|sql|python|toml|text|diff)\n(.*?)^```$", re.M | re.S)
 _FILE = re.compile(r"(?:--|#|---) ((?:src|supabase)/\S+|pyproject\.toml)\n")
 DASHBOARD = "-- in the dashboard\n"
+UPGRADE = "# in upgrade() of the newest revision\n"
+BELOW = "# below down_revision of the newest revision\n"
 
 # What differs from run to run, and how the guide writes it.
 _VARYING = (
@@ -74,6 +78,10 @@ def _carry_out(block: Block, service: Service) -> str:
         return "\n".join(_commands(block.text, service))
     if block.text.startswith(DASHBOARD):
         service.sql(block.text)
+    elif block.text.startswith(UPGRADE):
+        service.edit_revision(block.text.removeprefix(UPGRADE))
+    elif block.text.startswith(BELOW):
+        _add_below_down_revision(block.text.removeprefix(BELOW), service.revisions()[-1])
     elif found := _FILE.match(block.text):
         change: Callable[[str, str], str] = _replaced if block.kind == "diff" else _added
         path = service.folder / found[1]
@@ -82,20 +90,34 @@ def _carry_out(block: Block, service: Service) -> str:
     return block.text
 
 
+def _add_below_down_revision(lines: str, path: Path) -> None:
+    text = path.read_text("utf-8")
+    path.write_text(re.sub(r"^down_revision.*\n", rf"\g<0>{lines}", text, flags=re.M), "utf-8")
+
+
 def _commands(text: str, service: Service) -> Iterator[str]:
     """The block's commands, each with what it prints now; one blank line between two."""
     for line in text.splitlines():
         if line.startswith("$ "):
-            command, _, rest = line[2:].partition(" | tail -")
+            command, _, rest = line[2:].partition(" | ")
             printed = plain(_printed(service, shlex.split(command, comments=True)))
-            lines = printed.splitlines(keepends=True)
-            yield f"{line}\n{''.join(lines[-int(rest) :] if rest else lines)}"
+            yield f"{line}\n{''.join(_chosen(printed.splitlines(keepends=True), rest))}"
+
+
+def _chosen(lines: list[str], rest: str) -> list[str]:
+    """What the rest of the pipe leaves of the lines: `tail -3`, or `grep -A3 WORD` with one hit."""
+    match shlex.split(rest):
+        case ["tail", number]:
+            return lines[int(number) :]
+        case ["grep", *after, word]:
+            (first,) = (n for n, line in enumerate(lines) if word in line)
+            return lines[first : first + 1 + sum(int(n.removeprefix("-A")) for n in after)]
+    return lines
 
 
 def _printed(service: Service, words: list[str]) -> str:
     if words[0] == "invoke":
-        with service.start(*words[1:], COLUMNS="100") as process:
-            return process.communicate()[0]
+        return service.invoke(*words[1:], code=None, COLUMNS="100").text
     assert words[0] == "git", words
     done = subprocess.run(
         words,
