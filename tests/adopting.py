@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from json_shapes import assert_documented
 from psycopg import Rollback
 from service import Service
 
@@ -32,6 +33,8 @@ def adopt(service: Service, *options: str, code: int = 0) -> dict[str, Any]:
     """`db.adopt --json`, parsed."""
     adopted = service.invoke("db.adopt", "--json", *options, code=code)
     found: dict[str, Any] = json.loads(adopted.out)
+    if "error" not in found:
+        assert_documented("db.adopt", found)
     return found
 
 

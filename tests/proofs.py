@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import psycopg
+from json_shapes import assert_documented
 from service import Service
 
 from twolane.config import Prove
@@ -23,6 +24,7 @@ OMNICRM = {
 def report(service: Service, *arguments: str, code: int = 0) -> dict[str, Any]:
     found = json.loads(service.invoke("db.prove", "--json", *arguments, code=code).out)
     assert isinstance(found, dict)
+    assert_documented("db.prove", found)
     return found
 
 

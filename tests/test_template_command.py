@@ -10,6 +10,7 @@ import copier
 import engines
 import pytest
 import template_repo
+from json_shapes import assert_documented
 from service import Service, owned
 from template_repo import FIRST, LAST, RLS, SESSION, Template
 
@@ -69,6 +70,7 @@ def test_check_names_what_conflicts_and_the_newer_version(service: Service) -> N
     assert "docs.md" not in done.out and ".env" not in done.out
     assert "Version 0.8.0 is there.  Next:  invoke template.update" in done.out
     report = json.loads(service.invoke("template.check", "--json", code=3).out)
+    assert_documented("template.check", report)
     assert report.pop("template").endswith("/twolane")
     assert report == {
         "commit": FIRST,
@@ -153,6 +155,7 @@ def test_there_is_no_way_back_and_no_version_that_is_not_there(
         assert f"The template has no version {version}." in absent.err and "0.8.0" in absent.err
     same = service.invoke("template.update", "--to", LAST, "--json")
     assert json.loads(same.out)["changed"] == []
+    assert_documented("template.update", json.loads(same.out))
     assert "Nothing to update" in service.invoke("template.update", "--to", LAST).out
 
 
@@ -267,6 +270,7 @@ def test_an_update_as_json(service: Service) -> None:
             "template.update", "--to", "0.4.0", "--data", "project_name=Sales", "--json"
         ).out
     )
+    assert_documented("template.update", report)
     assert (report["from"], report["to"]) == (FIRST, "0.4.0")
     assert report["install"] == ["no-such-package"]
     assert [note["version"] for note in report["upgrading"]] == ["0.2.0", "0.3.0", "0.4.0"]

@@ -242,7 +242,7 @@ _KINDS = ("table", "view", "function")
 
 
 def as_json(proof: Proof) -> dict[str, Any]:
-    """The whole proof; the guide's page on tenancy documents it."""
+    """The whole proof; the guide's page on JSON documents it."""
     return {
         "database": proof.database,
         "proven": not proof.findings and not proof.gaps,
