@@ -22,7 +22,7 @@ from sample_values import VALUES
 from sqlalchemy.orm import DeclarativeBase, Session, configure_mappers, selectinload
 
 from twolane.facts import catalog, identities
-from twolane.models import render
+from twolane.models import again, render
 
 NewDatabase = Callable[..., str]
 
@@ -197,6 +197,35 @@ def test_an_unrelated_table_changes_no_other_line(schema: Loaded) -> None:
     }
     after = set(render.render_models({**schema.snapshot, **new}).splitlines())
     assert [x for x in before if x not in after and not x.startswith("__all__")] == []
+
+
+def test_classes_rendered_again_after_a_change_are_as_if_all_were_rendered(
+    schema: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Facts that go and come back, a table with its keys, a column that takes another's name."""
+    monkeypatch.setattr(again, "WORTH_IT", 9)
+    facts = schema.snapshot
+    parts = [i for i in facts if identities.kind(i) in ("constraint", "index", "policy")]
+    table = next(i for i in facts if identities.kind(i) == "table").removeprefix("table ")
+    of_table = {
+        i for i in facts if identities.relation(i) == table or f'"references":"{table}"' in facts[i]
+    }
+    named = f"column {table}.{identities.own_name(parts[-1])}_"
+    mutated: list[catalog.Snapshot] = [
+        *({i: t for i, t in facts.items() if i != gone} for gone in parts[:: len(parts) // 3]),
+        {i: t for i, t in facts.items() if i not in of_table},
+        dict(sorted({**facts, named: '{"type":"inet"}'}.items())),
+    ]
+    made = []
+    text = schema.file.read_text(encoding="utf-8")
+    for after in mutated:
+        whole = render.render_models(after)
+        there = again.render_again(text, facts, after)
+        back = again.render_again(whole, after, facts)
+        assert there in (whole, None)
+        assert back in (text, None)
+        made += [there, back]
+    assert any(made) or "overlaps=" in text
 
 
 @pytest.mark.parametrize("name", VALUES)

@@ -121,11 +121,11 @@ def query(result: str | None = None) -> bytes:
 
 def diff(before: Snapshot, after: Snapshot) -> list[Change]:
     """The changes that turn `before` into `after`, sorted by identity."""
-    return [
-        Change(identity, before.get(identity), after.get(identity))
-        for identity in sorted(before.keys() | after.keys())
-        if before.get(identity) != after.get(identity)
-    ]
+    if before is after:
+        return []
+    differing = [i for i, text in before.items() if after.get(i) != text]
+    differing += after.keys() - before.keys()
+    return [Change(i, before.get(i), after.get(i)) for i in sorted(differing)]
 
 
 def definition(text: str) -> dict[str, Any]:

@@ -45,12 +45,12 @@ def kind(identity: str) -> str:
 
 def about(identity: str) -> str | None:
     """The fact that an owner, grant, comment or label is about; None for other kinds of fact."""
-    for prefix in _ABOUT_ANOTHER:
-        if identity.startswith(prefix):
-            inner = identity.removeprefix(prefix)
-            separator = {"grant ": " to ", "security label ": " for "}.get(prefix)
-            return inner[: _unquoted(inner).rfind(separator)] if separator else inner
-    return None
+    if not identity.startswith(_ABOUT_ANOTHER):
+        return None
+    prefix = next(each for each in _ABOUT_ANOTHER if identity.startswith(each))
+    inner = identity.removeprefix(prefix)
+    separator = {"grant ": " to ", "security label ": " for "}.get(prefix)
+    return inner[: _unquoted(inner).rfind(separator)] if separator else inner
 
 
 @lru_cache(maxsize=1 << 17)

@@ -14,7 +14,7 @@ def of(tables: Collection[str], snapshots: Iterable[Snapshot]) -> frozenset[str]
     parents: dict[str, set[str]] = {}
     for facts in snapshots:
         for identity, text in facts.items():
-            if identities.kind(identity) in ("table", "foreign table") and '"bound":' in text:
+            if '"bound":' in text and identities.kind(identity) in ("table", "foreign table"):
                 name = identity.removeprefix(f"{identities.kind(identity)} ")
                 parents.setdefault(name, set()).update(definition(text).get("inherits") or ())
     found: set[str] = set()

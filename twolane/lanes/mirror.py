@@ -18,7 +18,7 @@ from twolane.errors import Failure
 from twolane.facts import catalog, differences, identities
 from twolane.facts.catalog import Change
 from twolane.facts.lock import dump_lock
-from twolane.models import render
+from twolane.models import again, render
 from twolane.postgres import transactions
 from twolane.repo import ledger, ledger_tables, record
 from twolane.state import completion
@@ -27,6 +27,9 @@ from twolane.telling import Tell
 
 if TYPE_CHECKING:
     from psycopg import Connection
+
+
+_ENGINE = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,21 @@ def read(state: State) -> Mirror:
     lock = {config.lock: dump_lock(state.intended)}
     if not _stale(lock) and _is_rendered(config):
         return Mirror(state, lock, [], [])
-    texts = {config.introspected: render.render_models(state.intended), **lock}
+    texts = {config.introspected: _models(state), **lock}
     stale = _stale(texts)
     if not stale:
         _mark(config).write_text(_digest(config), encoding="utf-8")
     return Mirror(state, texts, stale, catalog.diff(state.repo.lock, state.intended))
+
+
+def _models(state: State) -> str:
+    """The models of what is intended; of those in the file, what is far from a change is kept."""
+    config, facts = state.repo.config, state.intended
+    if _is_rendered(config):
+        text = config.introspected.read_text(encoding="utf-8")
+        if models := again.render_again(text, state.repo.lock, facts):
+            return models
+    return render.render_models(facts)
 
 
 def _stale(texts: dict[Path, str]) -> list[Path]:
@@ -85,9 +98,9 @@ def _mark(config: Config) -> Path:
 
 
 def _digest(config: Config) -> str:
-    code = sorted(Path(__file__).parents[1].rglob("*.py"))
+    code = [p for room in ("models", "facts") for p in (_ENGINE / room).glob("*.py")]
     digest = sha256()
-    for path in (config.lock, config.introspected, *code):
+    for path in (config.lock, config.introspected, _ENGINE / "sql.py", *sorted(code)):
         digest.update(path.read_bytes() if path.exists() else b"")
     return digest.hexdigest()
 
@@ -107,6 +120,9 @@ def write(mirror: Mirror) -> None:
     if mirror.stale:
         with files.alone(mirror.state.repo.config):
             files.write({path: mirror.texts[path] for path in mirror.stale})
+            _mark(mirror.state.repo.config).write_text(
+                _digest(mirror.state.repo.config), encoding="utf-8"
+            )
 
 
 def remember(connection: Connection[Any], state: State, tell: Tell) -> None:

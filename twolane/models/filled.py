@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from twolane.facts.identities import unquote
 from twolane.models.keys import Relation
@@ -53,6 +54,16 @@ _SIMPLE = re.compile(
 _COLUMN = re.compile(rf"(?:{_IDENTIFIER}\.)?({_IDENTIFIER})(?: AS ({_IDENTIFIER}))?")
 
 
+def table_below(parts: Mapping[str, Any]) -> str | None:
+    """The table or view that a view with these parts may be written through to."""
+    found = _plain(parts)
+    return found["table"] if found else None
+
+
+def _plain(parts: Mapping[str, Any]) -> re.Match[str] | None:
+    return _SIMPLE.fullmatch(parts.get("definition", ""))
+
+
 def _below(
     view: Relation, relations: Mapping[str, Relation]
 ) -> tuple[Relation | None, dict[str, str]]:
@@ -60,7 +71,7 @@ def _below(
 
     None for a view that Postgres would not write through, as far as its text tells.
     """
-    found = _SIMPLE.fullmatch(view.parts.get("definition", ""))
+    found = _plain(view.parts)
     if found is None:
         return None, {}
     columns = {}

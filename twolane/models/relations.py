@@ -7,7 +7,7 @@ has them, the others by name, and last the timestamps that most tables share.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from twolane.facts.catalog import Snapshot
 from twolane.facts.identities import split_name
@@ -35,16 +35,25 @@ _RESERVED = frozenset(
 )
 
 
-def read_relations(snapshot: Snapshot) -> tuple[list[Relation], Types, list[str]]:
-    """The relations that can be mapped, the types that they use, and what can't be mapped."""
-    relations = relations_in(snapshot)
-    taken = set(_RESERVED)
-    names = python.distinct_names(
+def class_names(relations: Iterable[str]) -> dict[str, str]:
+    """The name of each relation's class; the relations as `schema.name`."""
+    return python.distinct_names(
         sorted(relations, key=plainest_first),
         lambda identity: python.class_name(plain_name(identity)),
-        taken,
+        set(_RESERVED),
     )
-    types = Types(snapshot, taken)
+
+
+def read_relations(
+    snapshot: Snapshot, names: Mapping[str, str] | None = None
+) -> tuple[list[Relation], Types, list[str]]:
+    """The relations that can be mapped, the types that they use, and what can't be mapped.
+
+    names: those of all classes, where the snapshot has not every relation.
+    """
+    relations = relations_in(snapshot)
+    names = class_names(relations) if names is None else names
+    types = Types(snapshot, {*_RESERVED, *names.values()})
     for identity, relation in relations.items():
         relation.class_name = names[identity]
         relation.types = {n: types.of(parts["type"]) for n, parts in relation.columns.items()}

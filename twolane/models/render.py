@@ -6,7 +6,7 @@ triggers, checks) stands in the class's docstring.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 from twolane.facts.catalog import Snapshot
 from twolane.models import python
@@ -29,21 +29,41 @@ def render_models(snapshot: Snapshot) -> str:
     The same snapshot gives the same bytes; a service's ruff leaves the file alone.
     """
     relations, types, left_out = read_relations(snapshot)
-    constants = [Assignment(named.name, named.expression) for named in types.constants]
-    bodies = [list(body(relation)) for relation in relations]
-    used = {name for part in (constants, *bodies) for line in part for name in line.names}
-    public = [each.name for each in types.constants] + [each.class_name for each in relations]
+    made = [a_class(relation) for relation in relations]
+    used = {name for _, names in made for name in names}
+    texts = {each.class_name: text for each, (text, _) in zip(relations, made, strict=True)}
+    return file(types.constants, texts, used, left_out)
 
+
+def file(
+    constants: Sequence[NamedType],
+    classes: Mapping[str, str],
+    used: Set[str],
+    left_out: Sequence[str],
+) -> str:
+    """The text of the file.
+
+    classes: the text of each, by name, in the order of the file. used: the names that they need.
+    left_out: the relations that have no class.
+    """
+    assignments = [Assignment(named.name, named.expression) for named in constants]
+    used = used.union(*(line.names for line in assignments))
+    public = [*(each.name for each in constants), *classes]
     blocks = ["\n\n".join(_top(public, used, left_out))]
     if "DatabaseType" in used:
         blocks.append(DATABASE_TYPE)
     if constants:
-        blocks.append("\n\n".join(map(_constant, types.constants, constants)))
-    blocks += map(_class, relations, bodies)
-    return "\n\n\n".join(blocks) + "\n"
+        blocks.append("\n\n".join(map(_constant, constants, assignments)))
+    return "\n\n\n".join([*blocks, *classes.values()]) + "\n"
 
 
-def _top(public: list[str], used: set[str], left_out: list[str]) -> Iterator[str]:
+def a_class(relation: Relation) -> tuple[str, set[str]]:
+    """The text of a relation's class, and the names that it needs."""
+    assignments = list(body(relation))
+    return _class(relation, assignments), {name for line in assignments for name in line.names}
+
+
+def _top(public: Sequence[str], used: Set[str], left_out: Sequence[str]) -> Iterator[str]:
     """What comes before the first class: header, imports, `__all__`."""
     yield HEADER
     if public:
@@ -56,7 +76,7 @@ def _top(public: list[str], used: set[str], left_out: list[str]) -> Iterator[str
     yield Assignment("__all__" if public else "__all__: list[str]", names).text()
 
 
-def _imports(used: set[str]) -> Iterator[str]:
+def _imports(used: Set[str]) -> Iterator[str]:
     """The import statements for the names in use, one text per section."""
     if "DatabaseType" in used:
         used = used | {"sa", "Any"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Set
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -76,14 +77,19 @@ def renamed(connection: Connection[Any], ledger: Ledger) -> Renamed:
     return numbering.find(numbers(connection, ledger), now)
 
 
-def past(connection: Connection[Any], ledger: Ledger) -> frozenset[str]:
-    """The identities of all facts that the record has kept of any time."""
-    if not ledger.facts:
+def past(connection: Connection[Any], ledger: Ledger, wanted: Set[str]) -> frozenset[str]:
+    """Those of the wanted identities that the record has kept of any time, the newest first."""
+    missing = set(wanted)
+    if not ledger.facts or not missing:
         return frozenset()
     rows = ask(
-        connection, "select facts from twolane.facts where kind <> %s", (NUMBERS,)
+        connection, "select facts from twolane.facts where kind <> %s order by id desc", (NUMBERS,)
     ).fetchall()
-    return frozenset(identity for (packed,) in rows for identity in _unpacked(packed))
+    for (packed,) in rows:
+        missing -= _unpacked(packed).keys()
+        if not missing:
+            break
+    return frozenset(wanted - missing)
 
 
 def write(connection: Connection[Any], ledger: Ledger, kind: str, facts: Snapshot) -> None:

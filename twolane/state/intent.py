@@ -64,7 +64,7 @@ def intended(sides: Sides) -> Snapshot:
     every = sides.lock.keys() | sides.live.keys() | (sides.made or {}).keys()
     facts = {
         identity: _owner(identity, sides)
-        if identities.kind(identity) == "owner" and identity not in changed
+        if identity.startswith("owner ") and identity not in changed
         else _intended(identity, sides, identity in changed)
         for identity in every
     }

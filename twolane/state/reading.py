@@ -85,4 +85,4 @@ def _past(
 ) -> frozenset[str]:
     made = whole.facts if whole else {}
     only_mirrored = repo.lock.keys() - printed.keys() - made.keys()
-    return record.past(connection, done) & only_mirrored if only_mirrored else frozenset()
+    return record.past(connection, done, only_mirrored)

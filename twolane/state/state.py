@@ -172,7 +172,12 @@ class State:
         )
 
     def _sql_part(self, facts: Snapshot) -> Snapshot:
-        return {i: text for i, text in facts.items() if not self._is_app(i, text)}
+        live, sql = self.live, self.sql_lane
+        return {
+            i: text
+            for i, text in facts.items()
+            if (i in sql if live.get(i) == text else not self._is_app(i, text))
+        }
 
     @cached_property
     def app_drift(self) -> list[Change]:
@@ -280,9 +285,9 @@ class State:
                 identities.about(identity) in self.app
                 and (grantee(identity), text) in self._defaults
             )
-        if not self._on_app_table(identity):
+        if kind not in STRUCTURE or identity in (self.replayed or {}):
             return False
-        return kind in STRUCTURE and identity not in (self.replayed or {})
+        return self._on_app_table(identity)
 
     @cached_property
     def _defaults(self) -> frozenset[tuple[str, str]]:
@@ -297,7 +302,7 @@ class State:
         return partitions.of(tables, [facts for facts in sides if facts])
 
     def _on_partition(self, identity: str) -> bool:
-        return identities.relation(identity) in self.partitions
+        return bool(self.partitions) and identities.relation(identity) in self.partitions
 
     def _on_app_table(self, identity: str) -> bool:
         return f"table {identities.relation(identity)}" in self.app
