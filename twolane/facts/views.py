@@ -27,6 +27,8 @@ def settle(
     with an expression differs, and that database stays unchanged. What can't be made there keeps
     its own words.
     """
+    if facts is like:
+        return facts
     differing = [
         identity
         for identity, text in facts.items()

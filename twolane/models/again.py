@@ -23,7 +23,8 @@ NEAR = 2
 WORTH_IT = 0.5
 """If more of the relations have to be read, all classes are rendered as quickly."""
 
-_TYPES = ("enum", "domain", "type")
+_TYPES = ("enum ", "domain ", "type ")
+_RELATIONS = tuple(f"{what} " for what in RELATION_KINDS)
 _PARTS = ("column", "constraint", "index", "trigger", "rule", "policy", "rls", "comment")
 # No other line begins so: a docstring's are indented, and a string literal has one line.
 _CLASS = re.compile(r"\n\n\n(?=class (\w+)\(IntrospectedBase\):\n)")
@@ -64,11 +65,7 @@ def render_again(text: str, before: Snapshot, after: Snapshot) -> str | None:
 
 
 def _relations(facts: Snapshot) -> list[str]:
-    return [
-        identity.removeprefix(f"{what} ")
-        for identity in facts
-        if (what := kind(identity)) in RELATION_KINDS
-    ]
+    return [i.removeprefix(f"{kind(i)} ") for i in facts if i.startswith(_RELATIONS)]
 
 
 def _touched(before: Snapshot, after: Snapshot, known: Collection[str]) -> set[str] | None:
@@ -76,7 +73,7 @@ def _touched(before: Snapshot, after: Snapshot, known: Collection[str]) -> set[s
     touched = set()
     for change in catalog.diff(before, after):
         what, relation = kind(change.identity), identities.relation(change.identity)
-        if what in _TYPES or (what == "constraint" and relation not in known):
+        if f"{what} " in _TYPES or (what == "constraint" and relation not in known):
             return None
         if relation in known and what in (*RELATION_KINDS, *_PARTS):
             touched.add(str(relation))
@@ -140,7 +137,7 @@ def _facts_of(relations: Set[str], facts: Snapshot) -> Snapshot:
     return {
         identity: text
         for identity, text in facts.items()
-        if kind(identity) in _TYPES or identities.relation(identity) in wanted
+        if identity.startswith(_TYPES) or identities.relation(identity) in wanted
     }
 
 

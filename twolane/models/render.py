@@ -47,7 +47,7 @@ def file(
     left_out: the relations that have no class.
     """
     assignments = [Assignment(named.name, named.expression) for named in constants]
-    used = used.union(*(line.names for line in assignments))
+    used = {*used, *(name for line in assignments for name in line.names)}
     public = [*(each.name for each in constants), *classes]
     blocks = ["\n\n".join(_top(public, used, left_out))]
     if "DatabaseType" in used:
