@@ -345,11 +345,15 @@ def test_schemas_of_ones_own_are_adopted_whatever_the_platform_calls_its_own(
         """
         create schema auth; create schema storage; create schema net; create schema cron;
         create schema vault; create schema realtime; create schema supabase_sync;
+        create schema supabase_functions; create schema supabase_migrations;
         create table auth.accounts (id int primary key);
         create table auth.users (id bigint primary key, account int references auth.accounts);
         create function auth.stamp() returns trigger language plpgsql as 'begin return new; end';
         create trigger stamp before insert on auth.accounts
           for each row execute function auth.stamp('told');
+        create function auth.uid() returns bigint language sql as 'select 1::bigint';
+        create table supabase_functions.calls (id int primary key);
+        create table supabase_migrations.moves (id int primary key);
         create table storage.files (id int primary key);
         create table net.hosts (id int primary key);
         create table cron.jobs (id int primary key);
@@ -366,6 +370,8 @@ def test_schemas_of_ones_own_are_adopted_whatever_the_platform_calls_its_own(
     assert found["left_out"] == []
     lock = service.read("supabase/schema.lock.json")
     for name in ("auth.users.account", "storage.files", "net.hosts", "cron.jobs", "vault.keys"):
+        assert name in lock
+    for name in ("auth.uid()", "supabase_functions.calls", "supabase_migrations.moves"):
         assert name in lock
     assert "stamp('told')" in sql_of(service)
     models = service.read("src/crm/db/schema/introspected.py")
@@ -403,11 +409,18 @@ def test_what_stands_in_the_platforms_schemas_is_left_out_and_said(begin: Begin)
         + """
         create function auth.tenant() returns uuid language sql as 'select auth.uid()';
         create table storage.extra (id int primary key);
+        create sequence storage.counter;
+        create type storage.pair as (a int, b int);
         """
     )
     found = adopt(service)
     assert found["identical"] and found["own_schemas"] == []
-    assert found["left_out"] == ["function auth.tenant()", "table storage.extra"]
+    assert found["left_out"] == [
+        "composite type storage.pair",
+        "function auth.tenant()",
+        "sequence storage.counter",
+        "table storage.extra",
+    ]
     assert "own_schemas" not in service.read("pyproject.toml")
 
 

@@ -17,6 +17,23 @@ LEFT_OUT = {
     " iceberg_namespaces iceberg_tables",
     "Realtime's own work": "subscription schema_migrations",
 }
+# The same of functions: what the services call of each other, and of their own work.
+FUNCTIONS_LEFT_OUT = {
+    "the Storage service's own work": "storage.can_insert_object storage.get_common_prefix"
+    " storage.list_multipart_uploads_with_delimiter storage.list_objects_with_delimiter"
+    " storage.search storage.search_by_timestamp storage.search_v2",
+    "Realtime's own work": "realtime.apply_rls realtime.build_prepared_statement_sql realtime.cast"
+    " realtime.check_equality_op realtime.is_visible_through_filters realtime.list_changes"
+    " realtime.quote_wal2json realtime.subscription_check_filters realtime.to_regrole"
+    " realtime.wal2json_escape_identifier",
+}
+FUNCTIONS_HERE = (
+    "auth.email auth.jwt auth.role auth.uid storage.allow_any_operation"
+    " storage.allow_only_operation storage.enforce_bucket_name_length storage.extension"
+    " storage.filename storage.foldername storage.get_size_by_bucket storage.operation"
+    " storage.protect_delete storage.update_updated_at_column realtime.broadcast_changes"
+    " realtime.send realtime.send_binary realtime.topic vault.create_secret vault.update_secret"
+)
 HERE = {
     "auth": "users identities sessions mfa_factors mfa_amr_claims audit_log_entries",
     "storage": "buckets objects",
@@ -100,12 +117,19 @@ def test_tables_of_the_platform_are_closed_and_what_is_left_out_is_named(
             " where nspname = any (%s) and relkind in ('r', 'p')",
             (list(HERE),),
         ).fetchall()
+        functions = connection.execute(
+            "select pronamespace::regnamespace || '.' || proname from pg_proc"
+            " where pronamespace = any (%s::regnamespace[])",
+            (list(HERE),),
+        ).fetchall()
     here = {space: {name for each, name, _, _ in found if each == space} for space in HERE}
     assert here == {space: set(names.split()) for space, names in HERE.items()}
     assert all(has_rls for space, _, has_rls, _ in found if space != "vault")
     assert not any(is_open for space, _, _, is_open in found if space in ("auth", "vault"))
     left_out = set(" ".join(LEFT_OUT.values()).split())
     assert not {name for _, name, _, _ in found} & left_out
+    assert {name for (name,) in functions} == set(FUNCTIONS_HERE.split())
+    assert not {name for (name,) in functions} & set(" ".join(FUNCTIONS_LEFT_OUT.values()).split())
 
 
 def test_secrets_are_kept_and_the_api_reads_none(connection: psycopg.Connection) -> None:
@@ -119,3 +143,57 @@ def test_secrets_are_kept_and_the_api_reads_none(connection: psycopg.Connection)
         for statement in ("table vault.decrypted_secrets", "select vault.create_secret('x')"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement.encode())
+
+
+def test_files_are_deleted_by_the_service_alone_and_messages_may_be_binary(
+    connection: psycopg.Connection,
+) -> None:
+    with connection:
+        connection.execute("insert into storage.buckets (id, name) values ('b', 'b')")
+        connection.execute("insert into storage.objects (bucket_id, name) values ('b', 'a/1.txt')")
+        for table in ("objects", "buckets"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="Use the Storage API"):
+                connection.execute(f"delete from storage.{table}".encode())
+        connection.execute("set storage.allow_delete_query = 'true'")
+        versions = "archived_at is null and not is_versioned and not is_delete_marker"
+        deleted = connection.execute(
+            f"delete from storage.objects returning {versions}".encode()
+        ).fetchone()
+        assert deleted == (True,)
+        with pytest.raises(psycopg.errors.CheckViolation):
+            connection.execute("update storage.buckets set versioning_status = 'x'")
+        with pytest.raises(psycopg.errors.RaiseException, match="100 characters"):
+            connection.execute("update storage.buckets set name = repeat('b', 101)")
+        connection.execute("select realtime.send_binary('\\x01', 'e', 'topic')")
+        sent = connection.execute("select binary_payload, payload from realtime.messages")
+        assert sent.fetchall() == [(b"\x01", None)]
+
+
+def test_roles_inherit_and_postgres_gives_on_what_it_may_there(
+    connection: psycopg.Connection,
+) -> None:
+    """A role that a project makes and grants to `authenticated` is the API's."""
+    with connection:
+        found = connection.execute(
+            "select rolname, rolinherit from pg_roles"
+            " where rolname in ('anon', 'authenticated', 'service_role', 'authenticator')"
+            " order by 1"
+        ).fetchall()
+        assert found == [
+            ("anon", True),
+            ("authenticated", True),
+            ("authenticator", False),
+            ("service_role", True),
+        ]
+        given = connection.execute(
+            "select oid::regclass::text, string_agg(privilege_type, ' ' order by privilege_type)"
+            " from pg_class cross join aclexplode(relacl)"
+            " where relnamespace in ('auth'::regnamespace, 'storage'::regnamespace)"
+            " and relname in ('users', 'sessions', 'objects') and is_grantable"
+            " and privilege_type in ('SELECT', 'INSERT') group by 1"
+        ).fetchall()
+        assert dict(given) == {
+            "auth.users": "SELECT",
+            "auth.sessions": "SELECT",
+            "storage.objects": "INSERT SELECT",
+        }

@@ -20,7 +20,9 @@ _PLATFORM = "select nspname from schemas where is_platform order by 1"
 _LEFT_OUT = """
 , object (classid, objid, nsp, owner) as (
     select 'pg_catalog.pg_class'::pg_catalog.regclass, oid, relnamespace, relowner
-    from pg_catalog.pg_class where relkind in ('r', 'p', 'f', 'v', 'm')
+    from pg_catalog.pg_class
+    where relkind in ('r', 'p', 'f', 'v', 'm', 'c')
+        or (relkind = 'S' and oid not in (select sequence from column_sequence))
     union all
     select 'pg_catalog.pg_proc'::pg_catalog.regclass, oid, pronamespace, proowner
     from pg_catalog.pg_proc
@@ -28,13 +30,15 @@ _LEFT_OUT = """
         'pgrst_ddl_watch', 'pgrst_drop_watch', 'set_graphql_placeholder')
     union all
     select 'pg_catalog.pg_type'::pg_catalog.regclass, oid, typnamespace, typowner
-    from pg_catalog.pg_type where typtype in ('d', 'e')
+    from pg_catalog.pg_type where typtype in ('d', 'e', 'r')
 )
 select i.type || ' ' || i.identity
 from object o
 join schemas s on s.oid = o.nsp and s.is_platform
 cross join lateral pg_catalog.pg_identify_object(o.classid, o.objid, 0) i
-where s.nspname not in ('supabase_migrations', 'twolane')
+where s.nspname <> 'twolane'
+    and i.identity <> all (
+        array['supabase_migrations.schema_migrations', 'supabase_migrations.seed_files'])
     and o.owner not in (select oid from platform_role)
     and (o.classid, o.objid) not in (select classid, objid from member)
 order by 1

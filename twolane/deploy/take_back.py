@@ -21,7 +21,7 @@ from twolane.guards import guards
 from twolane.guards.refusal import refuse
 from twolane.migrations import dependents, online, runner, steps
 from twolane.migrations.steps import Step
-from twolane.postgres import exposure, transactions
+from twolane.postgres import transactions
 from twolane.repo import entries, halfway, ledger, ledger_tables, record, versions
 from twolane.state.plan import Plan
 from twolane.text import shortened
@@ -105,11 +105,12 @@ def run(
         ran = runner.downgrade(connection, config, to, prepare, finish, judge, by_record)
         return [*recorded, *ran]
     with transactions.transaction(connection):
-        there = exposure.tables(connection)
         prepare(connection)
-        with runner.watched(connection, judge=judge):
+        with (
+            runner.kept_closed(connection, recorded),
+            runner.watched(connection, judge=judge),
+        ):
             by_record(connection)
-        list(exposure.close_tables(connection, there))
         finish(connection)
     return recorded
 

@@ -115,8 +115,7 @@ def downgrade(
 
     with session(connection) as (alchemy, statements), transactions.transaction(connection):
         prepare(connection)
-        there = exposure.tables(connection)
-        with watched(connection, stands, judge):
+        with kept_closed(connection, statements), watched(connection, stands, judge):
             ahead(connection)
             statements.clear()
             run(
@@ -125,7 +124,6 @@ def downgrade(
                 lambda command, settings: command.downgrade(settings, revision),
                 on_step=step,
             )
-        list(exposure.close_tables(connection, there))
         ran = tuple(statements)
         finish(connection)
     return ran
@@ -136,7 +134,7 @@ _GRANT = re.compile(r"\s*grant\b", re.IGNORECASE)
 
 @contextmanager
 def kept_closed(
-    connection: Connection[Any], statements: Sequence[str], is_live: bool
+    connection: Connection[Any], statements: Sequence[str], is_live: bool = False
 ) -> Iterator[list[str]]:
     """Closes to the data API's roles what migrations make: new tables that these roles might reach
     get RLS, and a privilege that came by itself goes.

@@ -55,7 +55,8 @@ end $$;
 -- ── Roles ────────────────────────────────────────────────────────────────────────────────────────
 
 -- Only what is missing is made, and what exists is left alone: two databases that altered the same
--- role at once would end in "tuple concurrently updated".
+-- role at once would end in "tuple concurrently updated". But an earlier stub made the roles of the
+-- data API without INHERIT, and what a project grants to a role that it gives to them would be missed.
 do $$
 declare
   role record;
@@ -65,15 +66,16 @@ begin
     from (
       values
         -- The three roles of the data API. A request becomes one of them by its JWT.
-        ('anon', 'nologin noinherit'),
-        ('authenticated', 'nologin noinherit'),
-        ('service_role', 'nologin noinherit bypassrls'),
+        ('anon', 'nologin'),
+        ('authenticated', 'nologin'),
+        ('service_role', 'nologin bypassrls'),
         -- PostgREST logs in as this one, then switches to one of the three.
         ('authenticator', 'login noinherit'),
         -- The platform's own.
         ('supabase_admin', 'nologin superuser createdb createrole replication bypassrls'),
         ('supabase_auth_admin', 'login noinherit createrole'),
         ('supabase_storage_admin', 'login noinherit createrole'),
+        ('supabase_realtime_admin', 'nologin noinherit'),
         ('dashboard_user', 'nologin createdb createrole replication')
     ) as platform (name, attributes)
   loop
@@ -82,6 +84,14 @@ begin
         execute format('create role %I %s', role.name, role.attributes);
       exception
         when duplicate_object or unique_violation then null; -- another database was faster
+      end;
+    elsif role.name in ('anon', 'authenticated', 'service_role') and exists (
+      select from pg_roles where rolname = role.name and not rolinherit
+    ) then
+      begin
+        execute format('alter role %I inherit', role.name);
+      exception
+        when internal_error or insufficient_privilege then null;
       end;
     end if;
   end loop;
@@ -361,7 +371,12 @@ create table if not exists storage.buckets (
   allowed_mime_types text[],
   owner_id text,
   type storage.buckettype not null default 'STANDARD',
-  constraint buckets_pkey primary key (id)
+  versioning_status text not null default 'DISABLED',
+  constraint buckets_pkey primary key (id),
+  constraint buckets_versioning_status_check
+  check (versioning_status in ('DISABLED', 'ENABLED', 'SUSPENDED')),
+  constraint buckets_versioning_standard_only_check
+  check (type = 'STANDARD' or versioning_status = 'DISABLED')
 );
 
 create table if not exists storage.objects (
@@ -377,12 +392,57 @@ create table if not exists storage.objects (
   version text,
   owner_id text,
   user_metadata jsonb,
+  archived_at timestamptz,
+  is_delete_marker boolean not null default false,
+  is_versioned boolean not null default false,
   constraint objects_pkey primary key (id),
   constraint "objects_bucketId_fkey" foreign key (bucket_id) references storage.buckets (id)
 );
 
 create unique index if not exists bname on storage.buckets (name);
 create unique index if not exists bucketid_objname on storage.objects (bucket_id, name);
+
+-- A file that is deleted here would stay where it is stored: only the Storage service deletes, and
+-- says so by a setting.
+create or replace function storage.protect_delete() returns trigger
+language plpgsql
+as $$
+begin
+  if coalesce(current_setting('storage.allow_delete_query', true), '') <> 'true' then
+    raise insufficient_privilege using
+      message = 'Direct deletion from storage tables is not allowed. Use the Storage API instead.',
+      hint = 'This prevents accidental data loss from orphaned objects.';
+  end if;
+  return null;
+end $$;
+
+create or replace function storage.enforce_bucket_name_length() returns trigger
+language plpgsql
+as $$
+begin
+  if length(new.name) > 100 then
+    raise exception 'the name of a bucket has at most 100 characters, not %', length(new.name);
+  end if;
+  return new;
+end $$;
+
+create or replace function storage.update_updated_at_column() returns trigger
+language plpgsql
+as $$
+begin
+  new.updated_at = now();
+  return new;
+end $$;
+
+create or replace trigger protect_buckets_delete before delete on storage.buckets
+for each statement execute function storage.protect_delete();
+create or replace trigger protect_objects_delete before delete on storage.objects
+for each statement execute function storage.protect_delete();
+create or replace trigger enforce_bucket_name_length_trigger
+before insert or update of name on storage.buckets
+for each row execute function storage.enforce_bucket_name_length();
+create or replace trigger update_objects_updated_at before update on storage.objects
+for each row execute function storage.update_updated_at_column();
 
 -- The path helpers that policies on storage.objects call.
 
@@ -400,7 +460,7 @@ as $$ select reverse(split_part(reverse(storage.filename(name)), '.', 1)) $$;
 
 create or replace function storage.get_size_by_bucket()
 returns table (size bigint, bucket_id text)
-language sql
+language sql stable
 as $$
   select sum((o.metadata ->> 'size')::bigint)::bigint, o.bucket_id
   from storage.objects o group by o.bucket_id
@@ -432,6 +492,9 @@ alter function storage.operation() owner to supabase_storage_admin;
 alter function storage.allow_any_operation(text[]) owner to supabase_storage_admin;
 alter function storage.allow_only_operation(text) owner to supabase_storage_admin;
 alter function storage.get_size_by_bucket() owner to supabase_storage_admin;
+alter function storage.protect_delete() owner to supabase_storage_admin;
+alter function storage.enforce_bucket_name_length() owner to supabase_storage_admin;
+alter function storage.update_updated_at_column() owner to supabase_storage_admin;
 alter type storage.buckettype owner to supabase_storage_admin;
 alter table storage.buckets owner to supabase_storage_admin;
 alter table storage.objects owner to supabase_storage_admin;
@@ -456,7 +519,9 @@ create table if not exists realtime.messages (
   private boolean default false,
   updated_at timestamp not null default now(),
   inserted_at timestamp not null default now(),
-  constraint messages_pkey primary key (id, inserted_at)
+  binary_payload bytea,
+  constraint messages_pkey primary key (id, inserted_at),
+  constraint messages_payload_exclusive check (payload is null or binary_payload is null)
 ) partition by range (inserted_at);
 
 create or replace function realtime.topic() returns text
@@ -478,6 +543,19 @@ begin
   perform set_config('realtime.topic', topic, true);
   insert into realtime.messages (id, topic, extension, event, payload, private)
   values (message, topic, 'broadcast', event, jsonb_build_object('id', message) || payload, private);
+exception
+  when others then raise warning 'The message to % was not kept: %', topic, sqlerrm;
+end $$;
+
+create or replace function realtime.send_binary(
+  payload bytea, event text, topic text, private boolean default true
+) returns void
+language plpgsql
+as $$
+begin
+  perform set_config('realtime.topic', topic, true);
+  insert into realtime.messages (topic, extension, event, binary_payload, private)
+  values (topic, 'broadcast', event, payload, private);
 exception
   when others then raise warning 'The message to % was not kept: %', topic, sqlerrm;
 end $$;
@@ -511,12 +589,13 @@ end $$;
 
 alter table realtime.messages_stand_in owner to supabase_admin;
 alter table realtime.messages_stand_in enable row level security;
-alter function realtime.send(jsonb, text, text, boolean) owner to supabase_admin;
+alter function realtime.send(jsonb, text, text, boolean) owner to supabase_realtime_admin;
+alter function realtime.send_binary(bytea, text, text, boolean) owner to supabase_realtime_admin;
 alter function
 realtime.broadcast_changes(text, text, text, text, text, record, record, text)
-owner to supabase_admin;
-alter table realtime.messages owner to supabase_admin;
-alter function realtime.topic() owner to supabase_admin;
+owner to supabase_realtime_admin;
+alter table realtime.messages owner to supabase_realtime_admin;
+alter function realtime.topic() owner to supabase_realtime_admin;
 alter table realtime.messages enable row level security;
 grant select, insert, update on table realtime.messages to anon, authenticated, service_role;
 
@@ -591,7 +670,9 @@ do $$
 begin
   execute format(
     'grant usage on schema public, auth, storage, realtime, supabase_stand_in to %1$I;'
-    'grant all on table auth.users, storage.buckets, storage.objects, realtime.messages to %1$I;'
+    'grant all on table auth.users, realtime.messages to %1$I;'
+    'grant select on table auth.users to %1$I with grant option;'
+    'grant all on table storage.buckets, storage.objects to %1$I with grant option;'
     'grant usage on schema vault to %1$I with grant option;'
     'grant select, delete on vault.secrets, vault.decrypted_secrets to %1$I with grant option;'
     'grant execute on all functions in schema vault to %1$I with grant option;'
@@ -841,7 +922,8 @@ end $$;
 create or replace function supabase_stand_in.is_listed(relation regclass) returns boolean
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select relation::text in (
-    'auth.users', 'realtime.messages', 'storage.buckets', 'storage.objects'
+    'auth.audit_log_entries', 'auth.identities', 'auth.sessions', 'auth.users', 'realtime.messages',
+    'storage.buckets', 'storage.objects'
   )
 $$;
 
@@ -862,7 +944,7 @@ begin
     update pg_class set relowner = case relnamespace
       when 'auth'::regnamespace then 'supabase_auth_admin'::regrole
       when 'storage'::regnamespace then 'supabase_storage_admin'::regrole
-      else 'supabase_admin'::regrole end
+      else 'supabase_realtime_admin'::regrole end
     where oid = relation;
   end if;
 end $$;

@@ -20,6 +20,8 @@ RESERVED = frozenset(
         "service_role",
         "supabase_admin",
         "supabase_auth_admin",
+        "supabase_read_only_user",
+        "supabase_realtime_admin",
         "supabase_replication_admin",
         "supabase_storage_admin",
     }

@@ -18,6 +18,8 @@ from twolane.prove.stage import Stage, prepared
 from twolane.sql import literal
 
 _PATHS = {"foldername", "filename", "path_tokens", "split_part", "string_to_array", "name"}
+# What the Storage service says of itself before it deletes.
+_AS_THE_SERVICE = "select set_config('storage.allow_delete_query', 'true', true)"
 _OWNERS = {"owner", "owner_id"}
 FILE = "a.txt"
 BUCKETS = 6
@@ -77,7 +79,8 @@ class Storage:
         name = literal(bucket)
         made = [f"insert into storage.buckets (id, name) values ({name}, {name})"]
         made += [self._upload(bucket, f"{u}/{FILE}", u) for u in map(self._id, users)]
-        return ";\n".join(f"{statement} on conflict do nothing" for statement in made)
+        made = [f"{statement} on conflict do nothing" for statement in made]
+        return ";\n".join([*made, _AS_THE_SERVICE])
 
     def _id(self, user: str) -> str:
         return self.stage.rows.users[user]

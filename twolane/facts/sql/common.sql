@@ -22,20 +22,23 @@ extended (oid) as materialized (
     select p.pronamespace from pg_catalog.pg_proc p
     join member m on m.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and m.objid = p.oid
 ),
--- What tells the platform's schema from one of the same name, where a restore changed its owner.
+-- What tells the platform's schema from one of the same name, where a restore changed its owner: a
+-- column of a relation, a function, or both, as a row says.
 known_by (nspname, relname, attname, proname) as (
     values
         ('auth', 'users', 'instance_id', 'uid'), ('storage', 'objects', 'bucket_id', 'foldername'),
         ('realtime', 'messages', 'topic', 'broadcast_changes'), ('realtime', 'subscription', 'claims', null),
         ('graphql_public', null, null, 'graphql'), ('graphql', null, null, 'resolve'),
-        ('pgbouncer', null, null, 'get_auth')
+        ('pgbouncer', null, null, 'get_auth'), ('supabase_functions', 'hooks', 'hook_table_id', null),
+        ('supabase_functions', null, null, 'http_request'), ('supabase_migrations', 'seed_files', 'path', null),
+        ('supabase_migrations', 'schema_migrations', 'version', null)
 ),
 -- A schema is the platform's by its name, and by its owner or what is in it.
 schemas as materialized (
     select
         n.*, pg_catalog.quote_ident(n.nspname) as name,
         case
-            when n.nspname in ('supabase_functions', 'supabase_migrations', 'twolane') then true
+            when n.nspname = 'twolane' then true
             when n.nspname in ('extensions', 'cron', 'net', 'pgmq', 'pgsodium', 'pgsodium_masks', 'vault')
                 and n.oid in (select oid from extended) then true
             when n.nspname = 'extensions' then not exists (
@@ -45,15 +48,20 @@ schemas as materialized (
                 'net', 'pgbouncer', 'pgmq', 'pgsodium', 'pgsodium_masks', 'realtime', 'storage', 'vault'
             ]) or n.nspname like 'supabase\_%' then
                 n.nspowner in (select oid from platform_role)
+                or (n.nspname in ('supabase_functions', 'supabase_migrations')
+                    and n.oid not in (
+                        select relnamespace from pg_catalog.pg_class union all
+                        select pronamespace from pg_catalog.pg_proc))
                 or exists (
                     select from known_by k
-                    join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = k.relname
-                    join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = k.attname
-                    where k.nspname = n.nspname)
-                or exists (
-                    select from known_by k
-                    join pg_catalog.pg_proc p on p.pronamespace = n.oid and p.proname = k.proname
-                    where k.nspname = n.nspname)
+                    where k.nspname = n.nspname
+                        and (k.relname is null or exists (
+                            select from pg_catalog.pg_class c
+                            join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = k.attname
+                            where c.relnamespace = n.oid and c.relname = k.relname))
+                        and (k.proname is null or exists (
+                            select from pg_catalog.pg_proc p
+                            where p.pronamespace = n.oid and p.proname = k.proname)))
             else false
         end as is_platform
     from pg_catalog.pg_namespace n
