@@ -43,6 +43,10 @@ create schema drizzle;
 create table drizzle.__drizzle_migrations (
   id serial primary key, hash text not null, created_at bigint);
 """
+PRISMA = """
+create table public._prisma_migrations (
+  id varchar(36) primary key, checksum varchar(64) not null, migration_name varchar(255) not null);
+"""
 SUPABASE = """
 create schema supabase_migrations;
 create table supabase_migrations.schema_migrations (version text primary key);
@@ -167,8 +171,19 @@ def test_the_history_of_another_tool_is_recognised_and_left_alone(
 
 
 def test_the_tables_of_other_histories_are_baseline(begin: Begin) -> None:
-    service = begin(ALEMBIC + DRIZZLE)
-    adopt(service)
+    service = begin(ALEMBIC + DRIZZLE + PRISMA)
+    migration = service.folder / "prisma/migrations/20260101_init/migration.sql"
+    migration.parent.mkdir(parents=True)
+    migration.write_text("-- by another tool\n", "utf-8")
+    assert adopt(service)["histories"] == [
+        {"tool": "Alembic", "table": "public.alembic_version", "files": ""},
+        {"tool": "Drizzle", "table": "drizzle.__drizzle_migrations", "files": ""},
+        {
+            "tool": "Prisma",
+            "table": "public._prisma_migrations",
+            "files": "prisma/migrations/",
+        },
+    ]
     models = service.read("src/crm/db/schema/introspected.py")
     assert "alembic_version" in models and "__drizzle_migrations" in models
 

@@ -34,12 +34,17 @@ class History:
 
 
 def find(facts: Snapshot, connection: Connection[Any], root: Path) -> list[History]:
-    """The records of Alembic, Drizzle and the Supabase CLI.
+    """The records of Alembic, Drizzle, Prisma and the Supabase CLI.
 
-    The tables of the first two are facts; the third's is in a schema of the platform.
+    The tables of the first three are facts; the last one's is in a schema of the platform.
     """
     tables = [i.removeprefix("table ") for i in facts if identities.kind(i) == "table"]
-    return [*_alembic(tables, root), *_drizzle(tables, root), *_supabase(connection, root)]
+    return [
+        *_alembic(tables, root),
+        *_other(tables, root, "Drizzle", "__drizzle_migrations", "drizzle"),
+        *_other(tables, root, "Prisma", "_prisma_migrations", "prisma/migrations"),
+        *_supabase(connection, root),
+    ]
 
 
 def _alembic(tables: list[str], root: Path) -> Iterator[History]:
@@ -51,10 +56,10 @@ def _alembic(tables: list[str], root: Path) -> Iterator[History]:
             yield History("Alembic", table, files)
 
 
-def _drizzle(tables: list[str], root: Path) -> Iterator[History]:
+def _other(tables: list[str], root: Path, tool: str, name: str, folder: str) -> Iterator[History]:
     for table in tables:
-        if identities.plain(table).endswith(".__drizzle_migrations"):
-            yield History("Drizzle", table, _folder(root, "drizzle"))
+        if identities.plain(table).endswith(f".{name}"):
+            yield History(tool, table, _folder(root, folder))
 
 
 def _supabase(connection: Connection[Any], root: Path) -> Iterator[History]:
