@@ -426,6 +426,8 @@ def test_what_stands_in_the_platforms_schemas_is_left_out_and_said(begin: Begin)
         create table storage.extra (id int primary key);
         create sequence storage.counter;
         create type storage.pair as (a int, b int);
+        grant select (email) on auth.users to authenticated;
+        grant select on vault.decrypted_secrets to public;
         """
     )
     found = adopt(service)
@@ -435,6 +437,8 @@ def test_what_stands_in_the_platforms_schemas_is_left_out_and_said(begin: Begin)
         "function auth.tenant()",
         "sequence storage.counter",
         "table storage.extra",
+        "grant table auth.users to authenticated",
+        "grant view vault.decrypted_secrets to public",
     ]
     assert "own_schemas" not in service.read("pyproject.toml")
 
@@ -597,6 +601,8 @@ def test_procedures_that_differ_in_what_goes_out_and_grants_to_the_owner_come_in
     )
     found = adopt(service)
     assert found["identical"], found["left"]
+    owned = "grant select on table public.theirs to postgres"
+    assert owned not in sql_of(service).lower(), "the files make it its owner's"
     with untouched(service):
         service.invoke("db.apply")
     service.sql("drop procedure public.act(in int, in int)")

@@ -51,12 +51,14 @@ class AdoptedFrom:
     """What decides how a dump is written. facts: those of the live database.
 
     lacking: extensions that the shadow's server lacks and that no object needs. given: roles of the
-    live database that default privileges may grant rights to.
+    live database that default privileges may grant rights to. owner: who owns the database, and
+    what the files make.
     """
 
     facts: Snapshot
     lacking: Collection[str] = ()
     given: Collection[str] = field(default=rights.GIVEN)
+    owner: str = "postgres"
 
 
 def make(
@@ -85,7 +87,8 @@ def _parts(own: Sequence[Entry], ground: AdoptedFrom) -> Iterator[tuple[str, str
     for concern in order.CONCERNS:
         entries = files.get(concern, [])
         if concern == "grants":
-            groups = list(rights.grants(entries, own, ground.given))
+            to_others = rights.without_owners(entries, own, ground.facts, ground.owner)
+            groups = list(rights.grants(to_others, own, ground.given))
         else:
             groups = [[made] for made in _blocks(concern, entries, ground)]
         if concern == "types":

@@ -43,6 +43,28 @@ where s.nspname <> 'twolane'
     and (o.classid, o.objid) not in (select classid, objid from member)
 order by 1
 """
+# What others than the platform's roles may do with its users and secrets: somebody gave it away.
+_GIVEN_AWAY = """
+, held (relation, acl) as (
+    select oid, relacl from pg_catalog.pg_class
+    union all
+    select attrelid, attacl from pg_catalog.pg_attribute where attacl is not null
+)
+select distinct 'grant ' || i.type || ' ' || i.identity || ' to ' || case a.grantee
+    when 0 then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) end
+from held h
+join pg_catalog.pg_class c on c.oid = h.relation
+join schemas s on s.oid = c.relnamespace and s.is_platform and s.nspname in ('auth', 'vault')
+cross join lateral pg_catalog.aclexplode(h.acl) a
+cross join lateral pg_catalog.pg_identify_object(
+    'pg_catalog.pg_class'::pg_catalog.regclass, h.relation, 0) i
+where a.grantee <> c.relowner and a.grantee not in (select oid from platform_role)
+    and a.grantee not in (
+        select oid from pg_catalog.pg_roles where rolname in ('postgres', 'service_role')
+        union all
+        select datdba from pg_catalog.pg_database where datname = pg_catalog.current_database())
+order by 1
+"""
 _TABLE = re.compile(r"^\[tool\.twolane\][^\n]*\n", re.MULTILINE)
 _SETTING = re.compile(r"^own_schemas *=[^\n]*\n", re.MULTILINE)
 
@@ -55,7 +77,7 @@ def own_schemas(live: Connection[Any], stub: Connection[Any], set_now: Sequence[
 
 def left_out(connection: Connection[Any]) -> list[str]:
     """What is in the platform's schemas and is not the platform's: no fact, so not adopted."""
-    return [what for (what,) in ask(connection, _LEFT_OUT)]
+    return [what for query in (_LEFT_OUT, _GIVEN_AWAY) for (what,) in ask(connection, query)]
 
 
 def with_setting(text: str, own: Sequence[str]) -> str:

@@ -111,7 +111,8 @@ def _survey(work: Work) -> _Survey:
     lacking = extensions.read(connection).lacking(available)
     roles = {role for (role,) in ask(connection, "select rolname from pg_catalog.pg_roles")}
     given = [role for role in rights.GIVEN if role in roles]
-    return _Survey(AdoptedFrom(facts, lacking, given), Live(connections.owner(connection), roles))
+    owner = connections.owner(connection)
+    return _Survey(AdoptedFrom(facts, lacking, given, owner), Live(owner, roles))
 
 
 def _entries(work: Work) -> list[Entry]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
 from twolane.adopt.blocks import Block
 from twolane.ddl.clauses import BY_DEFAULT, idents, signature
@@ -50,6 +51,24 @@ def make_roles(names: Sequence[str]) -> list[Block]:
         Block([f"CREATE ROLE {ident(name)} NOLOGIN"], f"to_regrole({literal(ident(name))}) is null")
         for name in names
     ]
+
+
+def without_owners(
+    entries: Sequence[Entry], made: Sequence[Entry], facts: Snapshot, owner: str
+) -> list[Entry]:
+    """The grants without those to the database's owner on what another role owns there: the files
+    make it the owner's own."""
+    ends = (f" TO {ident(owner)}", f" TO {ident(owner)} WITH GRANT OPTION")
+    by_id = {entry.id: entry for entry in made}
+    found = []
+    for entry in entries:
+        on = by_id.get(_object(entry, by_id))
+        fact = on.thing.fact if on and on.thing else entry.tag.replace("SCHEMA", "schema", 1)
+        if f"owner {fact}" in facts:
+            kept = tuple(each for each in entry.statements if not each.endswith(ends))
+            entry = replace(entry, statements=kept)
+        found.append(entry)
+    return found
 
 
 def grants(

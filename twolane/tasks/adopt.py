@@ -115,7 +115,10 @@ def _show(found: Adoption, known: list[History], recorded: bool) -> None:
     if own := found.state.repo.config.own_schemas:
         say(f"Its own, though named as the platform's: {', '.join(own)} (pyproject: own_schemas).")
     if found.left_out:
-        warn("Left out, since they are in schemas of the platform (move them to adopt them):")
+        warn(
+            "Left out, since they are in schemas of the platform (move them to adopt them; what is"
+        )
+        say("  granted there, an SQL file of yours can say):")
         for line in shortened(found.left_out):
             say(clean_line(f"    {line}"))
     _show_later(found)
