@@ -97,6 +97,26 @@ def test_each_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors, link
 
 
+def test_the_readmes_path_to_a_first_push_is_that_of_the_first_hour() -> None:
+    """Which is played: the same table, the same commands in the same order."""
+    readme, hour = (
+        path.read_text("utf-8") for path in (ROOT / "README.md", DOCS / "first-hour.md")
+    )
+    (model,) = re.findall(r"```python\n(.*?)```", readme, re.S)
+    assert model in hour
+    path = readme[readme.index(model) :].partition("```sh\n")[2].partition("```")[0]
+    commands = [line.partition("#")[0].strip() for line in path.splitlines()]
+    played = re.findall(r"^\$ (invoke [^|\n]*?) *(?:\|.*)?$", hour, re.M)
+    assert [command for command in played if command in commands] == commands
+
+
+def test_the_readme_shows_a_refusal_as_the_guards_page_does() -> None:
+    (shown,) = re.findall(
+        r"^```\n(\$ .*?)```", (ROOT / "README.md").read_text("utf-8"), re.M | re.S
+    )
+    assert shown in (DOCS / "guards/G03.md").read_text("utf-8")
+
+
 def test_the_index_has_every_page() -> None:
     index = (DOCS / "README.md").read_text(encoding="utf-8")
     assert set(re.findall(r"\(([\w-]+\.md)\)", index)) == TOP - {"README.md"}
