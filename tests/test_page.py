@@ -2,11 +2,10 @@
 
 import json
 import re
-import shutil
-import subprocess
-from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import quote
 
+import browser
 import own_sql
 import pytest
 from service import Service
@@ -16,8 +15,8 @@ from twolane import config
 from twolane.page import words
 from twolane.repo import kept
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
+ODD_NAME = "שלום 🎉 'a/b#c?d"
+POLICY = '"p </script> ""q"""'
 EVIL = '</script><img src=x onerror="document.title=1">'
 ODD = f"""
 create table if not exists public."{EVIL.replace('"', '""')}" (
@@ -25,7 +24,14 @@ create table if not exists public."{EVIL.replace('"', '""')}" (
     "<b>bold</b>" text,
     contact_id uuid references public.contacts (id)
 );
-comment on table public."{EVIL.replace('"', '""')}" is '<script>alert(1)</script>';
+comment on table public."{EVIL.replace('"', '""')}" is
+    E'<script>alert(1)</script> \\u202Edne\\nof it';
+create table if not exists public."{ODD_NAME}" (id uuid primary key);
+drop policy if exists {POLICY} on public."{ODD_NAME}";
+create policy {POLICY} on public."{ODD_NAME}"
+for select to authenticated using (id::text = '</script><b>x</b>');
+create table if not exists public.bare (id uuid primary key);
+alter table public.bare disable row level security;
 """
 CELL = {
     **{"object": "public.contacts", "kind": "table", "who": "user A", "rows": "other's"},
@@ -39,45 +45,11 @@ REPORT = {
 }
 
 
-class Text(HTMLParser):
-    """What a reader sees of a page, without its script, style and data."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-        self.tags: list[str] = []
-        self._hidden = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self._hidden += tag in ("script", "style", "noscript")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._hidden -= tag in ("script", "style", "noscript")
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.found.append(data)
-
-
-def look(page: Path, view: str, width: int) -> Text:
-    """The page in a browser, as it is once its script is done; the console stays empty."""
-    command = [
-        *(str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"),
-        *(f"--window-size={width},800", "--virtual-time-budget=2000", "--dump-dom"),
-        f"--user-data-dir={page.parent / 'profile'}",
-        f"{page.as_uri()}#{view}",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    assert not re.findall(r".*CONSOLE.*", done.stderr)
-    text = Text()
-    text.feed(done.stdout)
-    return text
-
-
 @pytest.fixture
 def odd(pushed: Service) -> Service:
     """A service with a proof, a table of odd names, and a file that is not applied."""
+    pushed.git("remote", "add", "origin", "git@github.com:acme/crm.git")
+    pushed.git("update-ref", "refs/remotes/origin/main", "HEAD")
     kept.keep(config.load(pushed.folder), kept.PROVE, REPORT)
     add_sql(pushed, "10_odd.sql", ODD)
     pushed.invoke("db.apply")
@@ -102,38 +74,101 @@ def test_a_page_loads_nothing_and_has_all_that_it_shows(odd: Service, tmp_path: 
     assert [column[0] for column in table["columns"]] == ["id", "<b>bold</b>", "contact_id"]
     file, line, *_ = value["places"][table["at"][0]]
     assert (file, line) == ("supabase/sql/10_odd.sql", 2)
+    (core,) = (url for path, url in value["urls"].items() if "00_core" in path)
+    head = odd.git("rev-parse", "HEAD").strip()
+    assert core == f"https://github.com/acme/crm/blob/{head}/supabase/sql/00_core_tables.sql"
+    assert file not in value["urls"], "the site does not have it"
     lanes = {each["name"]: each["lane"] for each in value["tables"]}
     assert (lanes["public.dev_markers"], lanes["public.contacts"]) == ("app", "sql")
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium here to look with")
+@pytest.mark.skipif(browser.PATH is None, reason="no Chromium here to look with")
 def test_a_page_shows_lanes_tables_and_proof_and_names_stay_text(
     odd: Service, tmp_path: Path
 ) -> None:
-    page = tmp_path / "schema.html"
+    page, other = tmp_path / "schema.html", tmp_path / "other.html"
     odd.invoke("db.page", "--output", str(page))
-    overview = look(page, "overview", 1360)
-    shown = " ".join(overview.found)
+    odd.invoke("db.page", "--repo", "--against", "default", "--output", str(other))
+    with browser.opened() as opened:
+        for width, scheme in ((1360, "light"), (390, "dark")):
+            _views(browser.window(opened, width, scheme), page, other)
+        _keys(browser.window(opened, 1360, "dark"), page)
+
+
+def _views(window: browser.Window, page: Path, compared: Path) -> None:
+    shown = window.look(page, "overview").inner_text()
     assert "11_fax.sql" in shown and "1 file not applied" in shown
     assert "no break found" in shown and "closed, without a policy: " in shown
 
-    evil = look(page, "table/public." + EVIL.replace("/", "%2F").replace('"', "%22"), 390)
-    shown = " ".join(evil.found)
+    evil = window.look(page, "table/" + quote(f"public.{EVIL}", safe=""))
+    shown = evil.inner_text()
     assert f"public.{EVIL}" in shown and "<b>bold</b>" in shown
-    assert "<script>alert(1)</script>" in shown and "10_odd.sql:2" in shown
-    assert not {"img", "b"} & set(evil.tags)
+    assert "<script>alert(1)</script> \\u202edne\nof it" in shown, "nothing turns the words"
+    assert evil.locator("img, b, script").count() == 0
+    (line,) = set(evil.get_by_text("10_odd.sql:2").evaluate_all("all => all.map(a => a.href)"))
+    assert re.fullmatch(r"file://.*/supabase/sql/10_odd.sql#L2", line)
+    other = window.look(page, "table/" + quote(f"public.{ODD_NAME}", safe=""))
+    other.locator("summary").click()
+    assert f'create policy {POLICY} on public."{ODD_NAME}"' in other.inner_text()
+    contacts = window.look(page, "table/public.contacts")
+    line = contacts.get_by_text("00_core_tables.sql:").first.get_attribute("href") or ""
+    assert re.fullmatch(r"https://github.com/acme/crm/blob/\w{40}/supabase/sql/.*#L\d+", line)
 
-    diagram = look(page, "diagram/public.contacts", 390)
-    shown = " ".join(diagram.found)
-    assert "Only its neighbours" in shown and "interactions" in shown and "RLS" in shown
-    assert diagram.tags.count("svg") == 1
+    shown = window.look(page, "diagram").inner_text()
+    assert "RLS off" in shown and window.page.locator("svg").count() == 1
+    diagram = window.look(page, "diagram/public.contacts")
+    shown = diagram.inner_text()
+    assert "Only its neighbours" in shown and "interactions" in shown
+    assert diagram.locator("g.chosen title").inner_html().startswith("public.contacts: lane A")
 
-    tenancy = look(page, "tenancy", 1360)
-    assert {"filtered", "tenant: user_id"} <= set(tenancy.found)
+    shown = window.look(page, "tenancy").inner_text()
+    assert "filtered" in shown and "tenant: user_id" in shown
+    assert "10_odd.sql" in window.look(page, "history").inner_text()
+    assert "set_updated_at" in window.look(page, "others").inner_text()
 
-    odd.invoke("db.page", "--repo", "--against", "default", "--output", str(page))
-    compared = " ".join(look(page, "compare", 1360).found)
-    assert "repo and default" in compared and "fax" in compared and "− only here" in compared
+    shown = window.look(compared, "compare").inner_text()
+    assert "repo and default" in shown and "− only here" in shown
+    row = window.page.locator("tr", has_text="column fax")
+    assert row.locator("td").all_inner_texts() == [
+        *("column fax", "− only here", "text", "not in default")
+    ]
+
+
+def _keys(window: browser.Window, page: Path) -> None:
+    """Each view, each table and each cell can be had without a mouse."""
+    window.look(page, "overview")
+    keys = window.page.keyboard
+
+    def press(*names: str) -> str:
+        for name in names:
+            keys.press(name)
+        return str(window.page.evaluate("decodeURIComponent(location.hash)")).lstrip("#/")
+
+    press("Tab", "Enter")
+    assert window.page.evaluate("document.activeElement.id") == "main"
+    assert press("2") == "diagram"
+    press("/")
+    keys.type("contacts")
+    assert press("ArrowDown", "ArrowUp", "Enter") == "diagram/public.contacts"
+    assert window.focused.startswith("Diagram of tables")
+    while window.focused != "Only its neighbours":
+        press("Tab")
+    press("Enter")
+    assert window.focused == "Show all"
+    assert press("Escape") == "diagram"
+    press("/")
+    keys.type("interactions.contact_id")
+    assert press("3") == "diagram", "a digit in the search is text"
+    press("Backspace", "Escape", "3", "/")
+    keys.type("interactions.contact_id")
+    assert press("Enter") == "table/public.interactions"
+    press("5")
+    while window.focused != "○filtered":
+        press("Tab")
+    press("Enter")
+    assert "select * from public.contacts" in window.page.locator("main").inner_text()
+    window.page.get_by_label("Switch to light").press("Enter")
+    assert window.page.get_by_label("Switch to dark").count() == 1
 
 
 def test_policies_are_told_in_words() -> None:

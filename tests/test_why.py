@@ -4,10 +4,11 @@ import json
 from typing import Any
 
 import own_sql
+import pytest
 from service import Service
 from steps import add_sql
 
-from twolane.why import depends, names
+from twolane.why import depends, links, names
 
 RLS = "supabase/sql/02_rls_core_tables.sql"
 DROP = """-- A column that nobody fills goes.
@@ -25,6 +26,8 @@ def why(service: Service, name: str) -> Any:
 
 
 def test_why_names_the_line_the_commit_and_what_depends_on_it(pushed: Service) -> None:
+    pushed.git("remote", "add", "origin", "https://ada:secret@gitlab.example.com/acme/team/crm")
+    pushed.git("update-ref", "refs/remotes/origin/main", "HEAD")
     add_sql(pushed, "10_people.sql", DROP)
     pushed.sql("alter table public.contacts add column fax text")
 
@@ -36,6 +39,8 @@ def test_why_names_the_line_the_commit_and_what_depends_on_it(pushed: Service) -
     assert "create table if not exists public.contacts" in lines[made["line"] - 1]
     assert (made["does"], made["file"]) == ("makes", "supabase/sql/00_core_tables.sql")
     assert made["commit"]["id"] in pushed.git("log", "--format=%h", "--", made["file"])
+    site = f"https://gitlab.example.com/acme/team/crm/-/blob/{pushed.git('rev-parse', 'HEAD')}"
+    assert made["url"] == f"{site.strip()}/{made['file']}#L{made['line']}"
     assert email["lane"] == "sql" and email["standing"]["how"] == "same"
     assert "view public.people" in email["dependents"]
     assert "constraint public.contacts.contacts_user_id_email_key" in email["dependents"]
@@ -52,6 +57,7 @@ def test_why_names_the_line_the_commit_and_what_depends_on_it(pushed: Service) -
         ("makes", made["line"], False),
         ("drops", 2, True),
     ]
+    assert dropped["steps"][1]["url"] is None, "the site does not have the file"
     view = why(pushed, "people")
     assert [(s["does"], s["file"], s["line"], s["last"]) for s in view["steps"]] == [
         ("makes", "supabase/sql/10_people.sql", 4, 7)
@@ -73,6 +79,25 @@ def test_why_names_the_line_the_commit_and_what_depends_on_it(pushed: Service) -
     assert "The nearest: public.contacts.email" in near
     several = pushed.invoke("db.why", "user_id", code=1).err
     assert "column public.contacts.user_id" in several
+
+
+@pytest.mark.parametrize(
+    ("remote", "address"),
+    [
+        ("git@github.com:acme/crm.git", "https://github.com/acme/crm"),
+        ("https://ada:secret@github.com/acme/crm", "https://github.com/acme/crm"),
+        ("ssh://git@ssh.github.com:443/acme/crm.git", "https://github.com/acme/crm"),
+        ("git@github.com-work:acme/crm.git", "https://github.com/acme/crm"),
+        ("https://git.example.com/acme/crm", None),
+        ("https://gitlab.example.com:8443/a/b/c.git", "https://gitlab.example.com:8443/a/b/c"),
+        ("git@bitbucket.org:acme/crm.git", "https://bitbucket.org/acme/crm"),
+        ("/srv/git/github.com/acme/crm.git", None),
+        ("C:\\git\\crm", None),
+    ],
+)
+def test_a_remote_leads_to_its_page_without_a_login(remote: str, address: str | None) -> None:
+    found = links.site(remote)
+    assert (found[0] if found else None) == address
 
 
 def test_an_object_is_found_by_each_way_to_write_it() -> None:

@@ -85,6 +85,18 @@ def flat(changes: Sequence[Change]) -> list[str]:
     return [f"{c.sign} {c.identity}   {_summary(c)}".rstrip() for c in ordered]
 
 
+def side_by_side(change: Change) -> tuple[str, str, str]:
+    """What the fact is called in its object, and what it is before and after: of a changed fact,
+    the parts that differ; empty where there is no such fact."""
+    label = _part(change.identity, object_of(change.identity))
+    if change.sign != "~":
+        words = _summary(change) or "there"
+        return (label, words, "") if change.sign == "-" else (label, "", words)
+    parts = [(name, *around_change(old, new)) for name, old, new in _differing(change)]
+    before = "; ".join(f"{name}: {old}" for name, old, _ in parts)
+    return label, before, "; ".join(f"{name}: {new}" for name, _, new in parts)
+
+
 def grouped(changes: Sequence[Change]) -> list[str]:
     """Lines by object: the object with its own sign, if it changed itself, then its parts.
 
@@ -192,7 +204,7 @@ def _differing(change: Change) -> list[tuple[str, str, str]]:
     """The parts of a changed definition that differ: name, before, after."""
     before, after = definition(change.before or "{}"), definition(change.after or "{}")
     return [
-        (name, _value(before, name), _value(after, name))
+        (name, value(before, name), value(after, name))
         for name in before | after
         if before.get(name) != after.get(name)
     ]
@@ -206,17 +218,17 @@ def _definition(parts: Mapping[str, Any]) -> str:
 
 def _named(parts: Mapping[str, Any], name: str) -> str:
     if name == "type":
-        return _value(parts, name)
+        return value(parts, name)
     words = name.replace("_", " ")
-    return words if parts[name] is True else f"{words}: {_value(parts, name)}"
+    return words if parts[name] is True else f"{words}: {value(parts, name)}"
 
 
-def _value(parts: Mapping[str, Any], name: str) -> str:
+def value(parts: Mapping[str, Any], name: str) -> str:
     """`none` for a part that is absent; text as it is, lists with commas."""
-    value = parts.get(name, "none")
-    if isinstance(value, list):
-        return ", ".join(item if isinstance(item, str) else json.dumps(item) for item in value)
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    found = parts.get(name, "none")
+    if isinstance(found, list):
+        return ", ".join(item if isinstance(item, str) else json.dumps(item) for item in found)
+    return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
 
 
 def _shorten(text: str) -> str:

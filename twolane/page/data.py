@@ -18,7 +18,7 @@ from twolane.page.source import Source
 from twolane.repo import kept, locations
 from twolane.repo.contents import Repo
 from twolane.telling import Working
-from twolane.why import trail
+from twolane.why import links, trail
 from twolane.why.commits import Commits
 
 
@@ -47,6 +47,7 @@ def collect(shown: Shown, version: str, folder: Path, working: Working) -> dict[
     """
     source, repo = shown.source, shown.repo
     places = Places(repo, _trail(repo, working))
+    site = links.of(repo.config.root)
     everything = relations.relations(source.facts)
     found = tables.tables(everything, source.facts, source.app, places)
     return {
@@ -64,6 +65,8 @@ def collect(shown: Shown, version: str, folder: Path, working: Working) -> dict[
         "proof": _proof(kept.newest(repo.config, kept.PROVE)),
         "history": list(shown.history),
         "places": places.listed,
+        "line": site.line if site else "#L",
+        "urls": {file: url for file in places.files() if site and (url := site.file(file))},
     }
 
 
@@ -112,6 +115,10 @@ class Places:
                 for event in self._events.get(identity, ())
             )
         )
+
+    def files(self) -> list[str]:
+        """The files that were named."""
+        return sorted({file for file, *_ in self.listed})
 
     def _number(self, place: locations.Place, last: int | None, revision: str | None) -> int:
         key = (place.file, place.line, revision)
@@ -166,7 +173,7 @@ def _compare(source: Source, other: Source) -> dict[str, Any]:
     return {
         "with": other.name,
         "changes": [
-            [differences.object_of(c.identity), c.sign, c.identity, differences.flat([c])[0][2:]]
+            [differences.object_of(c.identity), c.sign, *differences.side_by_side(c)]
             for c in changes
         ],
     }

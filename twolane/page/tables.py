@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from twolane.facts import identities
+from twolane.facts import differences, identities
 from twolane.facts.catalog import Snapshot, definition
 from twolane.facts.identities import plain, unquote
 from twolane.facts.relations import Relation
@@ -73,7 +73,7 @@ def _table(
             for name, parts in relation.indexes.items()
         ],
         "policies": [
-            [name, policy(parts), _policy_sql(name, relation, parts), at("policy", name)]
+            [name, policy(parts), _policy_sql(name, relation, parts, facts), at("policy", name)]
             for name, parts in relation.policies.items()
         ],
         **_beside(extra, places),
@@ -149,9 +149,10 @@ def _target(parts: Mapping[str, Any]) -> list[Any]:
     return [plain(parts["references"]), parts["columns"]]
 
 
-def _policy_sql(name: str, relation: Relation, parts: Mapping[str, Any]) -> str:
+def _policy_sql(name: str, relation: Relation, parts: Mapping[str, Any], facts: Snapshot) -> str:
+    quoted = identities.own_name(_part("policy", relation, name, facts))
     lines = [
-        f"create policy {name} on {relation.name}",
+        f"create policy {quoted} on {relation.name}",
         *(["as restrictive"] if parts.get("restrictive") else []),
         f"for {parts['for']} to {', '.join(parts['to'])}",
         *([f"using {_bracketed(parts['using'])}"] if "using" in parts else []),
@@ -174,16 +175,35 @@ def _column_of(identity: str) -> str:
     return unquote(identities.own_name(about)) if identities.kind(about) == "column" else ""
 
 
-_OTHERS = ("function", "procedure", "aggregate", "enum", "domain", "extension", "event trigger")
+_ON_ANOTHER = ("owner", "security label", "grant", "comment")
 
 
 def others(facts: Snapshot, places: Places) -> list[list[Any]]:
-    """Functions, types, extensions: kind, name, definition, places."""
+    """Functions, types, extensions, schemas and what else is on no relation: kind, name, what is
+    known of it, places."""
+    said = _said(facts)
     found = []
     for identity, text in facts.items():
         kind = identities.kind(identity)
-        if kind in _OTHERS:
-            parts = definition(text)
-            words = parts.get("definition") or ", ".join(map(str, parts.get("labels", ()))) or text
+        if kind not in _ON_ANOTHER and identities.relation(identity) is None:
+            words = "\n".join([*_words(definition(text)), *said.get(identity, ())])
             found.append([kind, identity.removeprefix(f"{kind} "), words, places(identity)])
     return found
+
+
+def _said(facts: Snapshot) -> Mapping[str, list[str]]:
+    """Object → its comment, and who may do what with it."""
+    found: dict[str, list[str]] = {}
+    for identity, text in facts.items():
+        of, kind = identities.about(identity), identities.kind(identity)
+        if of and kind in ("comment", "grant") and identities.relation(of) is None:
+            parts = definition(text)
+            told = parts.get("text") or f"{', '.join(parts['privileges'])} to {_whom(identity)}"
+            found.setdefault(of, []).append(f"{kind}: {told}")
+    return found
+
+
+def _words(parts: Mapping[str, Any]) -> list[str]:
+    if "definition" in parts:
+        return [str(parts["definition"])]
+    return [f"{name.replace('_', ' ')}: {differences.value(parts, name)}" for name in parts]

@@ -47,7 +47,7 @@ def why(c: Context, object: str, target: str | None = None, json: bool = False) 
     repo = state.repo if state else contents.read_repo(settings)
     found = report.read(repo, object, state, console.working)
     if json:
-        console.print_json(report.as_json(found))
+        console.print_json(report.as_json(found, settings.root))
     else:
         _show(found)
 

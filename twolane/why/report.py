@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from twolane.errors import Failure
@@ -20,7 +21,9 @@ from twolane.shadow.stages import Replays
 from twolane.state.state import State
 from twolane.telling import Working
 from twolane.why import depends, names, trail
+from twolane.why import links as sites
 from twolane.why.commits import Commit, Commits
+from twolane.why.links import Links
 from twolane.why.trail import Event, Trail
 
 CAPTURE = "invoke db.capture"
@@ -182,18 +185,19 @@ def _standing(state: State, identity: str) -> Standing:
     return Standing(name, PENDING if changes else SAME, changes, DEPLOY if changes else "")
 
 
-def as_json(why: Why) -> dict[str, Any]:
-    """The answer for scripts: changes in the form of `db.diff --json`.
+def as_json(why: Why, root: Path) -> dict[str, Any]:
+    """The answer for scripts: changes in the form of `db.diff --json`, links at the repo's site.
 
     `{"object", "name", "lane", "definition", "steps": [{"file", "line", "last", "revision",
-    "title", "does", "changes", "commit"}], "dependents", "mentions", "standing"}`
+    "title", "does", "changes", "commit", "url"}], "dependents", "mentions", "standing"}`
     """
+    links = sites.of(root)
     return {
         "object": why.identity,
         "name": plain(names.shown(why.identity)) if "(" not in why.identity else None,
         "lane": why.lane,
         "definition": why.definition,
-        "steps": list(map(_step_json, why.steps)),
+        "steps": [_step_json(step, links) for step in why.steps],
         "dependents": why.dependents,
         "mentions": why.mentions,
         "standing": {
@@ -207,7 +211,7 @@ def as_json(why: Why) -> dict[str, Any]:
     }
 
 
-def _step_json(step: Step) -> dict[str, Any]:
+def _step_json(step: Step, links: Links | None) -> dict[str, Any]:
     return {
         "file": step.place.file,
         "line": step.place.line,
@@ -217,4 +221,5 @@ def _step_json(step: Step) -> dict[str, Any]:
         "does": step.does,
         "changes": differences.as_json(step.changes),
         "commit": asdict(step.commit) if step.commit else None,
+        "url": links.to(step.place.file, step.place.line) if links else None,
     }

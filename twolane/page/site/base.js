@@ -19,8 +19,18 @@ function fill(made, attributes, children) {
     if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
     else made.setAttribute(key, value === true ? "" : value);
   }
-  made.append(...children.flat(9).filter((child) => child !== null && child !== undefined && child !== ""));
+  made.append(...children.flat(9).filter((child) => child !== null && child !== undefined && child !== "")
+    .map((child) => (typeof child === "string" ? plain(child) : child)));
   return made;
+}
+
+/** Text that is what it looks like: letters that are not seen, or that turn the order of others, are
+    shown by their codes. A joiner stays behind what is not ASCII, as in Persian and in emoji. */
+function plain(text) {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (letter, at) => {
+    const isKept = letter === "\n" || letter === "\t" || (/[\u200c\u200d]/.test(letter) && text[at - 1] > "\x7f");
+    return isKept ? letter : "\\u" + letter.codePointAt(0).toString(16).padStart(4, "0");
+  });
 }
 
 const local = (name) => name.replace(/^public\./, "");
@@ -44,14 +54,20 @@ function rls(table) {
   return el("span", { class: `badge ${table.rls}`, title: RLS[table.rls][1] }, RLS[table.rls][0]);
 }
 
+/** A link to a line: where the repo is kept if it has the file as it is here, else to the file here. */
+function source(file, line, words, about) {
+  const start = data.urls[file] || `${data.root}/${file.split("/").map(encodeURIComponent).join("/")}`;
+  const to = start + (line ? (data.urls[file] ? data.line : "#L") + line : "");
+  return el("a", { class: "at", href: to, rel: "noreferrer", title: plain(`${file}${line ? ":" + line : ""}${about ? "\n" + about : ""}`) }, words);
+}
+
 /** The places that made and changed something: `[file, line, revision, title, commit, day, author]`. */
-function at(numbers) {
+function at(numbers, full = false) {
   return (numbers || []).map((number, order) => {
     const [file, line, revision, title, commit, day, author] = data.places[number];
     const told = commit ? `${commit} ${day} ${author}` : "not committed yet";
     const words = revision ? `revision ${revision} ${title || ""}` : `${file.split("/").pop()}${line ? ":" + line : ""}`;
-    const to = `${data.root}/${file.split("/").map(encodeURIComponent).join("/")}${line ? "#L" + line : ""}`;
-    return [order ? " · " : "", el("a", { class: "at", href: to, title: `${file}${line ? ":" + line : ""}\n${told}` }, words)];
+    return [order ? " · " : "", source(file, line, words, told), full ? ` (${told})` : ""];
   });
 }
 

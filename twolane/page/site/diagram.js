@@ -28,10 +28,12 @@ function diagram(name) {
 
   const at = { x: 0, y: 0, k: 1 };
   const drawn = new Map();
+  const sized = new ResizeObserver(soon);
   let waiting = false;
 
   function draw() {
     waiting = false;
+    if (!stage.isConnected) { sized.disconnect(); return; }
     world.setAttribute("transform", `translate(${at.x} ${at.y}) scale(${at.k})`);
     const wide = picture.clientWidth, high = picture.clientHeight, level = at.k >= READABLE ? 2 : at.k >= 0.12 ? 1 : 0;
     const asPaint = boxes.size > MANY && level < 2;
@@ -60,10 +62,12 @@ function diagram(name) {
     if (!which.length) return;
     const left = Math.min(...which.map((b) => b[1])), top = Math.min(...which.map((b) => b[2]));
     const wide = Math.max(...which.map((b) => b[1] + b[3])) - left, high = Math.max(...which.map((b) => b[2] + b[4])) - top;
-    const room = picture.clientWidth - (chosen !== null && picture.clientWidth > 900 ? 344 : 0); // the panel's place
-    at.k = Math.max(0.02, Math.min(most, (room - 60) / wide, (picture.clientHeight - 60) / high));
+    const isNarrow = matchMedia("(max-width: 720px)").matches, beside = stage.querySelector(".panel");
+    const right = beside && !isNarrow ? beside.offsetWidth + 24 : 0, above = isNarrow ? 50 : 0;
+    const room = picture.clientWidth - right, tall = picture.clientHeight - above - (beside && isNarrow ? beside.offsetHeight + 12 : 0);
+    at.k = Math.max(0.02, Math.min(most, (room - 60) / wide, (tall - 60) / high));
     at.x = (room - wide * at.k) / 2 - left * at.k;
-    at.y = (picture.clientHeight - high * at.k) / 2 - top * at.k;
+    at.y = above + (tall - high * at.k) / 2 - top * at.k;
     soon();
   }
 
@@ -73,20 +77,20 @@ function diagram(name) {
     return null;
   };
   pointing(picture, at, soon, zoom, under, (number) => { location.hash = number === null ? "#diagram" : "#diagram/" + encodeURIComponent(data.tables[number].name); });
-  picture.addEventListener("keydown", (event) => {
+  stage.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] }[event.key];
-    if (step) { at.x += step[0]; at.y += step[1]; soon(); event.preventDefault(); }
+    if (step && event.target === picture) { at.x += step[0]; at.y += step[1]; soon(); event.preventDefault(); }
     else if (event.key === "+" || event.key === "=") zoom(1.25);
     else if (event.key === "-") zoom(0.8);
     else if (event.key === "0") fit();
     else if (event.key === "Escape") location.hash = "#diagram";
   });
-  stage.append(
+  stage.append(el("div", { class: "edge" },
     el("div", { class: "tools" },
       el("button", { type: "button", "aria-label": "Zoom in", onclick: () => zoom(1.25) }, "+"),
       el("button", { type: "button", "aria-label": "Zoom out", onclick: () => zoom(0.8) }, "−"),
       el("button", { type: "button", onclick: () => fit() }, "Fit")),
-    el("div", { class: "legend" }, el("span", {}, el("i"), "lane A, SQL"), el("span", { class: "app" }, el("i"), "lane B, app")));
+    el("div", { class: "legend" }, [["", "lane A, SQL"], ["app", "lane B, app"], ["open", "RLS off"], ["closed", "closed"]].map(([kind, words]) => el("span", { class: kind }, el("i"), words)))));
   if (chosen !== null) stage.append(panel(data.tables[chosen], only));
   if (!boxes.size) stage.append(el("p", { class: "page" }, "There are no tables."));
 
@@ -95,7 +99,7 @@ function diagram(name) {
   else if (view && view.name === name && view.k) { Object.assign(at, { x: view.x, y: view.y, k: view.k }); soon(); }
   else fit();
   draw();
-  new ResizeObserver(soon).observe(stage);
+  sized.observe(stage);
   repaint = soon;
 }
 
@@ -147,7 +151,7 @@ function paintAll(paper, at, edges, boxes, { chosen, near, isDim }) {
     pen.stroke();
   }
   pen.setLineDash([]);
-  const colours = { sql: ink("a"), app: ink("b"), ground: ink("ground"), line: ink("line"), text: ink("text") };
+  const colours = { sql: ink("a"), app: ink("b"), ground: ink("ground"), line: ink("line"), text: ink("text"), bad: ink("bad") };
   const size = Math.max(8, Math.min(11, 44 * at.k));
   pen.font = `600 ${size}px ui-sans-serif, system-ui, sans-serif`;
   for (const [number, box] of boxes) {
@@ -157,15 +161,16 @@ function paintAll(paper, at, edges, boxes, { chosen, near, isDim }) {
     pen.globalAlpha = isDim && !isMarked ? 0.3 : 1;
     pen.fillStyle = colours.ground;
     pen.fillRect(x, y, w, h);
-    pen.strokeStyle = isMarked ? colours.sql : colours.line;
-    pen.lineWidth = number === chosen ? 2.5 : 1;
+    pen.strokeStyle = isMarked ? colours.sql : table.rls === "open" ? colours.bad : table.rls === "closed" ? colours.text : colours.line;
+    pen.lineWidth = number === chosen ? 2.5 : table.rls === "open" ? 2 : 1;
+    pen.setLineDash(table.rls === "closed" ? [3, 2] : []);
     pen.strokeRect(x, y, w, h);
     pen.fillStyle = colours[table.lane];
     const strip = Math.min(4, w / 3);
     pen.fillRect(x, y, strip, h);
     if (w < 26 || h < 9) continue;
     pen.fillStyle = colours.text;
-    const words = wrapped(local(table.name), (w - strip - 5) / (size * 0.65), Math.max(1, Math.floor(h / (size * 1.05))));
+    const words = wrapped(plain(local(table.name)), (w - strip - 5) / (size * 0.65), Math.max(1, Math.floor(h / (size * 1.05))));
     words.forEach((word, n) => pen.fillText(word, x + strip + 3, y + h / 2 + size * 0.36 + (n - (words.length - 1) / 2) * size * 1.05));
   }
   pen.globalAlpha = 1;
@@ -201,7 +206,11 @@ function rowOf(box, column) {
   return box[2] + (number < 0 ? HEAD / 2 : HEAD + ROW * number + ROW / 2 + 2);
 }
 
-const cut = (text, width, size = 6.9) => { const most = Math.max(3, Math.floor(width / size)); return text.length <= most ? text : text.slice(0, most - 1) + "…"; };
+/** The text, or its beginning and …; no letter of two units is cut in halves. */
+function cut(text, width, size = 6.9) {
+  const most = Math.max(3, Math.floor(width / size)), letters = [...text];
+  return letters.length <= most ? text : letters.slice(0, most - 1).join("") + "…";
+}
 
 /** A name in lines, broken where it has `_` or `.`; the last ends in … if it does not fit. */
 function wrapped(name, letters, most) {
@@ -218,7 +227,7 @@ function wrapped(name, letters, most) {
 
 function boxNode([number, x, y, wide, high, rows], level, scale, mark) {
   const table = data.tables[number], right = wide - 10;
-  const node = svg("g", { class: `box ${mark}`, transform: `translate(${x} ${y})`, "data-table": number },
+  const node = svg("g", { class: `box ${mark || table.rls}`, transform: `translate(${x} ${y})`, "data-table": number },
     svg("title", {}, `${table.name}: lane ${LANES[table.lane]}, ${RLS[table.rls][0]}`),
     svg("rect", { class: "frame", width: wide, height: high, rx: 6 }),
     svg("rect", { class: table.lane === "app" ? "side-b" : "side-a", width: level === 2 ? 4 : Math.min(wide / 3, 4 / Math.max(scale, .1)), height: high - 8, y: 4, rx: 2 }));
@@ -239,7 +248,7 @@ function boxNode([number, x, y, wide, high, rows], level, scale, mark) {
   rows.forEach(([name, type, key], n) => {
     const down = HEAD + ROW * n + 16;
     node.append(svg("text", { class: ["", "key", "to"][key], x: 14, y: down }, cut(name, wide - 30 - Math.min(type.length, 24) * 6.9)),
-      svg("text", { class: "type", x: right, y: down }, type.slice(0, 24)));
+      svg("text", { class: "type", x: right, y: down }, cut(type, 24, 1)));
   });
   const more = table.columns ? table.columns.length - rows.length : 0;
   if (more > 0) node.append(svg("text", { class: "more", x: 14, y: HEAD + ROW * rows.length + 16 }, `+ ${plural(more, "column")}`));
@@ -289,12 +298,12 @@ function panel(table, only) {
   return el("aside", { class: "panel", "aria-label": "The chosen table" },
     el("h1", {}, local(table.name)),
     el("p", {}, lane(table), " ", rls(table)),
-    table.comment ? el("p", {}, table.comment) : "",
+    table.comment ? el("p", { class: "said" }, table.comment) : "",
     el("p", { class: "soft" }, `${plural((table.columns || []).length, "column")}, ${plural((table.policies || []).length, "policy").replace("policys", "policies")}, ${plural((table.triggers || []).length, "trigger")}`),
     keys.length ? el("p", {}, "Refers to: ", keys.map((key, n) => [n ? ", " : "", to(key[3])])) : "",
     users.length ? el("p", {}, "Referred to by: ", [...new Set(users)].map((name, n) => [n ? ", " : "", to(name)])) : "",
     el("div", { class: "row" },
       el("a", { href: link(table.name) }, "Open the table"),
-      el("button", { type: "button", "aria-pressed": String(Boolean(only)), onclick: () => { view.only = !view.only; diagram(table.name); } }, only ? "Show all" : "Only its neighbours"),
+      el("button", { type: "button", class: "only", "aria-pressed": String(Boolean(only)), onclick: () => { view.only = !view.only; diagram(table.name); main.querySelector(".only").focus(); } }, only ? "Show all" : "Only its neighbours"),
       el("button", { type: "button", onclick: () => { view.only = false; location.hash = "#diagram"; } }, "Close")));
 }

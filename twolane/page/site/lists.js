@@ -12,9 +12,9 @@ function compare() {
     if (!objects.has(change[0])) objects.set(change[0], []);
     objects.get(change[0]).push(change);
   }
-  const side = (change, sign, name) => (change[1] === "~" || change[1] === sign ? el("code", {}, change[3]) : el("span", { class: "soft" }, `not in ${name}`));
+  const side = (words, name) => (words ? el("code", {}, words) : el("span", { class: "soft" }, `not in ${name}`));
   show(el("div", { class: "page" }, el("h1", {}, `${data.name} and ${found.with}`),
     el("p", {}, found.changes.length ? `${plural(found.changes.length, "fact")} differ, on ${plural(objects.size, "object")}.` : "They are the same."),
     [...objects].map(([name, changes]) => [el("h2", {}, name),
-      grid(["Where", data.name, found.with], changes.map((c) => [{ "+": "+ only there", "-": "− only here", "~": "~ differs" }[c[1]], side(c, "-", data.name), c[1] === "~" ? "" : side(c, "+", found.with)]), `Differences of ${name}`)])));
+      grid(["Fact", "Where", data.name, found.with], changes.map((c) => [el("code", {}, c[2]), { "+": "+ only there", "-": "− only here", "~": "~ differs" }[c[1]], side(c[3], data.name), side(c[4], found.with)]), `Differences of ${name}`)])));
 }

@@ -51,7 +51,8 @@ function checked() {
   const bad = report.errors + report.warnings;
   return card("Checks",
     el("p", { class: report.errors ? "bad" : report.warnings ? "warn" : "good" }, bad ? `${report.errors ? "✗" : "!"} ${plural(report.errors, "error")}, ${plural(report.warnings, "warning")}` : "✓ nothing found"),
-    el("ul", {}, report.findings.slice(0, 8).map((f) => el("li", {}, `${f.code || f.check} ${f.subject || ""}: ${f.message}`))),
+    el("ul", {}, report.findings.slice(0, 8).map((f) => el("li", {}, `${f.code || f.check} ${f.subject || ""}: ${f.message} `, f.file ? source(f.file, f.line, `${f.file.split("/").pop()}${f.line ? ":" + f.line : ""}`) : "")),
+      report.findings.length > 8 ? el("li", {}, `and ${report.findings.length - 8} more`) : ""),
     el("p", { class: "soft" }, `${when(data.check.at)}, at ${(data.check.commit || "no commit").slice(0, 7)}`));
 }
 

@@ -11,20 +11,26 @@ const VIEWS = [
 const find = document.getElementById("find"), found = document.getElementById("found");
 
 function go() {
-  const [name, ...rest] = location.hash.slice(1).split("/");
+  const [name, ...rest] = location.hash.replace(/^#\/?/, "").split("/");
   const [key, title, draw] = VIEWS.find((view) => view[0] === name) || VIEWS[0];
   let object = rest.join("/");
   try { object = decodeURIComponent(object); } catch { /* an address written by hand */ }
   for (const a of document.querySelectorAll("#views a")) {
     if (a.dataset.view === key) a.setAttribute("aria-current", "page"); else a.removeAttribute("aria-current");
   }
-  document.title = `${object || title} · ${data.service}`;
+  const current = document.querySelector("#views [aria-current]"), strip = current.parentElement;
+  strip.scrollLeft = current.offsetLeft - strip.offsetLeft - (strip.clientWidth - current.offsetWidth) / 2;
+  document.title = plain(`${object || title} · ${data.service}`);
+  const isAway = main.contains(document.activeElement) || document.activeElement === document.body;
   draw(object);
+  if (isAway && !isFirst) (main.querySelector(".stage svg, .detail") || main).focus({ preventScroll: true });
+  isFirst = false;
 }
+let isFirst = true;
 
 document.getElementById("service").textContent = data.service;
 document.getElementById("target").textContent = data.name === "repo" ? "the repo's files" : data.name;
-document.getElementById("views").append(...VIEWS.map(([key, title]) => el("a", { href: "#" + key, "data-view": key }, title)));
+document.getElementById("views").append(...VIEWS.map(([key, title]) => el("a", { href: "#/" + key, "data-view": key }, title)));
 
 const theme = document.getElementById("theme");
 function paint() {
@@ -34,6 +40,8 @@ function paint() {
   return dark;
 }
 theme.addEventListener("click", () => { document.documentElement.dataset.theme = paint() ? "light" : "dark"; paint(); if (repaint) repaint(); });
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { paint(); if (repaint) repaint(); });
+document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
 paint();
 
 const entries = data.tables.flatMap((t) => [[t.name, t.kind], ...(t.columns || []).map((c) => [`${t.name}.${c[0]}`, c[1], t.name])])
@@ -60,7 +68,7 @@ function select(number) {
 }
 function open_(hit) {
   const name = hit[2] || hit[0];
-  const inDiagram = location.hash.startsWith("#diagram") && data.diagram.boxes.some((b) => data.tables[b[0]].name === name);
+  const inDiagram = /^#\/?diagram/.test(location.hash) && data.diagram.boxes.some((b) => data.tables[b[0]].name === name);
   found.hidden = true; find.value = ""; find.setAttribute("aria-expanded", "false"); find.blur();
   location.hash = inDiagram ? "#diagram/" + encodeURIComponent(name) : link(name);
 }
@@ -78,5 +86,5 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "/") { find.focus(); event.preventDefault(); }
   else if (/^[1-9]$/.test(event.key) && VIEWS[event.key - 1]) location.hash = "#" + VIEWS[event.key - 1][0];
 });
-addEventListener("hashchange", () => { if (location.hash !== "#main") go(); });
+addEventListener("hashchange", go);
 go();

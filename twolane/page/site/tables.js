@@ -9,7 +9,7 @@ function tables(name) {
   } });
   show(el("div", { class: "split" },
     el("div", { class: "side" }, el("div", { class: "head" }, filter), list),
-    el("div", { class: "detail" }, chosen ? table(chosen) : el("p", { class: "page" }, "There are no tables."))));
+    el("div", { class: "detail", tabindex: "0", role: "region", "aria-label": "The table" }, chosen ? table(chosen) : el("p", { class: "page" }, "There are no tables."))));
   const current = list.querySelector("[aria-current]");
   if (current) list.scrollTop = Math.max(0, current.offsetTop - list.offsetTop - 80);
 }
@@ -23,12 +23,12 @@ function table(t) {
     el("h1", {}, t.name),
     el("p", {}, el("span", { class: "badge" }, t.kind), " ", lane(t), " ", rls(t), " ",
       t.rls ? el("a", { href: "#diagram/" + encodeURIComponent(t.name) }, "in the diagram") : ""),
-    t.comment ? el("p", {}, t.comment) : "",
-    el("p", { class: "soft" }, has("at") ? ["Made by ", at(t.at)] : "No file and no revision is known to make it.", has("rlsAt") ? [" · row level security: ", at(t.rlsAt)] : ""),
+    t.comment ? el("p", { class: "said" }, t.comment) : "",
+    el("p", { class: "soft" }, has("at") ? ["Made by ", at(t.at, true)] : "No file and no revision is known to make it.", has("rlsAt") ? [" · row level security: ", at(t.rlsAt, true)] : ""),
     has("of") ? el("p", {}, "Inherits from ", t.of.map((name, n) => [n ? ", " : "", el("a", { href: link(name) }, name)])) : "",
     part("Columns", "columns", () => grid(["Name", "Type", "Null", "Default", "Comment", "From"], t.columns.map(([name, type, required, value, comment, places]) => [
       [el("code", {}, name), refers.has(name) ? [" → ", byName.has(refers.get(name)) ? el("a", { href: link(refers.get(name)) }, local(refers.get(name))) : refers.get(name)] : ""],
-      el("code", {}, type), required ? "not null" : "", value ? el("code", {}, value) : "", comment, at(places)]), "Columns")),
+      el("code", {}, type), required ? "not null" : "", value ? el("code", {}, value) : "", el("span", { class: "said" }, comment), at(places)]), "Columns")),
     part("Keys and checks", "keys", () => grid(["Name", "Definition", "From"], t.keys.map((k) => [el("code", {}, k[0]), el("code", {}, k[2]), at(k[5])]), "Keys and checks")),
     part("Indexes", "indexes", () => grid(["Name", "Definition", "From"], t.indexes.map((i) => [el("code", {}, i[0]), el("code", {}, i[1]), at(i[2])]), "Indexes")),
     part("Policies", "policies", () => t.policies.map(([name, words, sql, places]) => el("div", { class: "policy" },
@@ -43,6 +43,6 @@ function others() {
   const kinds = [...new Set(data.others.map((o) => o[0]))];
   show(el("div", { class: "page" }, el("h1", {}, "Functions and types"),
     kinds.map((kind) => [el("h2", {}, kind[0].toUpperCase() + kind.slice(1)), data.others.filter((o) => o[0] === kind).map(([, name, words, places]) => el("div", { class: "policy" },
-      el("p", {}, at(places)), el("details", {}, el("summary", {}, el("code", {}, name)), el("pre", {}, words))))]),
+      el("details", {}, el("summary", {}, el("code", {}, name)), el("pre", {}, words || "nothing more is known of it")), el("p", {}, at(places))))]),
     kinds.length ? "" : el("p", {}, "There are none.")));
 }
