@@ -412,8 +412,9 @@ def test_rights_taken_from_what_an_extension_brought_are_named(begin: Begin) -> 
     )
     found = adopt(service, code=3)
     assert not found["identical"]
-    left = {each["fact"] for each in found["left"]}
-    assert "grant function public.vector_norm(public.vector) to public" in left
+    left = {each["fact"]: each["reason"] for each in found["left"]}
+    reason = left["grant function public.vector_norm(public.vector) to public"]
+    assert reason.startswith("an extension brought it, which a superuser made")
     with untouched(service):
         service.invoke("db.apply")
 

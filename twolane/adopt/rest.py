@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from twolane import sql
 from twolane.adopt import absent
 from twolane.adopt.blocks import Block
-from twolane.capture.capture import NO_REASON
+from twolane.capture.capture import no_reason
 from twolane.capture.trial import bring_about
 from twolane.config import Config
 from twolane.ddl.render import Left, Statement
@@ -39,9 +39,9 @@ class Rest:
     blocks: tuple[Block, ...] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)
 
-    def left(self, changes: Sequence[Change]) -> tuple[Left, ...]:
-        """The remaining differences, each with its reason."""
-        return tuple(Left(c, self.reasons.get(c.identity, NO_REASON)) for c in changes)
+    def left(self, changes: Sequence[Change], facts: Snapshot) -> tuple[Left, ...]:
+        """The remaining differences, each with its reason. facts: those of the live database."""
+        return tuple(Left(c, self.reasons.get(c.identity, no_reason(c, facts))) for c in changes)
 
 
 def find(config: Config, database: str, facts: Snapshot, live: Live) -> Rest:

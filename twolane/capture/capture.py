@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 NO_REASON = "no statement alone brings it about"
+_EXTENSIONS = "an extension brought it, which a superuser made: no other role gives or takes there"
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,10 @@ def read(
         then = _after_the_mark(state, owner, placed, whole, renames)
         made = [*early, *_files(then.ran, f"{stem}_app" if early else stem, after=True)]
         whole = _whole(state, made, working)
-        left = [Left(c, then.reasons.get(c.identity, NO_REASON)) for c in _uncaptured(state, whole)]
+        left = [
+            Left(c, then.reasons.get(c.identity, no_reason(c, state.live)))
+            for c in _uncaptured(state, whole)
+        ]
         still = {each.change.identity for each in left}
         settled = [change for change in state.uncaptured if change.identity not in still]
         ran = [*(first.ran if early else ()), *then.ran]
@@ -178,6 +182,17 @@ def _try(
         connections.open_connection(copy, "Connecting to the shadow") as connection,
     ):
         return trial.bring_about(connection, changes, state.live, owner, placed, first)
+
+
+def no_reason(change: Change, facts: Snapshot) -> str:
+    """Why a fact of the database stays as it is, where Postgres gave no reason.
+
+    facts: those of the database; what an extension brought is none.
+    """
+    about = identities.about(change.identity)
+    if about is None or about in facts or identities.kind(about) == "sequence":
+        return NO_REASON
+    return _EXTENSIONS if identities.kind(change.identity) == "grant" else NO_REASON
 
 
 def _is_about_app(identity: str, state: State) -> bool:
