@@ -212,16 +212,13 @@ select
         where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid and d.refobjsubid > 0
             and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.deptype in ('a', 'i')
         limit 1), '') end,
-    c.relfilenode::pg_catalog.int8, a.columns
+    c.relfilenode::pg_catalog.int8, (
+        select pg_catalog.json_object_agg(
+            pg_catalog.quote_ident(attname), attnum order by attnum)::pg_catalog.text
+        from pg_catalog.pg_attribute
+        where attrelid = c.oid and attnum > 0 and not attisdropped)
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-left join (
-    select attrelid, pg_catalog.json_object_agg(
-        pg_catalog.quote_ident(attname), attnum order by attnum)::pg_catalog.text as columns
-    from pg_catalog.pg_attribute
-    where attnum > 0 and not attisdropped
-    group by attrelid
-) a on a.attrelid = c.oid
 where c.relkind in ('r', 'p', 'f', 'S') and n.nspname !~ '^pg_(toast|temp_|catalog$)' and n.nspname <> 'information_schema'
 union all
 select case mode when 'RowExclusiveLock' then 'written' else 'exclusive' end, relation::pg_catalog.int8, null, null, 0, null

@@ -57,6 +57,5 @@ union all
 select o.classid, o.objid, 0, i.type, i.identity, o.owner, o.acl_kind, o.acl, o.definition
 from other o
 cross join lateral pg_catalog.pg_identify_object(o.classid, o.objid, 0) i
-where o.objid >= 16384  -- FirstNormalObjectId: what initdb made lies below
-    and (o.schema is null or o.schema in (select oid from schemas where not is_platform))
+where (o.schema is null or o.schema in (select oid from schemas where not is_platform))
     and (o.classid::pg_catalog.oid, o.objid) not in (select classid, objid from member)

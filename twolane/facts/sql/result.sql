@@ -6,7 +6,7 @@ said as materialized (
     where objoid >= 16384 or classoid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
 ),
 -- What may bear a comment though it may have no fact of its own.
-part (classid, objid, kind, name) as (
+part (classid, objid, kind, name) as materialized (
     select 'pg_catalog.pg_class'::pg_catalog.regclass, oid, 'sequence', name from sequence where deptype = 'i'
     union all
     select 'pg_catalog.pg_class'::pg_catalog.regclass, indexrelid, 'index', name from user_index
@@ -27,7 +27,7 @@ part (classid, objid, kind, name) as (
     from user_type
     where oid not in (select objid from fact where classid = 'pg_catalog.pg_type'::pg_catalog.regclass)
 ),
-commentable (classid, objid, objsubid, kind, name) as (
+commentable (classid, objid, objsubid, kind, name) as materialized (
     select classid, objid, objsubid, kind, name from fact
     union all
     select classid, objid, 0, kind, name
@@ -41,7 +41,7 @@ full_acl as materialized (
     where grantee = 10
     group by kind
 ),
-held as (
+held as materialized (
     select f.kind, f.name, f.owner, f.acl_kind, a.grantee, a.privilege_type, a.is_grantable
     from fact f
     cross join lateral pg_catalog.aclexplode(coalesce(f.acl, pg_catalog.acldefault(f.acl_kind, f.owner))) a
@@ -54,7 +54,7 @@ held as (
     select kind, name, owner, acl_kind, owner, null, null
     from fact where acl is not null and owner is not null
 ),
-held_by as (
+held_by as materialized (
     select
         h.kind, h.name, h.owner, h.grantee, f.privileges as everything,
         pg_catalog.array_agg(distinct h.privilege_type order by h.privilege_type)
@@ -91,7 +91,7 @@ brought (classid, objid, kind, name, nsp, owner, acl_kind, acl, is_platform) as 
     join schemas s on s.oid = t.typnamespace
     where t.typacl is not null and t.typelem = 0
 ),
-brought_acl as (
+brought_acl as materialized (
     select b.kind, b.name, b.owner, b.acl_kind, b.acl, b.is_platform,
         coalesce(i.initprivs, pg_catalog.acldefault(b.acl_kind, b.owner)) as initial,
         coalesce(i.initprivs, coalesce(a.defaclacl, pg_catalog.acldefault(b.acl_kind, b.owner))
@@ -108,7 +108,7 @@ brought_acl as (
         select classid, objid from pg_catalog.pg_depend
         where deptype = 'e' and refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass)
 ),
-brought_to as (
+brought_to as materialized (
     select b.kind, b.name, b.acl_kind, a.grantee,
         coalesce(pg_catalog.array_agg(a.privilege_type order by a.privilege_type) filter (where place = 1),
             '{}') as privileges,
