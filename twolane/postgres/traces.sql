@@ -1,4 +1,5 @@
 -- What facts leave out, after their own shared parts (`facts/sql/common.sql`): one row a thing.
+-- {hidden}, {schema} and {area} may lead to one area alone.
 database as materialized (
     select * from pg_catalog.pg_database where datname = pg_catalog.current_database()
 ),
@@ -16,7 +17,7 @@ hidden as materialized (
         n.nspname in ('pg_catalog', 'information_schema') as is_built_in,
         case n.nspname when 'twolane' then 'records' else 'platform' end as area
     from pg_catalog.pg_namespace n
-    where n.nspname !~ '^pg_(toast|temp_)' and n.oid not in (select oid from schemas where not is_platform)
+    where n.nspname !~ '^pg_(toast|temp_)' and {hidden}
 ),
 -- Of what initdb made (below FirstNormalObjectId), what somebody may do with it, and what this
 -- transaction has changed. The age of a row of this transaction or later is not above 0.
@@ -31,7 +32,7 @@ routine as materialized (
     from pg_catalog.pg_proc p
     join pg_catalog.pg_namespace n on n.oid = p.pronamespace
     left join hidden h on h.oid = n.oid
-    where case
+    where {schema} and case
         when h.is_built_in then p.oid >= 16384 or p.proacl is not null or pg_catalog.age(p.xmin) <= 0
         else h.oid is not null or p.oid in (
             select objid from member where classid = 'pg_catalog.pg_proc'::pg_catalog.regclass)
@@ -201,6 +202,7 @@ thing (area, name, content) as (
 )
 select 'thing', 0::pg_catalog.int8, area, name, 0::pg_catalog.int8, pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(content, 'UTF8')), 'base64')
 from thing
+where {area}
 union all
 select
     'relation', c.oid::pg_catalog.int8, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),

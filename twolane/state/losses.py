@@ -84,7 +84,8 @@ def tables(connection: Connection[Any]) -> frozenset[int]:
 
 
 def look(connection: Connection[Any]) -> Before:
-    return Before(effects.layout(connection), looks.look(connection), _counts(connection))
+    seen = looks.look(connection, records_alone=True)
+    return Before(effects.layout(connection), seen, _counts(connection))
 
 
 def find(
