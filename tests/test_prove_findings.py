@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from service import Service
+from service import ROOT, Service
 from steps import add_sql
 
 A, B, NOBODY, FORGED, ANON = "user A", "user B", "no claims", "forged claims (an array)", "anon"
@@ -229,4 +229,6 @@ def test_g15_finds(service: Service, name: str) -> None:
     assert report["gaps"] == []
     assert "✗ db.prove refused · G15 tenancy" in result.err
     assert f"{broken} · {operations[0]} · " in result.err
+    if name == "using true, to read":
+        assert result.said in (ROOT / "docs/guards/G15.md").read_text("utf-8")
     assert "First:  correct grants and policies in supabase/sql" in result.err
