@@ -29,6 +29,7 @@ from servers import (
 from service import DEV_MARKERS, Service, render
 from sharing import made_once
 from standins import Pair, make_real, make_stand_ins
+from supabase_cli import cli as cli
 
 from twolane.facts import catalog
 from twolane.postgres import dump, standins, transactions

@@ -25,6 +25,7 @@ OTHERS = {
     "adopt/trial.py": {"taken"},
     "capture/trial.py": {"_try"},
     "deploy/run.py": {"_finish"},
+    "export/trial.py": {"execute"},
     "deploy/take_back.py": {"by_record", "prepare", "finish"},
     "lanes/push.py": {"prepare", "_enable_rls"},
     "migrations/app_models.py": {"_make", "app_facts"},
@@ -33,7 +34,7 @@ OTHERS = {
     "migrations/generation.py": {"_renamed", "casts"},
     "moves/disown.py": {"made"},
     "postgres/databases.py": {"load_platform"},  # as a superuser, in a database of our own
-    "postgres/exposure.py": {"close_tables", "take_back"},
+    "postgres/exposure.py": {"close_tables", "limit"},
     "repo/sqlfiles.py": {"run"},
     "shadow/steps.py": {"run"},
     "why/parts.py": {"step"},

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +12,6 @@ import pytest
 from conftest import BOOTSTRAP, run_files
 from servers import Server, running
 
-ROOT = Path(__file__).parents[1]
-CLI = ROOT / "build/supabase-cli"
 STARTERS = {
     "omnicrm": BOOTSTRAP,
     "minimal": ["01_extensions_and_vector.sql", "05_guardrails.sql"],
@@ -24,22 +21,6 @@ PROJECTS = {
     "new": "select",
     "older": "alter default privileges in schema public grant all on tables to anon, authenticated",
 }
-
-
-@pytest.fixture(scope="session")
-def cli() -> Path:
-    """The Supabase CLI from npm, kept in `build/`."""
-    program = CLI / "node_modules/.bin/supabase"
-    if program.exists():
-        return program
-    if shutil.which("npm") is None:
-        pytest.skip("there is no npm on this machine to install the Supabase CLI with")
-    command = ["npm", "install", "--no-save", "--no-fund", "--no-audit", f"--prefix={CLI}"]
-    CLI.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run([*command, "supabase@3"], capture_output=True, text=True, check=False)
-    if done.returncode or not program.exists():
-        pytest.skip(f"npm could not install the Supabase CLI: {done.stderr.strip()[-300:]}")
-    return program
 
 
 @pytest.fixture(scope="module")

@@ -60,6 +60,7 @@ COMMANDS = """
     db.psql -c 'no sql'
     db.adopt
     db.deploy --dry-run
+    db.export
     db.bootstrap
     db.reset --yes
     db.downgrade no_such
@@ -72,6 +73,7 @@ COMMANDS = """
 """
 OTHER = {"-", "--list", "--help", "nonsense"}
 CHANGING = (
+    (r"\b20\d{12}_", "(then)_"),
     (r"\d{4}(-\d\d-\d\d \d\d:\d\d|_\d\d_\d\d_\d{4})", "(then)"),
     (r"(?<![0-9a-f])([0-9a-f]{32}|[0-9a-f]{12})(?![0-9a-f])", "(an id)"),
     (r"\b\d+(\.\d+)? (ms|seconds|s)\b", "(a while)"),

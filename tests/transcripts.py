@@ -34,6 +34,7 @@ BELOW = "# below down_revision of the newest revision\n"
 
 # What differs from run to run, and how the guide writes it.
 _VARYING = (
+    (re.compile(r"\b20\d{12}_"), "20260504093000_"),
     (re.compile(r"\b\d{4}_\d\d_\d\d_\d{4}_[0-9a-f]{12}_"), "2026_05_04_0930_3f8a2c61d0b7_"),
     (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{12}\b"), "3f8a2c61d0b7"),
     (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{7,10}\b"), "3f8a2c6"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from twolane.facts import identities
 from twolane.facts.catalog import Snapshot
+from twolane.repo import supabase_migrations
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -71,7 +72,8 @@ def _supabase(connection: Connection[Any], root: Path) -> Iterator[History]:
         (_SUPABASE,),
     )
     table = _SUPABASE if listed.fetchone() is not None else ""
-    files = _folder(root, "supabase/migrations")
+    others = any(not migration.is_ours for migration in supabase_migrations.read(root))
+    files = f"{supabase_migrations.FOLDER}/" if others else ""
     if table or files:
         yield History("Supabase CLI", table, files)
 

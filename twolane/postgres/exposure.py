@@ -110,6 +110,12 @@ def open_functions(connection: Connection[Any]) -> list[str]:
     return [name for (name,) in ask(connection, _RELATIONS + _OPEN_FUNCTIONS, _EXPOSED)]
 
 
+def closed_tables(connection: Connection[Any], before: Collection[int]) -> list[str]:
+    """The tables that are not among `before` and have RLS, by whatever it was enabled."""
+    found = ask(connection, _RELATIONS + _TABLES, _EXPOSED).fetchall()
+    return [name for oid, name, has_rls in found if oid not in before and has_rls]
+
+
 def close_tables(connection: Connection[Any], before: Collection[int]) -> Iterator[str]:
     """Enables RLS on tables that are not among `before`, as the starter's event trigger does.
 
@@ -129,18 +135,32 @@ def take_back(
 ) -> Iterator[str]:
     """Revokes what the API's roles have on relations that were not open `before`.
 
+    said: as in `limit`. Yields what it closes, with nothing said of it.
+    """
+    for name, statements in limit(connection, before, said):
+        if len(statements) == 1:
+            yield name
+
+
+def limit(
+    connection: Connection[Any],
+    before: Collection[str],
+    said: Callable[[str], Sequence[str] | None] = lambda name: (),
+) -> Iterator[tuple[str, Sequence[str]]]:
+    """Leaves the API's roles what is said, on relations that were not open `before`.
+
     said: relation → the statements that grant what it is meant to have, which run again; None if it
-    is meant as it is. Yields what it closes, with nothing said of it.
+    is meant as it is. Yields such a relation, and what ran: a revoke, and those statements.
     """
     for name in open_relations(connection):
         if name in before or (statements := said(name)) is None:
             continue
         grantees = ", ".join(role for (role,) in ask(connection, _GRANTEES, (name, name)))
+        statements = [f"revoke all on table {name} from {grantees}", *statements]
         with theirs(connection):
-            for statement in (f"revoke all on table {name} from {grantees}", *statements):
+            for statement in statements:
                 connection.execute(statement.encode())
-        if not statements:
-            yield name
+        yield name, statements
 
 
 def take_back_functions(connection: Connection[Any], before: Collection[str]) -> Iterator[str]:

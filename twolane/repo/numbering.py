@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 # Names as facts have them. A number is never given twice in a table, and hardly ever to a table.
-_QUERY = """
+QUERY = """
 select c.oid::pg_catalog.text,
     pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),
     pg_catalog.json_object_agg(a.attnum, pg_catalog.quote_ident(a.attname) order by a.attnum)
@@ -62,7 +62,7 @@ NOTHING = Renamed({})
 
 def read(connection: Connection[Any]) -> Numbers:
     """The numbers of the database's tables and columns, as it has them now."""
-    rows = ask(connection, _QUERY).fetchall()
+    rows = ask(connection, QUERY).fetchall()
     return {oid: Table(name, columns or {}) for oid, name, columns in rows}
 
 

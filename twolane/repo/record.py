@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from twolane.facts import catalog
 from twolane.facts.catalog import Snapshot
 from twolane.postgres.transactions import ask
-from twolane.repo import numbering
+from twolane.repo import look, numbering
 from twolane.repo.ledger import Ledger
 from twolane.repo.numbering import Numbers, Renamed
 
@@ -43,36 +43,59 @@ def advanced(base: Snapshot, before: Snapshot, after: Snapshot) -> Snapshot:
     return dict(sorted(facts.items()))
 
 
+def has(ledger: Ledger, kind: str) -> bool:
+    """Whether the record says it, by twolane's own commands or by a migration that it wrote."""
+    return kind in ledger.facts or look.after(kind) in ledger.facts
+
+
 def read(connection: Connection[Any], ledger: Ledger, live: Snapshot) -> Snapshot | None:
     """The facts as twolane last left them, or None. Reads them only if they are not `live`'s."""
-    if STOOD not in ledger.facts:
+    if not has(ledger, STOOD):
         return None
-    if ledger.facts[STOOD] == _digest(_packed(live)):
+    if _is_newest(ledger, STOOD, live):
         return live
     return _newest(connection, STOOD)
 
 
+def _is_newest(ledger: Ledger, kind: str, facts: Snapshot) -> bool:
+    """Whether the record is known, by its digest alone, to say just that."""
+    is_own = look.after(kind) not in ledger.facts
+    return is_own and ledger.facts.get(kind) == _digest(_packed(facts))
+
+
 def numbers(connection: Connection[Any], ledger: Ledger) -> Numbers:
     """The numbers of tables and columns as twolane last left them; none in an older record."""
-    kept = _newest(connection, NUMBERS) if NUMBERS in ledger.facts else None
+    kept = _newest(connection, NUMBERS) if has(ledger, NUMBERS) else None
     return numbering.unpacked(kept) if kept else {}
 
 
 def _newest(connection: Connection[Any], kind: str) -> Snapshot | None:
-    row = ask(
+    """What the record says, with what the migrations changed since that were not run by twolane."""
+    rows = ask(
         connection,
-        "select facts from twolane.facts where kind = %s order by id desc limit 1",
-        (kind,),
-    ).fetchone()
-    return _unpacked(row[0]) if row else None
+        "select kind, facts from twolane.facts where kind = any(%s) and id >= "
+        "coalesce((select pg_catalog.max(id) from twolane.facts where kind = %s), 0) order by id",
+        ([kind, look.before(kind), look.after(kind)], kind),
+    ).fetchall()
+    base: Snapshot | None = None
+    before: Snapshot = {}
+    for found, packed in rows:
+        facts = _unpacked(packed, connection.info.user)
+        if found == look.before(kind):
+            before = facts
+        elif found == kind or base is None:
+            base = facts
+        else:
+            base = advanced(base, before, facts)
+    return base
 
 
 def renamed(connection: Connection[Any], ledger: Ledger) -> Renamed:
     """What was renamed by hand since, as far as the record has numbers."""
-    if NUMBERS not in ledger.facts:
+    if not has(ledger, NUMBERS):
         return numbering.NOTHING
     now = numbering.read(connection)
-    if ledger.facts[NUMBERS] == _digest(_packed(numbering.packed(now))):
+    if _is_newest(ledger, NUMBERS, numbering.packed(now)):
         return numbering.NOTHING
     return numbering.find(numbers(connection, ledger), now)
 
@@ -82,11 +105,14 @@ def past(connection: Connection[Any], ledger: Ledger, wanted: Set[str]) -> froze
     missing = set(wanted)
     if not ledger.facts or not missing:
         return frozenset()
+    of_numbers = [NUMBERS, look.before(NUMBERS), look.after(NUMBERS)]
     rows = ask(
-        connection, "select facts from twolane.facts where kind <> %s order by id desc", (NUMBERS,)
+        connection,
+        "select facts from twolane.facts where kind <> all(%s) order by id desc",
+        (of_numbers,),
     ).fetchall()
     for (packed,) in rows:
-        missing -= _unpacked(packed).keys()
+        missing -= _unpacked(packed, connection.info.user).keys()
         if not missing:
             break
     return frozenset(wanted - missing)
@@ -101,7 +127,7 @@ def write(connection: Connection[Any], ledger: Ledger, kind: str, facts: Snapsho
         write_numbers(connection, ledger, facts)
     text = _packed(facts)
     digest = _digest(text)
-    if ledger.facts.get(kind) == digest:
+    if _is_newest(ledger, kind, facts):
         return
     connection.execute(
         "insert into twolane.facts (kind, digest, facts) values (%s, %s, %s)",
@@ -112,6 +138,9 @@ def write(connection: Connection[Any], ledger: Ledger, kind: str, facts: Snapsho
         "select id from twolane.facts where kind = %s order by id desc limit 1 offset %s)",
         (kind, kind, KEPT),
     )
+    if look.after(kind) in ledger.facts:
+        looks = [look.before(kind), look.after(kind)]
+        connection.execute("delete from twolane.facts where kind = any(%s)", (looks,))
 
 
 def write_numbers(connection: Connection[Any], ledger: Ledger, stood: Snapshot) -> None:
@@ -144,9 +173,13 @@ def _packed(facts: Snapshot) -> bytes:
     return json.dumps(dict(facts), ensure_ascii=False).encode()
 
 
-def _unpacked(packed: bytes) -> Snapshot:
-    facts: dict[str, str] = json.loads(zlib.decompress(packed))
-    return facts
+def _unpacked(packed: bytes, user: str) -> Snapshot:
+    """What was packed here, or what the database itself noted: plain JSON."""
+    if not packed.startswith(b"{"):  # which zlib's header never does
+        facts: dict[str, str] = json.loads(zlib.decompress(packed))
+        return facts
+    noted = json.loads(packed)
+    return catalog.of_rows(list(noted.items()), user)
 
 
 def _digest(text: bytes) -> str:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 TABLE = "twolane.alembic_version"
 # As Alembic makes it (`MigrationContext._version`).
-_DEFINITION = f"""
-create table {TABLE} (
+DEFINITION = f"""
+create table if not exists {TABLE} (
     version_num varchar(32) not null,
     constraint alembic_version_pkc primary key (version_num)
 )
@@ -23,7 +23,7 @@ def prepare(connection: Connection[Any]) -> None:
     """Makes the table if it is not there, so that it is none that a migration makes."""
     found = connection.execute("select pg_catalog.to_regclass(%s)", (TABLE,))
     if found.fetchone() == (None,):
-        connection.execute(_DEFINITION.encode())
+        connection.execute(DEFINITION.encode())
 
 
 def read(connection: Connection[Any]) -> list[str]:

@@ -68,7 +68,7 @@ def is_complete(ledger: Ledger) -> bool:
     """Whether nothing is missing, or there is no record at all."""
     has_texts = all(ledger.late.get(name) is not None for name in ledger.applied)
     has_chain = all(pushed.down is not None for pushed in ledger.chain.values())
-    return ledger.is_empty or (has_texts and has_chain and record.STOOD in ledger.facts)
+    return ledger.is_empty or (has_texts and has_chain and record.has(ledger, record.STOOD))
 
 
 def find(connection: Connection[Any], state: State, working: Working) -> Completion:
@@ -79,7 +79,7 @@ def find(connection: Connection[Any], state: State, working: Working) -> Complet
     return replace(
         names,
         statements=_statements(connection, state, names.revisions, working),
-        stood=None if record.STOOD in state.ledger.facts else state.as_left,
+        stood=None if record.has(state.ledger, record.STOOD) else state.as_left,
     )
 
 

@@ -201,7 +201,7 @@ def _in_stages(ground: _Ground, before: Snapshot, steps: Steps, unfit: Mapping[s
         revisions=steps.revisions,
         before=before,
         after=plans[-1].after,
-        owned=plans[0].owned,
+        owned=plans[-1].owned,  # what an earlier stage made is lane B's in a later one
         effects=effects.in_sequence(whole, [plan.effects for plan in plans]),
         drops=[sql for plan in plans for sql in plan.drops],
         again=tuple(dict.fromkeys(file for plan in plans for file in plan.again)),

@@ -56,7 +56,7 @@ class State:
     @property
     def has_numbers(self) -> bool:
         """Whether the record would know what of the tables was renamed by hand."""
-        return record.NUMBERS in self.ledger.facts
+        return record.has(self.ledger, record.NUMBERS)
 
     @cached_property
     def renamed_uncaptured(self) -> dict[str, str]:

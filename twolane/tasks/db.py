@@ -9,6 +9,7 @@ from twolane.tasks.deploy import bootstrap as bootstrap
 from twolane.tasks.deploy import deploy as deploy
 from twolane.tasks.doctor import doctor as doctor
 from twolane.tasks.downgrade import downgrade as downgrade
+from twolane.tasks.export import export as export
 from twolane.tasks.look import diff as diff
 from twolane.tasks.look import introspect as introspect
 from twolane.tasks.look import psql as psql

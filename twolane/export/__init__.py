@@ -1,0 +1,1 @@
+"""What the Supabase CLI runs: both lanes as the migrations of `supabase/migrations/`."""
