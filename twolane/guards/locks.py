@@ -22,6 +22,7 @@ import tempfile
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -113,14 +114,22 @@ class Text:
         it) excuses nothing.
         """
         known: dict[str, bool] = {}
-        for start, part in self._placed():
-            for statement in readable_statements(part):
-                name = _table(statement.node)
-                if type(statement.node).__name__ == "CreateStmt":
-                    known.setdefault(name, bool(statement.node.if_not_exists))
-                elif name in known or name in self._free(rule):
-                    lines = range(start + statement.line - 1, start + statement.last_line)
-                    yield lines, WARNING if known.get(name) else ERROR
+        free = self._free(rule)
+        for lines, node in self._statements:
+            name = _table(node)
+            if type(node).__name__ == "CreateStmt":
+                known.setdefault(name, bool(node.if_not_exists))
+            elif name in known or name in free:
+                yield lines, WARNING if known.get(name) else ERROR
+
+    @cached_property
+    def _statements(self) -> list[tuple[range, Any]]:
+        """The lines of each statement, and its tree: parsed once for all findings."""
+        return [
+            (range(start + each.line - 1, start + each.last_line), each.node)
+            for start, part in self._placed()
+            for each in readable_statements(part)
+        ]
 
     def _free(self, rule: str) -> frozenset[str]:
         return self.meant | self.light if rule in _REWRITING else self.meant
@@ -199,14 +208,16 @@ def _found(root: Path, texts: Sequence[Text]) -> Iterator[tuple[Text, str, int, 
         for name, text in paths.items():
             (Path(folder) / name).write_text(text.sql, encoding="utf-8")
         found = _squawk(root, [str(Path(folder) / name) for name in paths])
+    excused: dict[tuple[str, str], list[tuple[range, str]]] = {}
     for entry in _chosen(found):
-        name, line = Path(entry["file"]).name, entry["line"]
-        excused = paths[name].excused(entry["rule_name"])
-        levels = [level for lines, level in excused if line in lines]
-        if ERROR in levels or RULES[entry["rule_name"]][0] in levels:
+        name, rule, line = Path(entry["file"]).name, entry["rule_name"], entry["line"]
+        if (name, rule) not in excused:
+            excused[name, rule] = list(paths[name].excused(rule))
+        levels = [level for lines, level in excused[name, rule] if line in lines]
+        if ERROR in levels or RULES[rule][0] in levels:
             continue
         message = entry["message"].partition(". ")[0].rstrip(".")
-        yield paths[name], entry["rule_name"], paths[name].line(line), message
+        yield paths[name], rule, paths[name].line(line), message
 
 
 def program() -> str | None:
