@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -155,17 +156,22 @@ class Owners:
             and (key.parent == USERS or self._is_user(key.parent, key.parent_columns[0]))
         ]
 
-    def _is_user(self, name: str, column: str, seen: frozenset[str] = frozenset()) -> bool:
+    def _is_user(self, name: str, column: str) -> bool:
         """Whether a column has a user's id: it refers to auth.users, or to a column that does."""
-        return any(
-            key.parent == USERS
-            or (
-                key.parent not in seen
-                and self._is_user(key.parent, key.parent_columns[0], seen | {name})
-            )
-            for key in self.schema.relations[name].foreign_keys
-            if list(key.columns) == [column]
-        )
+        seen = {(name, column)}
+        waiting = [(name, column)]
+        while waiting:
+            name, column = waiting.pop()
+            for key in self.schema.relations[name].foreign_keys:
+                if list(key.columns) != [column]:
+                    continue
+                if key.parent == USERS:
+                    return True
+                parent = (key.parent, key.parent_columns[0])
+                if parent not in seen:
+                    seen.add(parent)
+                    waiting.append(parent)
+        return False
 
     def _stands_for_user(self, key: ForeignKey) -> bool:
         """Whether it refers to a table with one row for each user, a profile."""
@@ -181,23 +187,41 @@ class Owners:
         keys = [key for key in table.single_keys if key.columns[0] == column]
         return any(map(self._leads_to_organization, keys))
 
-    def _leads_to_organization(self, key: ForeignKey, seen: frozenset[str] = frozenset()) -> bool:
-        if key.parent in self.organizations:
-            return True
-        parent = self.schema.relations[key.parent]
-        if self._is_user(key.parent, key.parent_columns[0]) or key.parent in seen:
-            return False
-        further = parent.single_keys
-        return any(self._leads_to_organization(k, seen | {key.parent}) for k in further)
+    def _leads_to_organization(self, key: ForeignKey) -> bool:
+        """Whether its parent is an organization, or has a key that leads to one by no user."""
+        return key.parent in self.organizations or (key.parent in self._led and self._leads_on(key))
 
-    def _is_scoped(self, name: str, seen: frozenset[str] = frozenset()) -> bool:
-        table = self.schema.relations[name]
-        return (
-            name in self.organizations
-            or self.user_column(table) is not None
-            or any(
-                self._is_scoped(key.parent, seen | {name})
-                for key in table.single_keys
-                if key.parent not in seen | {name}
-            )
-        )
+    def _leads_on(self, key: ForeignKey) -> bool:
+        return not self._is_user(key.parent, key.parent_columns[0])
+
+    @cached_property
+    def _led(self) -> Set[str]:
+        """The tables with a key that leads to an organization."""
+        orgs = self.organizations
+        return self._below(orgs, lambda key: key.parent in orgs or self._leads_on(key))
+
+    def _is_scoped(self, name: str) -> bool:
+        return name in self._scoped
+
+    @cached_property
+    def _scoped(self) -> Set[str]:
+        """The tables whose rows have an owner: their own, or by a key to rows that have one."""
+        relations = self.schema.relations.items()
+        with_user = {name for name, each in relations if self.user_column(each) is not None}
+        own = self.organizations | with_user
+        return own | self._below(own, lambda _: True)
+
+    def _below(self, parents: Set[str], leads: Callable[[ForeignKey], bool]) -> set[str]:
+        """The tables with keys that lead to one of these, directly or by others; each once."""
+        referring: dict[str, list[tuple[str, ForeignKey]]] = defaultdict(list)
+        for name, relation in self.schema.relations.items():
+            for key in relation.single_keys:
+                referring[key.parent].append((name, key))
+        found: set[str] = set()
+        waiting = list(parents)
+        while waiting:
+            for name, key in referring[waiting.pop()]:
+                if name not in found and leads(key):
+                    found.add(name)
+                    waiting.append(name)
+        return found
