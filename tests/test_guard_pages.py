@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, NewDatabase, copy, database_name
+from engine_texts import says
 from service import Service
 from test_guard_files import ELSEWHERE, FILES, texts
 from transcripts import blocks, play
@@ -71,6 +72,13 @@ def test_a_guards_page_has_the_consent_that_the_guard_takes_and_no_other(code: s
     assert (f'ignore = ["{code}:' in page) is (code in IGNORABLE)
     takes_one = bool(said & {"--allow", "--confirm"}) or code in (*IGNORABLE, "G15")
     assert ("There is no consent" in page) is not takes_one
+
+
+@pytest.mark.parametrize("code", PAGES)
+def test_what_a_guards_page_quotes_is_what_the_engine_says(code: str) -> None:
+    for table in re.findall(r"^\| it says \|.*\n\|---.*\n((?:\|.*\n)+)", text_of(code), re.M):
+        for row in table.splitlines():
+            assert says(row.strip("| ").partition(" | ")[0]), row
 
 
 def test_the_pages_name_every_hazard_and_every_rule() -> None:
