@@ -122,10 +122,12 @@ def test_the_index_has_every_page() -> None:
     assert set(re.findall(r"\(([\w-]+\.md)\)", index)) == TOP - {"README.md"}
 
 
-def test_the_site_has_every_page() -> None:
+def test_the_site_has_every_page_in_the_order_of_the_index() -> None:
     settings = (ROOT / "zensical.toml").read_text(encoding="utf-8")
     named = re.findall(r'"([\w/-]+\.md)"', settings)
     assert sorted(named) == sorted(page.relative_to(DOCS).as_posix() for page in PAGES)
+    index = re.findall(r"\(([\w-]+\.md)\)", (DOCS / "README.md").read_text("utf-8"))
+    assert [name for name in named if "/" not in name] == ["README.md", *index]
 
 
 HOSTS = [
