@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,8 +13,9 @@ from service import Service
 from steps import add_sql
 
 from twolane import config
-from twolane.page import words
-from twolane.repo import kept
+from twolane.page import data, words
+from twolane.repo import contents, kept
+from twolane.why import trail
 
 ODD_NAME = "שלום 🎉 'a/b#c?d"
 POLICY = '"p </script> ""q"""'
@@ -33,6 +35,10 @@ for select to authenticated using (id::text = '</script><b>x</b>');
 create table if not exists public.bare (id uuid primary key);
 alter table public.bare disable row level security;
 """
+BLOCKS = {
+    f"supabase/sql/{name}.sql"
+    for name in ("01b_add_user_tenant_columns", "01_extensions_and_vector", "05_guardrails")
+}
 CELL = {
     **{"object": "public.contacts", "kind": "table", "who": "user A", "rows": "other's"},
     **{"operation": "select", "verdict": "filtered", "detail": ""},
@@ -57,7 +63,9 @@ def odd(pushed: Service) -> Service:
     return pushed
 
 
-def test_a_page_loads_nothing_and_has_all_that_it_shows(odd: Service, tmp_path: Path) -> None:
+def test_a_page_loads_nothing_and_has_all_that_it_shows(
+    odd: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = tmp_path / "schema.html"
     with own_sql.recorded() as sent:
         done = odd.invoke("db.page", "--output", str(page))
@@ -80,6 +88,29 @@ def test_a_page_loads_nothing_and_has_all_that_it_shows(odd: Service, tmp_path: 
     assert file not in value["urls"], "the site does not have it"
     lanes = {each["name"]: each["lane"] for each in value["tables"]}
     assert (lanes["public.dev_markers"], lanes["public.contacts"]) == ("app", "sql")
+    for name, url in odd.env.items():
+        monkeypatch.setenv(name, url)
+    _words_agree_with_the_replay(contents.read_repo(config.load(odd.folder)))
+
+
+def _words_agree_with_the_replay(repo: contents.Repo) -> None:
+    """In a repo too large to try each statement a page tells the lines by the files' words."""
+    exact = trail.known(repo, lambda label: nullcontext())
+    assert exact
+    by_words, silent = data.Places(repo, None), set()
+    made: dict[str, set[tuple[str, int | None]]] = {}
+    for event in exact.events:
+        line = None if event.revision else event.place.line
+        made.setdefault(event.change.identity, set()).add((event.place.file, line))
+    for identity in exact.facts.keys() & made.keys():
+        told = {tuple(by_words.listed[number][:3]) for number in by_words(identity)}
+        if told and identity.split()[0] not in ("owner", "rls"):
+            assert made[identity] & {(f, None if r else line) for f, line, r in told}, identity
+        elif not told:
+            silent.add(identity)
+    by_a_block = {i for i in silent if {f for f, _ in made[i]} & BLOCKS}
+    assert {i.split()[0] for i in silent - by_a_block} <= {"owner", "grant"}
+    assert len(silent) < len(made) / 4 and len(by_words.listed) > 40
 
 
 @pytest.mark.skipif(browser.PATH is None, reason="no Chromium here to look with")

@@ -90,6 +90,13 @@ def own_name(identity: str) -> str:
     return split_name(identity.partition(" ")[2])[-1]
 
 
+def named(identity: str) -> str:
+    """The name in an identity, of a routine without its arguments: `public.f`."""
+    name = identity.removeprefix(f"{kind(identity)} ")
+    is_routine = kind(identity) in ("function", "procedure", "aggregate")
+    return name[: _unquoted(name).find("(")] if is_routine and "(" in name else name
+
+
 def unquote(part: str) -> str:
     """An identifier as the catalog stores it, its quotes and doubled quotes taken off."""
     return part[1:-1].replace('""', '"') if part.startswith('"') else part

@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,7 +17,7 @@ from twolane.page.source import Source
 from twolane.repo import kept, locations
 from twolane.repo.contents import Repo
 from twolane.telling import Working
-from twolane.why import links, trail
+from twolane.why import links, trail, written
 from twolane.why.commits import Commits
 
 
@@ -89,7 +88,7 @@ def _trail(repo: Repo, working: Working) -> trail.Trail | None:
 class Places:
     """Numbers the places of facts: `[file, line, revision, title, commit, day, author]`.
 
-    Where the trail is not known, an object's place is its first CREATE statement.
+    Where the trail is not known, the words of the files tell.
     """
 
     repo: Repo
@@ -103,12 +102,12 @@ class Places:
         self._events: dict[str, list[trail.Event]] = {}
         for event in self.found.events if self.found else ():
             self._events.setdefault(event.change.identity, []).append(event)
-        self._created = {} if self.found else _created(self.repo)
+        self._written = {} if self.found else _written(self.repo)
 
     def __call__(self, identity: str) -> list[int]:
         if self.found is None:
-            place = self._created.get(identity.partition(" ")[2])
-            return [self._number(place, None, None)] if place else []
+            places = written.of(identity, self._written)
+            return [self._number(locations.Place(f, n), None, r) for f, n, r in places]
         return list(
             dict.fromkeys(
                 self._number(event.place, event.last or None, event.revision)
@@ -130,17 +129,22 @@ class Places:
         return self._numbers[key]
 
 
-def _created(repo: Repo) -> Mapping[str, locations.Place]:
-    """The place of each CREATE statement; what was found is kept until a file changes."""
-    files = repo.order.files
-    digest = sha256("\0".join(f"{file.name}\0{file.digest}" for file in files).encode())
-    known = kept.newest(repo.config, "created")
-    if known and known["report"]["digest"] == digest.hexdigest():
-        return {name: locations.Place(*place) for name, place in known["report"]["places"].items()}
-    found = locations.of_files(files)
-    places = {name: (place.file, place.line) for name, place in found.items()}
-    kept.keep(repo.config, "created", {"digest": digest.hexdigest(), "places": places})
-    return found
+def _written(repo: Repo) -> Mapping[str, Sequence[written.Written]]:
+    """What the files' words make; what a file makes is kept until it changes."""
+    known = kept.newest(repo.config, "written")
+    before: Mapping[str, Mapping[str, list[int]]] = known["report"] if known else {}
+    files = {f"{file.name} {file.digest}": file for file in repo.order.files}
+    revisions = {f"{each.id} {each.digest}": each for each in repo.revisions}
+    made = {d: before.get(d) or written.of_file(file) for d, file in files.items()}
+    made |= {d: before.get(d) or written.of_revision(each) for d, each in revisions.items()}
+    if made != before:
+        kept.keep(repo.config, "written", made)
+    return written.together(
+        [
+            *((locations.FOLDER + file.name, None, made[d]) for d, file in files.items()),
+            *((locations.in_folder(each), each.id, made[d]) for d, each in revisions.items()),
+        ]
+    )
 
 
 def _diagram(shown: graph.Graph, names: Sequence[str]) -> dict[str, Any]:
