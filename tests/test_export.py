@@ -18,6 +18,12 @@ from service import DEV_MARKERS, Service
 from steps import ORDER, SQL, add_sql
 from test_online import BACK, CHECK, INDEX, VALID, revise
 
+from twolane import config
+from twolane.check import exports
+from twolane.check.replayed import Replayed
+from twolane.repo import contents
+from twolane.telling import silently
+
 FOLDER = "supabase/migrations"
 HISTORY = """
 create schema if not exists supabase_migrations;
@@ -99,6 +105,13 @@ def run_sql(url: str, statement: str) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
+def forgotten(service: Service) -> list[str]:
+    """What `db.check` warns of."""
+    repo = contents.read_repo(config.load(service.folder))
+    assert exports.are_there(repo.config)
+    return [finding.message for finding in exports.export(Replayed(repo, silently))]
+
+
 def expect_level(service: Service, url: str) -> None:
     said = service.invoke("db.status", DATABASE_URL=url).out
     assert "Next     nothing to do" in said, said
@@ -121,6 +134,7 @@ def test_the_migrations_give_a_database_that_is_level_and_one_more_what_changed(
         older, f"{reach} and not relrowsecurity from pg_class where relname = 'dev_markers'"
     ) == [(False,)]
     assert "Nothing to export" in pushed.invoke("db.export", "--check").out
+    assert forgotten(pushed) == []
 
     text = pushed.read(f"{SQL}/04_rls_chat_tables.sql")
     pushed.write(f"{SQL}/04_rls_chat_tables.sql", f"{text}comment on table threads is 'talk';\n")
@@ -130,6 +144,10 @@ def test_the_migrations_give_a_database_that_is_level_and_one_more_what_changed(
     pushed.write_app(NOTE)
     pushed.invoke("db.gen", "-m", "add note")
     pushed.invoke("db.push")
+    (revision,) = [path.name.split("_")[4] for path in pushed.revisions()[-1:]]
+    assert forgotten(pushed) == [
+        f"A preview branch would lack 04_rls_chat_tables.sql, 30_markers.sql, {revision}."
+    ]
     assert "Not exported yet" in pushed.invoke("db.export", "--check", code=3).out
     assert migrations(pushed) == [first], "looking writes nothing"
     made = json.loads(pushed.invoke("db.export", "-m", "Notes!", "--json").out)
@@ -242,12 +260,12 @@ def test_only_its_own_files_and_those_of_one_history_are_gone_on_with(
     assert "G11" in refused and f"git rm {FOLDER}/{migrations(service)[-1].name}" in refused
 
 
-def test_the_real_cli_runs_it(cli: Path, service: Service, locked: Server, tmp_path: Path) -> None:
+def test_the_real_cli_runs_it(cli: Path, service: Service, sixteen: Server, tmp_path: Path) -> None:
     service.write("supabase/seed.sql", "create table public.seeded ();\n")
     config = service.read("supabase/config.toml").replace("enabled = false", "enabled = true")
     service.write("supabase/config.toml", config)
     service.invoke("db.export")
-    url, other = locked.new_database(), locked.new_database()
+    url, other = sixteen.new_database(), sixteen.new_database()
 
     def supabase(*words: str) -> str:
         options = ["--workdir", str(service.folder), "--agent", "no"]

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
-from twolane.check import mirror, replayed
+from twolane.check import exports, mirror, replayed
 from twolane.check.replayed import Replayed
 from twolane.guards import checks, conventions, exposed, findings, locks
 from twolane.guards.checks import Check, Result, Skip, examines
@@ -79,8 +79,9 @@ def run(
     judged: set[str] = set()
     ignored = list(repo.config.ignore)
     idle = set(ignored)
+    every = (*CHECKS, exports.export) if exports.are_there(repo.config) else CHECKS
     for result in checks.run(
-        CHECKS, lambda check: check(ground), lambda check: working(f"checking that {check.about}")
+        every, lambda check: check(ground), lambda check: working(f"checking that {check.about}")
     ):
         if not result.skipped:
             judged.add(result.check.code)

@@ -15,6 +15,7 @@ from twolane.repo.identity import Service
 from twolane.repo.ledger import NOT_RUN, Ledger
 from twolane.repo.revisions import Revision
 from twolane.repo.sqlfiles import SqlFile
+from twolane.repo.supabase_migrations import at_revision, of_file
 from twolane.sql import literal, readable_statements
 from twolane.state.plan import Plan
 
@@ -61,7 +62,7 @@ def _file_record(file: SqlFile) -> Iterator[str]:
     late = "true" if file.after_migrations else "false"
     yield (
         "insert into twolane.sql_runs (file, digest, duration_ms, after_migrations, text)\n"
-        f"values ({literal(file.name)}, {literal(file.digest)}, 0, {late}, {quoted(first)});"
+        f"{of_file(file.name, file.digest)}0, {late}, {quoted(first)});"
     )
     for text in more:
         yield (
@@ -91,14 +92,9 @@ def _revision(stage: Plan, revision: Revision) -> Part:
         f"\n    {down}, {'true' if revision.online else 'false'},\n    {_texts(ran)},\n    "
         f"{_texts(undo)}\n);",
         f"delete from {versions.TABLE} where version_num = any ({down});",
-        advance(revision.id),
+        at_revision(revision.id),
     ]
     return Part(f"revision {revision.id}  {revision.title}", revision.title, texts, records)
-
-
-def advance(revision: str) -> str:
-    """The statement by which a database is at the revision; only its migration has it."""
-    return f"insert into {versions.TABLE} (version_num) values ({literal(revision)});"
 
 
 def _plain(text: str) -> str:
@@ -118,8 +114,7 @@ def _left_over(found: Deployment) -> Part:
         "left over",
         [statement.sql for statement in found.course.rest],
         [
-            "insert into twolane.sql_runs (file, digest, duration_ms) "
-            f"values ({literal(name)}, {literal(NOT_RUN)}, 0);"
+            f"insert into twolane.sql_runs (file, digest, duration_ms)\n{of_file(name, NOT_RUN)}0);"
             for name in sorted(gone)
         ],
     )

@@ -6,7 +6,7 @@ Those that `db.export` wrote begin with a line that says so, with a digest of wh
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -14,12 +14,15 @@ from pathlib import Path
 
 from twolane.config import Config
 from twolane.errors import Failure
+from twolane.repo.versions import TABLE as VERSIONS
+from twolane.sql import literal
 
 FOLDER = "supabase/migrations"
 # What the CLI takes for a migration: others it leaves out, and says so.
 _NAME = re.compile(r"(\d+)_.*\.sql")
 _HEAD = re.compile(r"-- Written by `invoke db\.export`; never edited\. ([0-9a-f]{12})\n")
 _STAMP = "%Y%m%d%H%M%S"
+_FILE = re.compile(r"^values \('([^']+)', '([0-9a-f]{64}|)', ", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,32 @@ def versions(there: Sequence[Migration], count: int, now: datetime) -> list[str]
     if there and (last := there[-1].version) >= begin.strftime(_STAMP):
         begin = datetime.strptime(last, _STAMP).replace(tzinfo=UTC) + timedelta(seconds=1)
     return [(begin + timedelta(seconds=n)).strftime(_STAMP) for n in range(count)]
+
+
+def of_file(name: str, digest: str) -> str:
+    """How a migration's record of an SQL file begins; only such a record has it."""
+    return f"values ({literal(name)}, {literal(digest)}, "
+
+
+def at_revision(revision: str) -> str:
+    """The statement by which a database is at the revision; only its migration has it."""
+    return f"insert into {VERSIONS} (version_num) values ({literal(revision)});"
+
+
+def lacking(
+    there: Sequence[Migration], files: Mapping[str, str], revisions: Sequence[str]
+) -> list[str]:
+    """Names of what the migrations don't bring, or bring in another form; from their texts alone.
+
+    files: SQL file → its digest. A file that the repo no longer has is named, too.
+    """
+    text = "".join(migration.text for migration in there)
+    brought = dict(_FILE.findall(text))
+    return [
+        *(name for name, digest in files.items() if brought.get(name) != digest),
+        *(name for name, digest in brought.items() if digest and name not in files),
+        *(revision for revision in revisions if at_revision(revision) not in text),
+    ]
 
 
 def slug(words: str) -> str:

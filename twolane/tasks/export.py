@@ -104,13 +104,12 @@ def _prepare(work: Work, there: Sequence[Migration]) -> Deployment:
 
 def _lost(work: Work, there: Sequence[Migration]) -> Refusal | None:
     """G11: the repo has each revision that a migration brings."""
-    from twolane.export import parts
-    from twolane.repo import lineage
+    from twolane.repo import lineage, supabase_migrations
 
     lost = lineage.foreign(work.repo, work.ledger)
     if not lost:
         return None
-    brought = [parts.advance(had.id) for had in lost]
+    brought = [supabase_migrations.at_revision(had.id) for had in lost]
     first = next(n for n, each in enumerate(there) if any(text in each.text for text in brought))
     return Refusal(
         "G11",
