@@ -166,7 +166,8 @@ def test_the_history_of_another_tool_is_recognised_and_left_alone(
         adopted = service.invoke("db.adopt")
     assert f"Found, and left alone: {told}. See the guide: adopting.md" in adopted.out
     if statements == SUPABASE:
-        assert f"$ invoke db.adopt\n{adopted.out}```" in (ROOT / "docs/adopting.md").read_text("utf-8")
+        page = (ROOT / "docs/adopting.md").read_text("utf-8")
+        assert f"$ invoke db.adopt\n{adopted.out}```" in page
     assert "✓ Identical" in adopted.out
     assert service.read(file) == "-- by another tool\n"
     build_on(service)

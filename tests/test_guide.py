@@ -56,7 +56,7 @@ def test_the_options_that_the_guide_names_are_there() -> None:
         if name in COMMANDS:
             assert set(re.findall(r"--[a-z-]+", row)) <= options(COMMANDS[name]), name
     written = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
-    for name, words in re.findall(r"`?invoke ([a-z]+\.[a-z]+)([^`\n]*)", written):
+    for name, words in re.findall(r"`?invoke ([a-z]+\.[a-z]+)((?:(?!invoke )[^`\n])*)", written):
         words = words.partition("#")[0]
         assert set(re.findall(r"(?<= )--[a-z-]+", words)) <= options(COMMANDS[name]), words
 
@@ -115,6 +115,15 @@ def test_the_readme_shows_a_refusal_as_the_guards_page_does() -> None:
         r"^```\n(\$ .*?)```", (ROOT / "README.md").read_text("utf-8"), re.M | re.S
     )
     assert shown in (DOCS / "guards/G03.md").read_text("utf-8")
+
+
+def test_the_matrix_is_that_of_the_first_hour() -> None:
+    (matrix,) = re.findall(
+        r"^```\npublic.notes   tenant: user_id\n(.*?)```",
+        (DOCS / "tenancy.md").read_text("utf-8"),
+        re.M | re.S,
+    )
+    assert matrix in (DOCS / "first-hour.md").read_text("utf-8")
 
 
 def test_the_index_has_every_page() -> None:

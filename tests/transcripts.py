@@ -40,6 +40,7 @@ _VARYING = (
     (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{7,10}\b"), "3f8a2c6"),
     (re.compile(r"(\[\S+) [0-9a-f]{7,12}\]"), r"\1 3f8a2c6]"),
     (re.compile(r"\b\d{4}_\d\d_\d\d\b(?!_0930)"), "2026_05_04"),
+    (re.compile(r"\b\d{4}-\d\d-\d\d\b"), "2026-05-04"),
     (re.compile(r"\b\d+(\.\d+)? m?s\b"), "0.1 s"),
     (re.compile(r"\[(main|master) "), "[main "),
     (re.compile(r"Postgres \d+(\.\d+)?\b"), "Postgres 18.4"),
