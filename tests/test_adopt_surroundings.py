@@ -304,6 +304,13 @@ def test_what_the_stub_of_the_platform_lacks_is_left_out_and_told(begin: Begin) 
         create table public.visits (id int primary key, flow_id uuid references auth.flow_state);
         create view public.open_sessions as select id from auth.flow_state;
         create view public.counted as select count(*) from public.open_sessions;
+        create function auth.lacking(int) returns boolean immutable language sql as 'select true';
+        create table public.stays (z int, id int primary key, check (auth.lacking(z)));
+        create table public.heir () inherits (public.stays);
+        alter table only public.stays alter column z set statistics 500;
+        alter table public.stays add constraint late check (id > 0) not valid;
+        create table public.heiress () inherits (public.stays);
+        create view public.on_stays as select id from public.stays;
         """
     )
     found = adopt(service, code=3)
@@ -314,6 +321,12 @@ def test_what_the_stub_of_the_platform_lacks_is_left_out_and_told(begin: Begin) 
     )
     assert {"view public.open_sessions", "view public.counted"} <= reasons.keys()
     assert "public.visits" in sql_of(service)
+    assert "constraint public.stays.stays_z_check" in reasons
+    assert not [fact for fact in reasons if "on_stays" in fact or "late" in fact], reasons
+    made = sql_of(service)
+    assert made.index("z integer") < made.index("id integer not null"), "in the order they have"
+    with untouched(service):
+        service.invoke("db.apply")
     build_on(service)
 
 
@@ -334,6 +347,7 @@ def test_a_database_on_postgres_15_is_identical_on_the_shadow_of_18(
         grant all on all tables in schema public to service_role;
         alter default privileges in schema public grant all on tables to authenticated;
         create view public.both as select a.id from public.albums a where a.id > 1;
+        alter table public.albums alter id set (n_distinct = -0.5);
         """
     )
     with untouched(service):

@@ -62,7 +62,8 @@ def _no_definition(view: Any) -> tuple[str, str]:
     """
     rule = "pg_rewrite w join pg_catalog.pg_depend d on d.objid = w.oid"
     reads = "d.refclassid in ('pg_class'::regclass, 'pg_proc'::regclass)"
-    here = f"w.ev_class = {_regclass(_name(view))} and d.classid = 'pg_rewrite'::regclass"
+    here = f"w.ev_class = to_regclass({literal(_name(view))})"
+    here += " and d.classid = 'pg_rewrite'::regclass"
     return _none(rule, f"{here} and {reads} and d.refobjid <> w.ev_class"), ""
 
 

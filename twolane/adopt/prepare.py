@@ -12,6 +12,7 @@ from twolane.adopt import order as adopt_order
 from twolane.adopt import rest as adopt_rest
 from twolane.adopt.files import AdoptedFrom
 from twolane.adopt.rest import Live, Rest
+from twolane.capture import capture
 from twolane.ddl.render import Left
 from twolane.errors import Failure
 from twolane.facts import catalog, identities, views
@@ -169,4 +170,5 @@ def _rest(work: Work, base: Replay, survey: _Survey) -> Rest:
     if not without_owners(base.facts, live):
         return Rest()
     with work.tell.working("writing what the dump leaves out"):
-        return adopt_rest.find(work.config, base.database, live, survey.live)
+        placed = capture.columns(work.connection)
+        return adopt_rest.find(work.config, base.database, live, survey.live, placed)

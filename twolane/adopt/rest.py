@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from twolane import sql
 from twolane.adopt import absent
 from twolane.adopt.blocks import Block
-from twolane.capture.capture import no_reason
+from twolane.capture.capture import Columns, no_reason
 from twolane.capture.trial import bring_about
 from twolane.config import Config
 from twolane.ddl.render import Left, Statement
@@ -44,17 +44,19 @@ class Rest:
         return tuple(Left(c, self.reasons.get(c.identity, no_reason(c, facts))) for c in changes)
 
 
-def find(config: Config, database: str, facts: Snapshot, live: Live) -> Rest:
+def find(config: Config, database: str, facts: Snapshot, live: Live, columns: Columns) -> Rest:
     """The SQL that makes a copy of one of the shadow's databases equal to the live one.
 
-    facts: those of the live database.
+    facts: those of the live database. columns: the order of its columns.
     """
     with (
         shadow.clone(config, database) as parameters,
         connections.open_connection(parameters, "Connecting to the shadow") as connection,
     ):
         before = catalog.read(connection)
-        trial = bring_about(connection, lambda f: without_owners(f, facts), facts, live.owner)
+        trial = bring_about(
+            connection, lambda f: without_owners(f, facts), facts, live.owner, columns
+        )
     found = (block for each in trial.ran for block in _blocks(each, before, live.roles))
     return Rest(tuple(found), trial.reasons)
 

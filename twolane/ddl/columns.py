@@ -53,7 +53,8 @@ def extras(table: str, column: str, new: Parts, old: Parts, alter: str = "table"
 
     They may run again.
     """
-    target = f"{alter} {table} alter column {column}"
+    only = "only " if alter.endswith("table") else ""  # a child has its own
+    target = f"{alter} {only}{table} alter column {column}"
     steps = []
     if new.get("storage") != old.get("storage"):
         storage = _STORAGE.get(new.get("storage", ""), "default")

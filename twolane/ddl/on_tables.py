@@ -32,6 +32,10 @@ def constraint(edit: Edit) -> Iterator[Statement]:
         steps.append(
             when(f"not exists (\n    select from pg_constraint\n    where {where}\n  )", add)
         )
+        if _is_inherited(edit):  # not valid yet, as its parent's, where it came with that
+            unproven = f"exists (\n    select from pg_constraint\n    where {where}\n"
+            unproven += "    and not convalidated\n  )"
+            steps.append(when(unproven, f"{alter} validate constraint {edit.own};"))
     elif edit.old["definition"] == f"{new['definition']} NOT VALID":
         steps.append(f"{alter} validate constraint {edit.own};")
     elif edit.differs("definition", "type"):
@@ -40,6 +44,12 @@ def constraint(edit: Edit) -> Iterator[Statement]:
     steps += _of_index(edit, "index_")
     if steps:
         yield edit.write("\n".join(steps), rank)
+
+
+def _is_inherited(edit: Edit) -> bool:
+    """Whether the table may have a valid check from a parent whose own is not valid."""
+    is_valid = not str(edit.new["definition"]).endswith(" NOT VALID")
+    return is_valid and "inherits" in edit.live.parts(f"table {edit.table}")
 
 
 def index(edit: Edit) -> Iterator[Statement]:

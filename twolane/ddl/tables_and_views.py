@@ -48,9 +48,19 @@ def table(edit: Edit) -> Iterator[Statement]:
 
 
 def _new_table(edit: Edit) -> Statement:
+    """Whatever else Postgres refuses of it is left to statements of its own."""
+    inside, bare, facts, more = _inside(edit)
+    is_set = "replica_identity" in edit.new and edit.kind == "table"
+    replica = [_replica_identity(edit)] if is_set else []
+    whole = "\n".join([_create(edit, inside), *more, *replica])
+    alone = _create(edit, bare)
+    return edit.write(whole, Rank.TABLE, "" if alone == whole else alone, facts=facts)
+
+
+def _create(edit: Edit, inside: str) -> str:
+    """The statement that makes the table. inside: the lines between the brackets."""
     parts, name = edit.new, edit.name
     bound, parents = parts.get("bound"), list_of(parts, "inherits")
-    inside, facts, more = _inside(edit)
     head = f"create {_unlogged(parts)}{edit.kind} if not exists {name}"
     if "of_type" in parts:
         head += f" of {parts['of_type']}"
@@ -65,10 +75,7 @@ def _new_table(edit: Edit) -> Statement:
         head += f" server {ident(parts['server'])}"
         outside = foreign_options([], list_of(parts, "server_options")).replace("add ", "")
         head += f" options ({outside})" if outside else ""
-    head += storage(parts) + ";"
-    is_set = "replica_identity" in parts and edit.kind == "table"
-    replica = [_replica_identity(edit)] if is_set else []
-    return edit.write("\n".join([head, *more, *replica]), Rank.TABLE, facts=facts)
+    return head + storage(parts) + ";"
 
 
 def _unlogged(parts: Parts) -> str:
@@ -85,10 +92,15 @@ def storage(parts: Parts) -> str:
     return words
 
 
-def _inside(edit: Edit) -> tuple[str, list[str], list[str]]:
-    """The lines between the brackets, the facts that they make, and statements for the rest."""
+# Of a column that Postgres refuses as it is: a server may lack the function, or ICU.
+_LATER = ("default", "collation")
+
+
+def _inside(edit: Edit) -> tuple[str, str, list[str], list[str]]:
+    """The lines between the brackets, those of bare columns, the facts that the first make, and
+    statements for the rest."""
     if edit.new.keys() & {"of_type", "bound"}:
-        return "", [], []
+        return "", "", [], []
     constraints = {
         identity: parts
         for identity, parts in edit.live.parts_of(edit.name, "constraint").items()
@@ -111,9 +123,13 @@ def _inside(edit: Edit) -> tuple[str, list[str], list[str]]:
 
     ordered = sorted(columns, key=place)
     lines = [f"  {clause(edit.name, _last(identity), columns[identity])}" for identity in ordered]
+    without = {
+        i: {name: part for name, part in columns[i].items() if name not in _LATER} for i in ordered
+    }
+    bare = [f"  {clause(edit.name, _last(i), parts)}" for i, parts in without.items()]
     lines += [f"  constraint {_last(i)} {p['definition']}" for i, p in constraints.items()]
     more = [s for i in ordered for s in extras(edit.name, _last(i), columns[i], {}, edit.kind)]
-    return ",\n".join(lines), [*ordered, *constraints], more
+    return ",\n".join(lines), ",\n".join(bare), [*ordered, *constraints], more
 
 
 def _last(identity: str) -> str:

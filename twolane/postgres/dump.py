@@ -47,7 +47,7 @@ _OF_SESSION = ("SET ", "RESET ", "SELECT pg_catalog.set_config(")
 # All rights on a table, as Postgres before 17 lists them: it had no MAINTAIN.
 _ALL = re.compile(r"\b(GRANT|REVOKE) SELECT,INSERT,REFERENCES,DELETE,TRIGGER,TRUNCATE,UPDATE ON ")
 # A mark that Debian's 15.20 keeps among a column's options; no fact, see `catalog`.
-_VERSION_MARK = re.compile(r"\AALTER .* SET \(pg_attver=\d+\)\Z", re.DOTALL)
+_VERSION_MARK = "pg_attver="
 # The only one of the settings that changes the object that a statement makes.
 _ACCESS_METHOD = re.compile(r"set default_table_access_method = (?!heap$)", re.IGNORECASE)
 
@@ -151,10 +151,20 @@ def parse(script: str, things: Things) -> Iterator[Entry]:
             access_method = statement
         elif statement.startswith("SET default_table_access_method"):
             access_method = ""
-        elif head and not statement.startswith(_OF_SESSION) and not _VERSION_MARK.search(statement):
-            statements.append(statement)
+        elif head and not statement.startswith(_OF_SESSION):
+            statements += [kept] if (kept := _unmarked(statement)) else []
     if head and statements:
         yield _entry(head, statements, access_method, things)
+
+
+def _unmarked(statement: str) -> str:
+    """The statement without the version's mark; empty where it sets nothing else."""
+    head, _, options = statement.rpartition(" SET (")
+    if not statement.startswith("ALTER ") or _VERSION_MARK not in options:
+        return statement
+    each = options.removesuffix(")").split(", ")
+    kept = [option for option in each if not option.startswith(_VERSION_MARK)]
+    return f"{head} SET ({', '.join(kept)})" if kept else ""
 
 
 def _pieces(script: str) -> Iterator[tuple[str, str]]:
