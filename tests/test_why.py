@@ -1,6 +1,9 @@
 """`db.why`: what makes an object and what changed it, out of the replay."""
 
+import io
 import json
+import re
+from contextlib import redirect_stdout
 from typing import Any
 
 import own_sql
@@ -8,7 +11,14 @@ import pytest
 from service import Service
 from steps import add_sql
 
-from twolane.why import depends, links, names
+from twolane.facts.catalog import Change, as_text
+from twolane.guards import checks
+from twolane.guards.findings import Finding
+from twolane.repo.locations import Place
+from twolane.tasks import report as summary
+from twolane.tasks import why as screens
+from twolane.why import depends, links, names, report
+from twolane.why.commits import Commit
 
 RLS = "supabase/sql/02_rls_core_tables.sql"
 DROP = """-- A column that nobody fills goes.
@@ -98,6 +108,37 @@ def test_why_names_the_line_the_commit_and_what_depends_on_it(pushed: Service) -
 def test_a_remote_leads_to_its_page_without_a_login(remote: str, address: str | None) -> None:
     found = links.site(remote)
     assert (found[0] if found else None) == address
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_colours_and_lines_that_it_has_room_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    policy, own = "policy public.contacts.own", "(( SELECT auth.uid() AS uid) = user_id)"
+    parts = {"for": "update", "to": ["authenticated"], "using": own, "check": own}
+    made = Change(policy, None, as_text(parts))
+    ada = Commit("2ee8413", "2026-03-02", "Ada Lovelace", "feat(db): " + "contacts, " * 6)
+    steps = [report.Step(Place(RLS, 40), 43, None, None, "adds to it", [made], ada)]
+    standing = report.Standing("local", report.DRIFT, [made], report.CAPTURE)
+    view = "view public.people_" + "x" * 40
+    table = "table public.contacts"
+    found = report.Why(table, "sql", {}, steps, [view], [], standing)
+    with redirect_stdout(Terminal()) as screen:
+        screens.show(found)
+        finding = Finding("x", "public.contacts", "It is open.", "invoke db.rls contacts")
+        summary.collect([checks.Result(checks.Check(iter, "x", "looks"), (finding,))], 9)
+    shown = screen.getvalue()
+    assert "\x1b[1mtable public.contacts\x1b[0m" in shown and "\\x1b" not in shown
+    plain = re.sub(r"\x1b\[\d+m", "", shown)
+    assert max(map(len, plain.splitlines())) <= 80
+    assert " ".join(plain.split()).count(f"using: {own}, check: ") == 2
+    assert "+ policy own   for: update" in plain
 
 
 def test_an_object_is_found_by_each_way_to_write_it() -> None:

@@ -85,6 +85,12 @@ def flat(changes: Sequence[Change]) -> list[str]:
     return [f"{c.sign} {c.identity}   {_summary(c)}".rstrip() for c in ordered]
 
 
+def part(change: Change) -> str:
+    """One line, in which the fact is called as in its object: `+ column b   text`."""
+    label = _part(change.identity, object_of(change.identity))
+    return f"{change.sign} {label}   {_summary(change)}".rstrip()
+
+
 def side_by_side(change: Change) -> tuple[str, str, str]:
     """What the fact is called in its object, and what it is before and after: of a changed fact,
     the parts that differ; empty where there is no such fact."""

@@ -60,8 +60,9 @@ def _meant() -> str | None:
         return target
 
 
-def say(text: str = "") -> None:
-    print(pasted(text))
+def say(text: str = "", color: str = "", before: str = "") -> None:
+    """A line of the result. before: an indent, or a sign that has its colour already."""
+    print(f"{before}{paint(pasted(text), color) if color else pasted(text)}")
 
 
 def done(text: str) -> None:

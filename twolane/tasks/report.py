@@ -40,7 +40,7 @@ def _show(result: Result, width: int) -> None:
     print(f"{sign} {check.title:<{width}} {check.about}{skipped}", flush=True)
     for finding in result.findings:
         head, *rest = findings.lines(finding)
-        say(f"    {paint(*_SIGNS[_OF_LEVEL[finding.level]])} {head}")
+        say(head, before=f"    {paint(*_SIGNS[_OF_LEVEL[finding.level]])} ")
         for line in rest:
             say(f"      {line}")
 
@@ -50,6 +50,6 @@ def summarise(report: Mapping[str, int], nothing: str = "") -> None:
     numbers = {level: report[f"{level}s"] for level in _OF_LEVEL if f"{level}s" in report}
     counts = ", ".join(f"{n} {level}{'' if n == 1 else 's'}" for level, n in numbers.items())
     if report["errors"]:
-        say(f"{paint('✗', 'red')} {counts}.")
+        say(f"{counts}.", before=f"{paint('✗', 'red')} ")
     else:
         done(f"{counts}." if any(numbers.values()) or not nothing else nothing)

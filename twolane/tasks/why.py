@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,7 +13,7 @@ from invoke.context import Context
 
 from twolane.tasks import console
 from twolane.tasks.command import command
-from twolane.tasks.console import done, paint, say, warn
+from twolane.tasks.console import done, say, warn
 from twolane.tasks.options import JSON, TARGET
 from twolane.text import shortened
 
@@ -49,7 +52,7 @@ def why(c: Context, object: str, target: str | None = None, json: bool = False) 
     if json:
         console.print_json(report.as_json(found, settings.root))
     else:
-        _show(found)
+        show(found)
 
 
 def _state(target: str | None) -> State | None:
@@ -67,13 +70,15 @@ def _state(target: str | None) -> State | None:
         return None
 
 
-def _show(found: Why) -> None:
+def show(found: Why) -> None:
+    """Prints the answer, in lines that the terminal has room for."""
     from twolane.facts import differences
     from twolane.facts.catalog import Change, as_text
 
     now = as_text(found.definition) if found.definition is not None else None
     words = differences.flat([Change(found.identity, None, now)])[0][2:] if now else found.identity
-    say(paint(words, "bold"))
+    for line in _broken(words, 0):
+        say(line, "bold")
     if found.lane:
         say(f"Lane     {_LANES[found.lane]}")
     for step in found.steps:
@@ -97,9 +102,19 @@ def _show_step(step: Step, identity: str) -> None:
         say(f"         {place}")
     commit = step.commit
     told = f"{commit.day}  {commit.id}  {commit.author}: {commit.title}" if commit else None
-    say(f"         {paint(told or 'not committed yet', 'dim')}")
-    for line in _changes(step, identity):
-        say(f"         {line}")
+    for line in _broken(told or "not committed yet"):
+        say(line, "dim", before=" " * 9)
+    for change in _changes(step, identity):
+        for line in _broken(change):
+            say(f"         {line}")
+
+
+def _broken(text: str, indent: int = 9) -> list[str]:
+    """The text in lines that a terminal has room for, behind an indent; elsewhere one line."""
+    if not sys.stdout.isatty():
+        return [text]
+    room = max(40, shutil.get_terminal_size().columns - indent)
+    return textwrap.wrap(text, room, subsequent_indent="    ", break_on_hyphens=False)
 
 
 def _changes(step: Step, identity: str) -> list[str]:
@@ -112,12 +127,13 @@ def _changes(step: Step, identity: str) -> list[str]:
         counts = Counter(kind(change.identity) for change in parts)
         return [", ".join(f"+ {n} {word}{'' if n == 1 else 's'}" for word, n in counts.items())]
     itself = [c for c in step.changes if c.identity == identity and c.sign == "~"]
-    return shortened(differences.flat([*itself, *parts]), _SHOWN)
+    return shortened([differences.part(change) for change in [*itself, *parts]], _SHOWN)
 
 
 def _show_list(head: str, found: Sequence[str]) -> None:
     for number, name in enumerate(shortened(found)):
-        say(f"{'' if number else head:<9}{name}")
+        for row, line in enumerate(_broken(name)):
+            say(f"{'' if number or row else head:<9}{line}")
 
 
 def _show_standing(standing: Standing) -> None:
@@ -134,6 +150,7 @@ def _show_standing(standing: Standing) -> None:
         report.PENDING: "not there yet as the repo makes it",
     }[standing.how]
     warn(f"Target   {standing.target}: {words}:")
-    for line in shortened(differences.flat(standing.changes), _SHOWN):
-        say(f"         {line}")
+    for change in shortened(differences.flat(standing.changes), _SHOWN):
+        for line in _broken(change):
+            say(f"         {line}")
     say(f"Next     {standing.first}")

@@ -20,6 +20,7 @@ from twolane.shadow import shadow
 from twolane.shadow.stages import Replays
 from twolane.state.state import State
 from twolane.telling import Working
+from twolane.text import shortened
 from twolane.why import depends, names, trail
 from twolane.why import links as sites
 from twolane.why.commits import Commit, Commits
@@ -111,8 +112,9 @@ def _one(wanted: str, known: frozenset[str]) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        first = f"invoke db.why '{found[0]}'"
-        raise Failure(f"{wanted} may be: {', '.join(found)}.", f"Name one: {first}")
+        listed = "\n    ".join(shortened(sorted(found)))
+        first = f"invoke db.why '{min(found)}'"
+        raise Failure(f"{wanted} may be:\n    {listed}", f"Name one: {first}")
     near = names.near(wanted, known)
     named = f" The nearest: {', '.join(near)}." if near else ""
     raise Failure(
