@@ -156,7 +156,9 @@ def start(version: str, ledger: Ledger) -> str:
         return _stop(f"  if {ask} then\n      raise", f"{said} {way}", end)
     at = literal(ledger.revision) if ledger.revision else "null"
     ask = f"(select pg_catalog.max(version_num) from {versions.TABLE}) is distinct from\n    {at}"
-    said = f"This database is not at revision {ledger.revision or 'none'}, from which this goes on."
+    said = "This database has a revision already, and this migration brings the first."
+    if ledger.revision:
+        said = f"This database is not at revision {ledger.revision}, from which this goes on."
     return _stop(f"  if {ask} then\n    raise", f"{said} {way}", "  end if;")
 
 

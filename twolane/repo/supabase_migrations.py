@@ -102,13 +102,12 @@ def lacking(
 ) -> list[str]:
     """Names of what the migrations don't bring, or bring in another form; from their texts alone.
 
-    files: SQL file → its digest. A file that the repo no longer has is named, too.
+    files: SQL file → its digest. Whether one that is gone has left anything, only a replay tells.
     """
     text = "".join(migration.text for migration in there)
     brought = dict(_FILE.findall(text))
     return [
         *(name for name, digest in files.items() if brought.get(name) != digest),
-        *(name for name, digest in brought.items() if digest and name not in files),
         *(revision for revision in revisions if at_revision(revision) not in text),
     ]
 
