@@ -187,9 +187,9 @@ def release(c: Context, version: str, dry_run: bool = False) -> None:
 )
 def bench(
     c: Context,
-    sizes: str = "10,100,1000,10000",
-    repeats: int = 5,
-    limit: float = 600.0,
+    sizes: str = "100,1000",
+    repeats: int = 3,
+    limit: float = 300.0,
     only: str = "",
     out: str = "build/bench/result.json",
 ) -> None:

@@ -1,4 +1,4 @@
-"""Runs one command and writes its time and memory: a separate program, for `python -I -S`.
+"""Runs one command and writes its times and memory: a separate program, for `python -I -S`.
 
 On Linux a process starts with its parent's peak of memory (at `exec`, `setmax_mm_hiwater_rss` in
 fs/exec.c). So the parent of a measured process must be small: this program is that parent.
@@ -31,6 +31,7 @@ def main(report: str, limit: float, command: list[str]) -> None:
     watch.stop()
     found = {
         "seconds": seconds,
+        "cpu": usage.ru_utime + usage.ru_stime,
         "peak": max(watch.peak, usage.ru_maxrss * MAXRSS_UNIT),
         "code": os.waitstatus_to_exitcode(status),
         "over_limit": watch.killed,

@@ -7,12 +7,13 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from . import progress
+from . import progress, servers
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 FOREVER = 24 * 3600.0
@@ -29,6 +30,8 @@ DROPPED = (
 )
 # Above SLOW seconds a command runs at most three times; above VERY_SLOW only once, to warm up.
 SLOW, VERY_SLOW = 5.0, 30.0
+# So long after a command the server has seen the end of the process that served it.
+SETTLED = 0.05
 
 
 class Broken(Exception):
@@ -37,7 +40,10 @@ class Broken(Exception):
 
 @dataclass(frozen=True)
 class Run:
-    """One run. peak: bytes of all its processes together, without servers."""
+    """One run.
+
+    peak: bytes of all its processes together, without servers. cpu: seconds, with servers.
+    """
 
     seconds: float
     peak: int
@@ -45,6 +51,7 @@ class Run:
     out: str
     err: str
     over_limit: bool = False
+    cpu: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,10 @@ class Result:
         return median(run.seconds for run in self.runs) if self.runs else None
 
     @property
+    def cpu(self) -> float | None:
+        return median(run.cpu for run in self.runs) if self.runs else None
+
+    @property
     def peak(self) -> int | None:
         """The median of the runs' peaks, in bytes."""
         return int(median(run.peak for run in self.runs)) if self.runs else None
@@ -96,13 +107,17 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
     return kept | {"NO_COLOR": "1"} | dict(extra)
 
 
-def run(subject: Subject) -> Run:
+def run(subject: Subject, server: Path | None = None) -> Run:
     """Prepares the subject and runs it once.
+
+    server: the data folder of the one that the command asks, beside that of its own folder.
 
     Raises:
         Broken: it failed, or its check complains. A run that reached its limit is not checked.
     """
     subject.before()
+    asked = [*([server] if server else []), *(subject.folder / ".postgres").glob("[0-9]*")]
+    before = servers.cpu(asked)
     with tempfile.TemporaryDirectory(prefix="twolane-bench-") as name:
         folder = Path(name)
         report, out, err = folder / "report", folder / "out", folder / "err"
@@ -117,8 +132,11 @@ def run(subject: Subject) -> Run:
                 stderr=err_file,
                 check=True,
             )
+        time.sleep(SETTLED)
+        measured = json.loads(report.read_text())
+        measured["cpu"] += servers.cpu(asked) - before
         found = Run(
-            **json.loads(report.read_text()),
+            **measured,
             out=out.read_text(encoding="utf-8", errors="replace"),
             err=err.read_text(encoding="utf-8", errors="replace"),
         )
@@ -128,7 +146,7 @@ def run(subject: Subject) -> Run:
     return found
 
 
-def in_turns(subjects: Sequence[Subject], repeats: int) -> list[Result]:
+def in_turns(subjects: Sequence[Subject], repeats: int, server: Path | None = None) -> list[Result]:
     """Runs each subject once to warm up, then all of them in turns; the first subject is ours.
 
     A peer that breaks gives a result with a reason. For a very slow peer the warm-up counts.
@@ -143,7 +161,7 @@ def in_turns(subjects: Sequence[Subject], repeats: int) -> list[Result]:
     def once(subject: Subject, label: str) -> Run | None:
         with progress.working(f"  {subject.name}, {label}"):
             try:
-                return run(subject)
+                return run(subject, server)
             except Broken as problem:
                 if subject is subjects[0]:
                     raise

@@ -52,3 +52,40 @@ def beginning(uv: str, source: Path, folder: Path) -> Workload:
     )
     subject = Subject("copier, uv, invoke", ["sh", "-c", script], folder.parent, ready, {}, clear)
     return Workload(name, [subject], most=10, after=clear)
+
+
+def updating(source: Path, folder: Path) -> Workload:
+    """A new version changes one file of a service; the peer is the merge by Copier alone."""
+    template = folder / "releases"
+    shutil.copytree(source, template)
+    service.execute(["git", "tag", "0.1.0"], template)
+    readme = template / "template/README.md.jinja"
+    readme.write_text(f"{readme.read_text(encoding='utf-8')}\nMore.\n", encoding="utf-8")
+    service.commit(template)
+    service.execute(["git", "tag", "0.2.0"], template)
+    places = {name: folder / name for name in ("updated", "merged")}
+    for place in places.values():
+        service.render(template, place, "--vcs-ref", "0.1.0")
+        service.commit(place)
+
+    def back(place: Path) -> Callable[[], None]:
+        def restore() -> None:
+            service.execute(["git", "checkout", "--quiet", "."], place)
+
+        return restore
+
+    def merged(place: Path) -> Callable[[Run], str]:
+        def check(run: Run) -> str:
+            text = (place / "README.md").read_text(encoding="utf-8")
+            return succeeded(run) or ("" if text.endswith("\nMore.\n") else "README lacks a line")
+
+        return check
+
+    ours, bare = places["updated"], places["merged"]
+    copier = [sys.executable, "-m", "copier", "update", "--quiet", "--defaults"]
+    command = [*service.invoke(), "template.update"]
+    subjects = [
+        Subject("invoke", command, ours, merged(ours), service.ENGINE, back(ours)),
+        Subject("copier update", copier, bare, merged(bare), {}, back(bare)),
+    ]
+    return Workload("template.update", subjects)

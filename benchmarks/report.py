@@ -37,6 +37,11 @@ class Row:
         return _ratio(self.ours.seconds, self.peer.seconds if self.peer else None)
 
     @property
+    def cpu_ratio(self) -> float | None:
+        """Like `time_ratio`, of the CPU time with that of the servers."""
+        return _ratio(self.ours.cpu, self.peer.cpu if self.peer else None)
+
+    @property
     def memory_ratio(self) -> float | None:
         return _ratio(self.ours.peak, self.peer.peak if self.peer else None)
 
@@ -120,10 +125,11 @@ def _met(aim: Aim | None, size: int | None, ratio: float | None, is_bound: bool)
 
 def table(found: Sequence[Row]) -> str:
     """The rows as a table: medians of seconds and MiB; `<` and `>` mark bounds."""
-    head = ["workload", "tables", "ours", "", "peer", "", "", "time", "aim", "", "memory", ""]
+    head = ["workload", "tables", "ours", "", "peer", "", "", "time", "aim", ""]
+    head += ["CPU", "memory", ""]
     lines = [head, *map(_cells, found)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    right = {1, 2, 3, 5, 6, 7, 10}
+    right = {1, 2, 3, 5, 6, 7, 10, 11}
     return "\n".join(
         "  ".join(
             cell.rjust(width) if column in right else cell.ljust(width)
@@ -144,6 +150,7 @@ def _cells(row: Row) -> list[str]:
         f"{bound}{_times(row.time_ratio)}",
         _aim(row),
         _verdict(row.met),
+        f"{bound}{_times(row.cpu_ratio)}",
         f"{bound}{_times(row.memory_ratio)}",
         _verdict(row.memory_met),
     ]
@@ -197,6 +204,7 @@ def _row_json(row: Row) -> dict[str, Any]:
         "time_ratio": row.time_ratio,
         "aim": row.aim.ratio if row.aim else row.most,
         "met": row.met,
+        "cpu_ratio": row.cpu_ratio,
         "memory_ratio": row.memory_ratio,
         "memory_met": row.memory_met,
     }
@@ -206,8 +214,12 @@ def _result_json(result: Result) -> dict[str, Any]:
     return {
         "name": result.name,
         "seconds": result.seconds,
+        "cpu": result.cpu,
         "peak": result.peak,
         "over_limit": result.over_limit,
         "reason": result.reason,
-        "runs": [{"seconds": run.seconds, "peak": run.peak} for run in result.runs],
+        "runs": [
+            {"seconds": run.seconds, "cpu": round(run.cpu, 3), "peak": run.peak}
+            for run in result.runs
+        ],
     }

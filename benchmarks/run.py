@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from . import machine, once, peers, progress, report, schema, server, service, workloads
+from . import machine, once, peers, progress, report, schema, server, service, whole, workloads
 from .measure import in_turns
 from .peers import Peers
 from .report import Row
@@ -22,6 +22,7 @@ from .server import Server
 from .workloads import LIVE, OTHER, SAME, Site, Workload
 
 BUILD = service.ROOT / "build/bench"
+AT_EACH_SIZE = {**workloads.AT_EACH_SIZE, **whole.AT_EACH_SIZE}
 
 
 @dataclass
@@ -35,6 +36,7 @@ class Bench:
     repeats: int
     limit: float
     only: str
+    server: Path | None = None
     rows: list[Row] = field(default_factory=list)
     given_up: dict[tuple[str, str], int] = field(default_factory=dict)
 
@@ -53,7 +55,7 @@ class Bench:
         tables = f", {size:,} tables" if size else ""
         progress.note(f"{workload.name}{tables}")
         try:
-            results = in_turns(workload.subjects, self.repeats)
+            results = in_turns(workload.subjects, self.repeats, self.server)
         finally:
             workload.after()
         for result in results:
@@ -76,12 +78,17 @@ def run(sizes: Sequence[int], repeats: int, limit: float, only: str, out: Path) 
     with tempfile.TemporaryDirectory(prefix="twolane-bench-") as name, server.running() as running:
         folder = Path(name)
         folder.chmod(0o755)  # the embedded server runs as another user if we are root
-        head = {"machine": {**note, **_versions(running, found)}, "settings": settings}
+        bench.server = running.data
+        head = {
+            "commit": service.state(),
+            "machine": {**note, **_versions(running, found)},
+            "settings": settings,
+        }
         source = service.template(folder / "template")
         _without_size(bench, source, folder)
         _write(out, head, bench)
         for size in sizes:
-            chosen = [make for name, make in workloads.AT_EACH_SIZE.items() if bench.wants(name)]
+            chosen = [make for name, make in AT_EACH_SIZE.items() if bench.wants(name)]
             if not chosen:
                 continue
             with _site(running, found, source, folder, size, limit) as site:
@@ -99,6 +106,8 @@ def _without_size(bench: Bench, source: Path, folder: Path) -> None:
         bare.mkdir()
         with service.rendered(source, folder / "listed", {}) as listed:
             bench.measure(once.listing(listed, bare))
+    if bench.wants("template.update"):
+        bench.measure(once.updating(source, folder))
     if bench.wants("empty folder"):
         uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
         if uv is None:
@@ -124,7 +133,7 @@ def _site(
                 running.run(schema.change(), OTHER)
                 for database in (LIVE, SAME, OTHER):
                     running.settle(database)
-            yield Site(rendered, running, size, found, limit)
+            yield Site(rendered, running, size, found, limit, source)
     finally:
         running.drop(LIVE, SAME, OTHER)
 

@@ -27,6 +27,7 @@ class Server:
 
     port: int
     programs: Path
+    data: Path
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}?sslmode=disable"
@@ -100,7 +101,7 @@ def running() -> Iterator[Server]:
         run("initdb", "--auth=trust", "--encoding=utf8", "--username=postgres", "--no-sync")
         run("pg_ctl", "--wait", "--log", folder / "log", "--options", flags, "start")
         try:
-            yield Server(port, programs)
+            yield Server(port, programs, data)
         finally:
             run("pg_ctl", "--wait", "--mode", "immediate", "stop")
     finally:

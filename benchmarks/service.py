@@ -19,6 +19,8 @@ from .measure import Broken, environment
 ROOT = Path(__file__).parents[1]
 COPY = ("copier", "copy", "--quiet", "--defaults", "--data", "package_name=service")
 NOTHING = "No schema changes."
+# The engine that is measured is this working copy's, whatever the environment has.
+ENGINE = {"PYTHONPATH": str(ROOT)}
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,12 @@ class Service:
     @property
     def app(self) -> Path:
         return self.folder / "src/service/db/schema/app.py"
+
+    @property
+    def files(self) -> list[str]:
+        """The SQL files that `bootstrap.txt` names, in its order."""
+        lines = (self.folder / "supabase/bootstrap.txt").read_text(encoding="utf-8").splitlines()
+        return [line for line in map(str.strip, lines) if line.endswith(".sql")]
 
     @property
     def looks(self) -> int:
@@ -68,6 +76,12 @@ def execute(command: list[str], folder: Path, env: Mapping[str, str] | None = No
     return done.stdout
 
 
+def state() -> str:
+    """The commit of the working copy, with a plus where it has changes that are not committed."""
+    commit = execute(["git", "rev-parse", "HEAD"], ROOT).strip()
+    return commit + ("+" if execute(["git", "status", "--porcelain"], ROOT).strip() else "")
+
+
 def compile_engine() -> None:
     """Compiles the engine as pip does when it installs one; Invoke itself writes no bytecode."""
     compileall.compile_dir(Path(twolane.__file__).parent, quiet=1)
@@ -77,7 +91,7 @@ def template(folder: Path) -> Path:
     """Copies template and engine, including uncommitted changes, to a separate repo.
 
     So all renders of one run are equal, even if the working copy changes meanwhile. Their pin is
-    this copy; the commands that are measured run the engine of this environment.
+    this copy; the commands that are measured run the engine of the working copy.
     """
     folder.mkdir()
     for name in ("copier.yml", "pyproject.toml", "README.md", "LICENSE"):
@@ -96,12 +110,18 @@ def commit(folder: Path) -> None:
     execute(["git", *author, "commit", "--quiet", "--message", "state"], folder)
 
 
+def render(source: Path, folder: Path, *options: str) -> None:
+    """Renders the starter `minimal`."""
+    answers = ["--data", "project_name=Service", "--data", "starter=minimal", "--data", "ci=false"]
+    command = [sys.executable, "-m", *COPY, *answers, *options]
+    execute([*command, str(source), str(folder)], source)
+
+
 @contextmanager
 def rendered(source: Path, folder: Path, env: Mapping[str, str]) -> Iterator[Service]:
-    """Renders the starter `minimal`; stops its embedded server when the block ends."""
-    answers = ["--data", "project_name=Service", "--data", "starter=minimal", "--data", "ci=false"]
-    execute([sys.executable, "-m", *COPY, *answers, str(source), str(folder)], source)
-    service = Service(folder, env)
+    """Renders a service; stops its embedded server when the block ends."""
+    render(source, folder)
+    service = Service(folder, {**env, **ENGINE})
     try:
         yield service
     finally:

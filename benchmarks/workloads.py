@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,7 +45,8 @@ class Workload:
 class Site:
     """The place to measure one size: a bootstrapped service, and three databases on one server.
 
-    `live` is the service's, `same` a copy of it, `other` a copy with one table changed.
+    `live` is the service's, `same` a copy of it, `other` a copy with one table changed. source: the
+    template that the service was rendered from.
     """
 
     service: Service
@@ -55,6 +54,7 @@ class Site:
     size: int
     peers: Peers
     limit: float
+    source: Path
 
 
 def snapshot(site: Site) -> Workload:
@@ -63,7 +63,7 @@ def snapshot(site: Site) -> Workload:
 
     dump = [str(site.server.programs / "pg_dump"), "--schema-only", site.server.url(LIVE)]
     subjects = [
-        _ours(site, ["db.snapshot"], complete("table public.bench_")),
+        measured(site, ["db.snapshot"], complete("table public.bench_")),
         Subject("pg_dump", dump, site.service.folder, complete("CREATE TABLE public.bench_")),
     ]
     return Workload("db.snapshot", subjects, {"pg_dump": Aim(2, 1_000)})
@@ -87,9 +87,9 @@ def sync_changed(site: Site) -> Workload:
         sign = "+" if is_changed else "-"
         return succeeded(run) or says(run, *schema.CHANGED, f" {sign} ", "✓ Wrote ")
 
-    subjects = [_ours(site, ["db.sync"], synced, flip)]
+    subjects = [measured(site, ["db.sync"], synced, flip)]
     if "drizzle-kit" in site.peers.programs:
-        folder = _folder(site, "introspect")
+        folder = place_of(site, "introspect")
         options = ["--dialect", "postgresql", "--url", site.server.url(LIVE), "--out", folder.name]
         subjects.append(
             _drizzle(
@@ -97,7 +97,7 @@ def sync_changed(site: Site) -> Workload:
             )
         )
     if program := site.peers.programs.get("sqlacodegen"):
-        models = _folder(site, "sqlacodegen") / "models.py"
+        models = place_of(site, "sqlacodegen") / "models.py"
         url = site.server.url(LIVE).replace("postgresql:", "postgresql+psycopg:")
         subjects.append(
             Subject(
@@ -109,7 +109,7 @@ def sync_changed(site: Site) -> Workload:
             )
         )
     aims = {"drizzle-kit introspect": Aim(1 / 200, 1_000)}
-    missing = _missing(site, {"drizzle-kit": "drizzle-kit introspect", "sqlacodegen": ""})
+    missing = absent(site, {"drizzle-kit": "drizzle-kit introspect", "sqlacodegen": ""})
     return Workload("db.sync, one changed", subjects, aims, missing, after=restore)
 
 
@@ -121,7 +121,7 @@ def sync_unchanged(site: Site) -> Workload:
         return succeeded(run) or reads(run.out.strip(), "")
 
     return _beside_supabase(
-        site, "db.sync, none changed", _ours(site, ["db.sync"], idle), SAME, equal
+        site, "db.sync, none changed", measured(site, ["db.sync"], idle), SAME, equal
     )
 
 
@@ -133,7 +133,9 @@ def diff(site: Site) -> Workload:
         return succeeded(run) or says(run, 'ADD COLUMN "note" text')
 
     urls = ["--source", site.server.url(LIVE), "--target", site.server.url(OTHER)]
-    return _beside_supabase(site, "db.diff", _ours(site, ["db.diff", *urls], found), OTHER, altered)
+    return _beside_supabase(
+        site, "db.diff", measured(site, ["db.diff", *urls], found), OTHER, altered
+    )
 
 
 def gen_seen(site: Site) -> Workload:
@@ -142,7 +144,7 @@ def gen_seen(site: Site) -> Workload:
     def idle(run: Run) -> str:
         return succeeded(run) or reads(run.out.strip(), f"✓ {NOTHING}")
 
-    return _beside_drizzle(site, "db.gen, looked before", _ours(site, ["db.gen"], idle), Aim(1))
+    return _beside_drizzle(site, "db.gen, looked before", measured(site, ["db.gen"], idle), Aim(1))
 
 
 def gen_edited(site: Site) -> Workload:
@@ -164,7 +166,7 @@ def gen_edited(site: Site) -> Workload:
         )
 
     return _beside_drizzle(
-        site, "db.gen, app.py edited", _ours(site, ["db.gen"], looked, edit), Aim(3)
+        site, "db.gen, app.py edited", measured(site, ["db.gen"], looked, edit), Aim(3)
     )
 
 
@@ -172,45 +174,7 @@ def status(site: Site) -> Workload:
     def idle(run: Run) -> str:
         return succeeded(run) or says(run, "nothing to do")
 
-    return Workload("db.status", [_ours(site, ["db.status"], idle)])
-
-
-def push(site: Site) -> Workload:
-    """Each of our pushes applies a revision with one table. It comes last: `app.py` lacks it.
-
-    This function writes the revisions itself, which avoids a `db.gen` before each. The peer is the
-    same push that does not look at what facts don't show.
-    """
-    versions = site.service.folder / "migrations/versions"
-    (first,) = versions.glob("*.py")
-    found = re.search(r'^revision.* = "(\w+)"$', first.read_text(encoding="utf-8"), re.MULTILINE)
-    head, pushes = found[1] if found else "", 0
-
-    def add() -> None:
-        nonlocal head, pushes
-        pushes += 1
-        head, text = schema.revision(pushes, head)
-        (versions / f"{head}.py").write_text(text)
-
-    def pushed(run: Run) -> str:
-        return succeeded(run) or says(run, f"✓ Pushed {head} ")
-
-    ours, peer = _ours(site, ["db.push"], pushed, add), "db.push without the looks"
-    blind = [sys.executable, "-c", _BLIND, "db.push"]
-    other = Subject(peer, blind, ours.folder, pushed, ours.env, add, site.limit)
-    return Workload("db.push, one table", [ours, other], {peer: Aim(1.2)})
-
-
-# Invoke, with an engine that sees nothing but facts.
-_BLIND = """
-import sys
-from invoke.main import program
-from twolane.facts.traces import Look
-from twolane.postgres import traces
-nothing = Look({}, frozenset(), frozenset(), frozenset(), {})
-traces.look = lambda connection: nothing
-program.run(["invoke", *sys.argv[1:]])
-"""
+    return Workload("db.status", [measured(site, ["db.status"], idle)])
 
 
 AT_EACH_SIZE: Mapping[str, Callable[[Site], Workload]] = {
@@ -221,12 +185,11 @@ AT_EACH_SIZE: Mapping[str, Callable[[Site], Workload]] = {
     "db.gen, looked before": gen_seen,
     "db.gen, app.py edited": gen_edited,
     "db.status": status,
-    "db.push, one table": push,
 }
-"""In this order. `db.status` has no peer; we measure it and `db.push` for their growth."""
+"""In this order. `db.status` has no peer; we measure it for its growth."""
 
 
-def _ours(
+def measured(
     site: Site,
     arguments: Sequence[str],
     check: Callable[[Run], str],
@@ -243,17 +206,17 @@ def _beside_supabase(
     subjects, peer = [ours], "supabase db diff"
     if program := site.peers.programs.get("supabase"):
         urls = ["--from", site.server.url(LIVE), "--to", site.server.url(database)]
-        folder = _folder(site, "supabase")
+        folder = place_of(site, "supabase")
         command = [str(program), "db", "diff", "--workdir", ".", *urls]
         subjects.append(Subject(peer, command, folder, check, QUIET, limit=site.limit))
-    return Workload(name, subjects, {peer: Aim(1 / 4, 1_000)}, _missing(site, {"supabase": peer}))
+    return Workload(name, subjects, {peer: Aim(1 / 4, 1_000)}, absent(site, {"supabase": peer}))
 
 
 def _beside_drizzle(site: Site, name: str, ours: Subject, aim: Aim) -> Workload:
     """Adds the peer, whose schema has the same tables in TypeScript, and a migration for them."""
     subjects, peer = [ours], "drizzle-kit generate"
     if "drizzle-kit" in site.peers.programs:
-        folder = _folder(site, "generate")
+        folder = place_of(site, "generate")
         (folder / "schema.ts").write_text(schema.drizzle(site.size))
         options = ["--dialect", "postgresql", "--schema", "generate/schema.ts"]
         options += ["--out", "generate/migrations"]
@@ -267,7 +230,7 @@ def _beside_drizzle(site: Site, name: str, ours: Subject, aim: Aim) -> Workload:
             return succeeded(run) or says(run, "No schema changes, nothing to migrate")
 
         subjects.append(_drizzle(site, "generate", options, idle, prepare))
-    return Workload(name, subjects, {peer: aim}, _missing(site, {"drizzle-kit": peer}))
+    return Workload(name, subjects, {peer: aim}, absent(site, {"drizzle-kit": peer}))
 
 
 def _drizzle(
@@ -279,17 +242,17 @@ def _drizzle(
 ) -> Subject:
     """drizzle-kit, run in a folder below the one with its packages, where Node finds them."""
     line = [str(site.peers.programs["drizzle-kit"]), command, *options]
-    folder = _folder(site, command).parent
+    folder = place_of(site, command).parent
     return Subject(f"drizzle-kit {command}", line, folder, check, QUIET, before, site.limit)
 
 
-def _folder(site: Site, name: str) -> Path:
+def place_of(site: Site, name: str) -> Path:
     folder = site.peers.work / name
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-def _missing(site: Site, names: Mapping[str, str]) -> dict[str, str]:
+def absent(site: Site, names: Mapping[str, str]) -> dict[str, str]:
     """Name in the row (of the peer, or of its command) → why the peer is missing."""
     gone = site.peers.missing
     return {shown or name: gone[name] for name, shown in names.items() if name in gone}

@@ -12,7 +12,7 @@ from twolane.config import Config
 from twolane.errors import from_user_code
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Snapshot
-from twolane.migrations import domains, places
+from twolane.migrations import app_import, domains, places
 from twolane.migrations.renames import quoted
 from twolane.migrations.session import importable, session
 from twolane.postgres import transactions
@@ -185,8 +185,7 @@ def configure(config: Config) -> None:
 
 def app_metadata(config: Config) -> Any:
     """The metadata of `AppBase`, with the tables of `app.py` in it; call within `importable`."""
-    import_module(f"{config.package}.db.schema.app")
-    return import_module(f"{config.package}.db.schema.base").AppBase.metadata
+    return app_import.app_metadata(config.package)
 
 
 def _full_name(table: Any) -> str:

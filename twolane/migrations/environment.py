@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -20,7 +19,10 @@ from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import MetaData
 
-from twolane.migrations import compare  # noqa: F401 - Alembic finds its Impl there
+from twolane.migrations import (
+    app_import,
+    compare,  # noqa: F401 - Alembic finds its Impl there
+)
 from twolane.migrations.types import render_item
 
 Name = tuple[str | None, str]  # schema (None: the default one) and name
@@ -37,9 +39,7 @@ def app_metadata() -> MetaData:
     attributes = _attributes()
     if "app_tables" not in attributes:
         return MetaData()
-    importlib.import_module(f"{attributes['package']}.db.schema.app")
-    base = importlib.import_module(f"{attributes['package']}.db.schema.base")
-    metadata: MetaData = base.AppBase.metadata
+    metadata: MetaData = app_import.app_metadata(attributes["package"])
     return metadata
 
 

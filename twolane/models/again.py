@@ -53,8 +53,8 @@ def render_again(text: str, before: Snapshot, after: Snapshot) -> str | None:
     if any("overlaps=" in new for new, _ in made.values()):
         return None
 
-    head, *parts = _CLASS.split(text.removesuffix("\n"))
-    blocks = dict(zip(parts[::2], parts[1::2], strict=True))
+    head, lines = split(text)
+    blocks = {name: block for name, (_, block) in lines.items()}
     for each in stale & old.keys():
         blocks.pop(old[each], None)
     used = {name for _, needs in made.values() for name in needs}
@@ -62,6 +62,16 @@ def render_again(text: str, before: Snapshot, after: Snapshot) -> str | None:
     blocks |= {name: new for name, (new, _) in made.items()}
     mapped = {names[i]: blocks[names[i]] for i in sorted(names) if names[i] in blocks}
     return file(types.constants, mapped, used, [i for i in sorted(names) if names[i] not in mapped])
+
+
+def split(text: str) -> tuple[str, dict[str, tuple[int, str]]]:
+    """The head of `introspected.py`; the number of lines before each class, and its text."""
+    head, *parts = _CLASS.split(text.removesuffix("\n"))
+    line, classes = head.count("\n"), {}
+    for name, block in zip(parts[::2], parts[1::2], strict=True):
+        classes[name] = (line + 3, block)
+        line += block.count("\n") + 3
+    return head, classes
 
 
 def _relations(facts: Snapshot) -> list[str]:
