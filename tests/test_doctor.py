@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from twolane.doctor import environment
 from twolane.doctor import server as doctor_server
 from twolane.doctor.environment import Disk, Embedded
 from twolane.doctor.server import Clock
+from twolane.errors import Failure
+from twolane.testing import make_importable
 
 # Variables, settings, git
 
@@ -59,6 +62,31 @@ def test_unknown_keys_of_the_settings_are_found(stranded: Service) -> None:
         ("ignor", "ignore"),
     ):
         assert any(f"`{key}`" in text and f"Write it `{like}`" in text for text in said)
+
+
+def test_what_a_copy_into_a_repo_that_was_there_leaves_to_do_is_found(
+    stranded: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pyproject.toml and .gitignore were kept; pytest finds the package all the same."""
+    stranded.write(".gitignore", "__pycache__/\n")
+    stranded.write("pyproject.toml", '[project]\nname = "shop"\ndependencies = ["SQLAlchemy"]\n')
+    with pytest.raises(Failure, match=r"has the files of a twolane service, and no \[tool") as none:
+        load(stranded.folder)
+    assert 'a line `package = "…"`' in none.value.first
+
+    whole = stranded.read("pyproject.toml") + '[tool.twolane]\npackage = "crm"\n'
+    stranded.write("pyproject.toml", whole)
+    config = load(stranded.folder)
+    found = {f.subject: f.message for f in environment.settings(config)}
+    assert found.keys() == {"dependencies", "twolane", "alembic"}
+    assert "has no pgvector, psycopg, python-dotenv, which" in found["dependencies"]
+    ignored = [f.subject for f in environment.secrets(environment.git(stranded.folder))]
+    assert ignored == [".env", ".postgres/"]
+
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "crm", raising=False)
+    make_importable(config)
+    assert str(stranded.folder / "src") in sys.path
 
 
 def test_every_setting_that_is_read_is_known(stranded: Service) -> None:

@@ -42,6 +42,8 @@ def test_what_has_a_way_of_its_own_to_be_meant_is_not_switched_off() -> None:
     assert (left, idle) == ([drop], ["G05:x.py"])
     assert "none of those that can be switched off" in findings.idle_entry("G05:x.py").message
     assert findings.idle_entry("G12:x").exit == BROKEN
+    for misspelt in ("exposed:public.notes", "g13:public.notes", "G33:public.nots"):
+        assert "Is G13:public.notes meant?" in findings.idle_entry(misspelt, [ONE.key]).first
 
 
 def test_a_finding_as_json_has_the_parts_that_are_documented() -> None:

@@ -223,3 +223,4 @@ def test_g01_a_misspelt_protection_is_an_error(service: Service) -> None:
     service.write("pyproject.toml", service.read("pyproject.toml") + wrong)
     said = service.invoke("db.status", code=1).err
     assert "`targets.production.protectd` is no setting: env, protected are" in said
+    assert "First:  Is protected meant?" in said

@@ -5,6 +5,7 @@ Sources on other hosts are found by git's own `insteadOf`, so that nothing leave
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -81,6 +82,39 @@ def test_the_example_of_the_settings_is_valid_and_names_them_all(tmp_path: Path)
     assert keys(table["check"]) == keys(config.OF_CHECK)
     assert keys(table["prove"]) == keys(config.OF_PROVE)
     assert keys(table["targets"]["staging"]) == keys(config.OF_TARGET)
+
+
+# As an editor's schema has them; the rest of what a reader refuses is told when it reads.
+IN_A_SCHEMA: Mapping[object, Mapping[str, object]] = {
+    config._text: {"type": "string"},
+    config._texts: {"type": "array", "items": {"type": "string"}},
+    config._flag: {"type": "boolean"},
+    config._expressions: {"type": "object", "additionalProperties": {"type": "string"}},
+}
+
+
+def test_the_schema_for_editors_has_each_setting_that_the_engine_reads() -> None:
+    schema = json.loads((ROOT / "template/.twolane.schema.json").read_text("utf-8"))
+    taplo = tomllib.loads((ROOT / "template/.taplo.toml").read_text("utf-8"))
+    (rule,) = taplo["rule"]
+    assert (ROOT / "template" / rule["schema"]["path"]).samefile(
+        ROOT / "template/.twolane.schema.json"
+    )
+    top = schema["properties"]["tool"]["properties"]["twolane"]
+    target = top["properties"]["targets"]["additionalProperties"]
+    for table, readers in (
+        (top, config.SETTINGS),
+        (top["properties"]["check"], config.OF_CHECK),
+        (top["properties"]["prove"], config.OF_PROVE),
+        (target, config.OF_TARGET),
+    ):
+        assert table["additionalProperties"] is False, "an editor marks a misspelt key"
+        assert table["properties"].keys() == readers.keys()
+        for key, reader in readers.items():
+            expected = IN_A_SCHEMA.get(reader, {})
+            assert expected.items() <= table["properties"][key].items(), key
+            assert table["properties"][key]["description"]
+    assert top["properties"]["postgres"]["oneOf"][0]["enum"] == [16, 17, 18]
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.name)

@@ -187,7 +187,7 @@ def load(start: Path | None = None) -> Config:
     except TypeError as error:
         raise Failure(
             f"pyproject.toml, [tool.twolane]: {error.args[0]}",
-            "Compare it with the guide's example: settings.md",
+            f"{''.join(error.args[1:])}Compare it with the guide's example: settings.md",
         ) from error
     if isinstance(found["postgres"], Path):
         found["postgres"] = root / found["postgres"]
@@ -198,6 +198,33 @@ def load(start: Path | None = None) -> Config:
         **found.pop("check", {}),
         **found,
     )
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A key that nothing reads, misspelt perhaps. table: as pyproject.toml has it."""
+
+    table: str
+    key: str
+    known: Sequence[str]
+
+    @property
+    def message(self) -> str:
+        return f"[{self.table}] has `{self.key}`, which nothing reads."
+
+
+def unread(root: Path) -> list[Unread]:
+    """The keys of the tables that take any key, as far as nothing reads them."""
+    settings = document(root)["tool"]["twolane"]
+    tables = {
+        "tool.twolane": (settings, SETTINGS),
+        "tool.twolane.check": (settings.get("check", {}), OF_CHECK),
+    }
+    return [
+        Unread(name, key, tuple(known))
+        for name, (table, known) in tables.items()
+        for key in sorted(table.keys() - known.keys())
+    ]
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -216,6 +243,13 @@ def find_root(start: Path | None = None) -> Path:
     for folder in (origin.resolve(), *origin.resolve().parents):
         if "twolane" in _tool_tables(folder):
             return folder
+    for folder in (origin.resolve(), *origin.resolve().parents):
+        if (folder / "supabase" / "bootstrap.txt").exists():
+            raise Failure(
+                f"{folder} has the files of a twolane service, and no [tool.twolane] in its "
+                "pyproject.toml.",
+                'Add it, with a line `package = "…"`: the package in src/ that has db/schema.',
+            )
     raise Failure(
         f"{origin} is in no twolane service: no pyproject.toml with [tool.twolane] here or above.",
         "Change into the service's folder.",
@@ -256,7 +290,9 @@ def _read(table: Mapping[str, Any], readers: Mapping[str, Reader], where: str = 
 def _read_all(table: Mapping[str, Any], readers: Mapping[str, Reader], where: str) -> Settings:
     """The table's settings; a key that has no reader is an error."""
     if unknown := table.keys() - readers.keys():
-        raise TypeError(f"`{where}{min(unknown)}` is no setting: {', '.join(readers)} are")
+        key = min(unknown)
+        told = f"`{where}{key}` is no setting: {', '.join(readers)} are"
+        raise TypeError(told, meant(key, readers))
     return _read(table, readers, where)
 
 

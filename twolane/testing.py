@@ -8,8 +8,10 @@ to the copy; it is dropped afterwards.
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from importlib.util import find_spec
 from types import ModuleType
 
 import pytest
@@ -41,7 +43,18 @@ __all__ = [
 @pytest.fixture(scope="session")
 def settings(pytestconfig: pytest.Config) -> Config:
     """`[tool.twolane]` of the service in which pytest runs."""
-    return config.load(pytestconfig.rootpath)
+    found = config.load(pytestconfig.rootpath)
+    make_importable(found)
+    return found
+
+
+def make_importable(settings: Config) -> None:
+    """Lets the service's package be imported where pytest's settings don't name its folder.
+
+    So it is in a repo that had such settings before the template was copied into it.
+    """
+    if find_spec(settings.package) is None:
+        sys.path.insert(0, str(settings.source))
 
 
 @pytest.fixture(scope="session")

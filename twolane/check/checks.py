@@ -80,18 +80,20 @@ def run(
     ignored = list(repo.config.ignore)
     idle = set(ignored)
     every = (*CHECKS, exports.export) if exports.are_there(repo.config) else CHECKS
+    keys: list[str] = []
     for result in checks.run(
         every, lambda check: check(ground), lambda check: working(f"checking that {check.about}")
     ):
         if not result.skipped:
             judged.add(result.check.code)
+        keys += [found.key for found in result.findings]
         left, unused = findings.without_ignored(result.findings, ignored)
         idle &= set(unused)
         yield replace(result, findings=tuple(left))
     if changed is not None:
         return
     if stray := [entry for entry in ignored if entry in idle and _is_judged(entry, judged)]:
-        yield Result(IGNORE, tuple(map(findings.idle_entry, stray)))
+        yield Result(IGNORE, tuple(findings.idle_entry(entry, keys) for entry in stray))
 
 
 def _is_judged(entry: str, judged: set[str]) -> bool:

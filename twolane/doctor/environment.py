@@ -6,13 +6,12 @@ import difflib
 import os
 import shutil
 import subprocess
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from twolane.config import DEFAULT, OF_CHECK, SETTINGS, Config
+from twolane.config import DEFAULT, Config, unread
+from twolane.doctor import project
 from twolane.doctor.findings import error, info, warning
 from twolane.errors import Failure
 from twolane.guards.checks import examines
@@ -37,6 +36,7 @@ class Git:
     head: str | None = None
     has_commits: bool = False
     env_ignored: bool = False
+    home_ignored: bool = True
     tracked: Mapping[str, bool] | None = None
     committed: str | None = None
 
@@ -58,6 +58,7 @@ def git(root: Path) -> Git:
         head=next(iter(_lines(root, "symbolic-ref", "--short", "--quiet", "HEAD")), None),
         has_commits=bool(_lines(root, "rev-parse", "--verify", "--quiet", "HEAD")),
         env_ignored=bool(_lines(root, "check-ignore", "--no-index", ".env")),
+        home_ignored=bool(_lines(root, "check-ignore", "--no-index", ".postgres/")),
         tracked={name: _has_password(_lines(root, "show", f":./{name}")) for name in listed},
         committed=history[0] if history and ".env" not in listed else None,
     )
@@ -136,7 +137,7 @@ def dotenv(config: Config) -> Mapping[str, str | None]:
     return dotenv_values(path)
 
 
-@examines("secrets", ".env in git", "git")
+@examines("secrets", ".env and .postgres/ in git", "git")
 def secrets(found: Git) -> Iterator[Finding]:
     """Reports `.env` files in git: everybody with a clone can read their passwords."""
     for name, has_password in (found.tracked or {}).items():
@@ -161,30 +162,23 @@ def secrets(found: Git) -> Iterator[Finding]:
             "git does not ignore .env: the next `git add` takes its passwords along.",
             "List .env in .gitignore",
         )
+    if found.version and not found.problem and not found.home_ignored:
+        yield warning(
+            ".postgres/",
+            "git does not ignore .postgres/, the embedded server's data and passwords.",
+            "List .postgres/ in .gitignore",
+        )
 
 
 @examines("settings", "pyproject.toml, .env", "config")
 def settings(config: Config) -> Iterator[Finding]:
-    """Reports keys that nothing reads: a misspelt key has no effect."""
-    table = _settings_table(config)
-    yield from _unknown(table, SETTINGS, "[tool.twolane]")
-    yield from _unknown(table.get("check", {}), OF_CHECK, "[tool.twolane.check]")
-
-
-def _settings_table(config: Config) -> Mapping[str, Any]:
-    text = (config.root / "pyproject.toml").read_text(encoding="utf-8")
-    table: Mapping[str, Any] = tomllib.loads(text)["tool"]["twolane"]
-    return table
-
-
-def _unknown(table: Mapping[str, Any], known: Iterable[str], where: str) -> Iterator[Finding]:
-    for key in table.keys() - set(known):
-        like = difflib.get_close_matches(key, known, 1)
-        yield warning(
-            key,
-            f"{where} has `{key}`, which nothing reads.",
-            f"Write it `{like[0]}`" if like else f"Take it out; it may hold: {', '.join(known)}",
-        )
+    """Reports keys that nothing reads, which have no effect, and what pyproject.toml lacks."""
+    for found in unread(config.root):
+        like = difflib.get_close_matches(found.key, found.known, 1)
+        may = ", ".join(found.known)
+        first = f"Write it `{like[0]}`" if like else f"Take it out; it may hold: {may}"
+        yield warning(found.key, found.message, first)
+    yield from project.declared(config)
 
 
 @examines("git", "the repository", "git")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from twolane import exit_codes
 from twolane.facts import differences
 from twolane.repo.locations import Place
-from twolane.text import MOST, shortened
+from twolane.text import MOST, meant, shortened
 
 if TYPE_CHECKING:
     from twolane.errors import Failure
@@ -24,6 +24,7 @@ ERROR, WARNING, INFO = "error", "warning", "info"
 BROKEN, REFUSED, DIFFERENT = exit_codes.ERROR, exit_codes.REFUSED, exit_codes.DIFFERENT
 # Codes whose findings can be switched off by name. Others have their own way of saying "meant".
 IGNORABLE = ("G12", "G13", "G14")
+_OF_NAMES = {"conventions": "G12", "exposed": "G13", "locks": "G14"}
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,14 @@ def without_ignored(
     return left, idle
 
 
-def idle_entry(entry: str) -> Finding:
-    """An entry of `ignore` that names no finding: it is out of date, or misspelt."""
-    guard = entry.partition(":")[0]
+def idle_entry(entry: str, keys: Iterable[str] = ()) -> Finding:
+    """An entry of `ignore` that names no finding: it is out of date, or misspelt.
+
+    keys: what the findings are called.
+    """
+    guard, _, subject = entry.partition(":")
+    spelled = f"{_OF_NAMES.get(guard.lower(), guard.upper())}:{subject}"
+    near = meant(spelled, keys)
     reason = (
         "fits no finding any more."
         if guard in IGNORABLE
@@ -117,7 +123,8 @@ def idle_entry(entry: str) -> Finding:
         "ignore",
         entry,
         f'The entry "{entry}" {reason}',
-        "take it out of [tool.twolane.check] ignore in pyproject.toml",
+        f"{near}{'Else take' if near else 'take'} it out of [tool.twolane.check] ignore in "
+        "pyproject.toml",
         exit=BROKEN,
         place=Place("pyproject.toml"),
     )
