@@ -67,7 +67,7 @@ def demo(c: Context, again: bool = False) -> None:
     _run(DEMO, "git", "commit", "--quiet", "-m", "feat: a service from twolane")
     print("\nThe nine SQL files into the database, the database into the models.\n")
     _run(DEMO, "invoke", "db.bootstrap")
-    _run(DEMO, "git", "status", "--short")
+    _run(DEMO, "git", "status")
     print("\nLane B: a table of the app's own.\n")
     _append(DEMO / "src/demo/db/schema/app.py", DEV_MARKERS)
     _run(DEMO, "invoke", "db.gen", "-m", "add dev markers")
@@ -101,7 +101,7 @@ def _run(folder: Path, *command: str, expect: int = 0, show: bool = True) -> Non
 
 
 def _append(path: Path, text: str) -> None:
-    print(f"demo$ cat >> {path.relative_to(DEMO).as_posix()}{text}", flush=True)
+    print(f"demo$ cat >> {path.relative_to(DEMO).as_posix()}{text}", end="", flush=True)
     with path.open("a", encoding="utf-8") as file:
         file.write(text)
 

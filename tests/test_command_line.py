@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
+import io
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from invoke.collection import Collection
 from invoke.parser import Parser
 from invoke.program import Program
 from service import ROOT
 
-from twolane.tasks import db
+from twolane.fleet import outcomes
+from twolane.prove import report
+from twolane.prove.attempts import OPERATIONS, Attempt
+from twolane.tasks import console, db
+from twolane.tasks import report as checks_screen
 from twolane.tasks.listing import ORDER
 
 WIDTH = 80
+SAYING = {"say", "done", "warn", "note", "error", "pasted", "clean", "clean_line"}
 
 
 def tasks_of(path: Path) -> Collection:
@@ -103,3 +112,62 @@ def test_a_mistyped_word_gets_the_nearest_name(
     said = told(service_tasks, capsys, *words)
     assert way_on in said
     assert said.startswith("✗ ")
+
+
+# As the widest come: who did what on whose rows.
+WHO = {"own": ("user A", "user B"), "other's": ("user A", "user B", "no claims", "forged claims")}
+
+
+def test_tables_and_the_matrix_fit_into_80_columns() -> None:
+    tried = [
+        Attempt("public.contacts", "table", who, whose, operation, "filtered", "", "")
+        for whose, names in WHO.items()
+        for who in names
+        for operation in OPERATIONS
+    ]
+    proof = report.Proof("shadow", tried, (), {"public.contacts": "user_id"}, {}, (), {}, {}, ())
+    narrow = report.matrix(proof, WIDTH)
+    assert max(map(len, narrow)) <= WIDTH < max(map(len, report.matrix(proof, 200)))
+    assert {word for line in narrow for word in line.split()} >= {"filtered", *OPERATIONS}
+
+    rows = [("Target", "Revision", "Next"), ("production", "b0416038c06b" * 4, "invoke db.up" * 3)]
+    narrow = outcomes.columns(rows, WIDTH)
+    assert max(len(line) for row in narrow for line in row.splitlines()) <= WIDTH
+    assert narrow[1].endswith(f"\n    {rows[1][2]}")
+
+
+def test_what_copier_asks_and_says_fits_into_80_columns() -> None:
+    questions = yaml.safe_load((ROOT / "copier.yml").read_text("utf-8"))
+    prompt, choice = len("🎤  ") + len(" (Y/n)"), len("   > ")
+    for name, asked in questions.items():
+        if not name.startswith("_") and asked.get("when") is not False:
+            assert len(asked["help"]) + prompt <= WIDTH, name
+            choices = asked.get("choices", {})
+            assert all(len(text) + choice <= WIDTH for text in choices), name
+    for message in ("_message_after_copy", "_message_after_update"):
+        lines = re.sub(r"\{\{.*?\}\}", "my-service", questions[message]).splitlines()
+        assert max(map(len, lines)) <= WIDTH
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_colours_are_colours_on_a_terminal_and_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What `say` and the like print is cleaned: a colour in it would be shown as its code."""
+    for path in (ROOT / "twolane/tasks").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in SAYING:
+                texts = [ast.unparse(text) for text in node.args]
+                assert not any("paint(" in text for text in texts), f"{path.name}:{node.lineno}"
+
+    counts = {"errors": 1, "warnings": 0}
+    for stream, shown in ((Terminal(), "\x1b[31m✗\x1b[0m 1 error"), (io.StringIO(), "✗ 1 error")):
+        monkeypatch.setattr(sys, "stdout", stream)
+        monkeypatch.delenv("NO_COLOR", raising=False)
+        checks_screen.summarise(counts)
+        console.say("\x1b[31mred")
+        assert stream.getvalue().splitlines() == [f"{shown}, 0 warnings.", r"\x1b[31mred"]

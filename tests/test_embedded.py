@@ -97,6 +97,11 @@ def test_up_prints_a_url_that_works_and_down_keeps_the_data(new_service: NewServ
     with pytest.raises(psycopg.OperationalError):
         query(url, "select 1")
     assert "✓ The embedded Postgres was not running." in service.invoke("db.down").out
+    service.write(".env", f"DATABASE_URL={url}\n")
+    stopped = service.invoke("db.status", code=1)
+    assert "is the embedded Postgres" in stopped.err and "it is not running" in stopped.err
+    assert stopped.err.endswith("  First:  invoke db.up\n")
+    (service.folder / ".env").unlink()
     assert query(up(service), "select * from public.kept") == []
     assert service.git("status", "--short") == "", ".postgres is git's no business"
 
@@ -317,7 +322,9 @@ def test_reset_asks_first(new_service: NewService) -> None:
     service = new_service()
     url = up(service)
     query(url, "create table public.kept (id int)")
-    assert "Nothing was changed." in service.invoke("db.reset").out, "nobody there to answer"
+    unasked = service.invoke("db.reset", "db.bootstrap", code=1)
+    assert "First:  invoke db.reset --yes" in unasked.err, "nobody there to answer"
+    assert unasked.out == ""
     if sys.platform != "win32":
         assert "Nothing was changed." in answer(service, "\n")
         assert query(url, "select * from public.kept") == []

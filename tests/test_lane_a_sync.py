@@ -18,7 +18,7 @@ def test_sync_brings_a_change_by_hand_into_both_files(service: Service) -> None:
     assert "    - policy contacts_select_own   for: select, to: authenticated, " in result.out
     assert result.out.endswith(
         "✓ Wrote src/crm/db/schema/introspected.py and supabase/schema.lock.json.\n"
-        "✓ No schema changes.\n"
+        "✓ The mirror is now level with the database.\n"
         "Commit:  chore(db): re-introspect baseline after manual SQL changes\n"
     )
     models, lock = mirror(service)
@@ -132,7 +132,7 @@ def test_sync_works_while_lane_b_is_broken_and_sql_waits(pushed: Service) -> Non
 
     assert "The live database against the mirror, 1 fact:" in result.out
     assert "The repo's files don't run on the shadow" in result.out
-    assert "✓ No schema changes." in result.out
+    assert "✓ The mirror is now level with the database." in result.out
 
 
 def test_sync_works_while_a_waiting_sql_file_is_broken(pushed: Service) -> None:

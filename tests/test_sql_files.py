@@ -153,6 +153,8 @@ def test_a_vector_in_another_schema_is_explained(bare_database: str) -> None:
 
 
 def test_cleanup_drops_the_leftover_but_not_what_came_to_depend_on_it(bare_database: str) -> None:
+    first = (SQL / BOOTSTRAP[-1]).read_text("utf-8").splitlines()[0]
+    assert "databases that have the left-over" in first and "may go" in first, "why, at once"
     run(bare_database, "create table public.jacuzzi_models ()")
     run_files(bare_database, BOOTSTRAP[-1])
     assert query(bare_database, "select to_regclass('public.jacuzzi_models')") == [None]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 
+from twolane.facts import identities
 from twolane.facts.catalog import Snapshot
 from twolane.facts.relations import Relation, Routine, exposed_schemas, reach, relations, routines
 from twolane.guards.findings import ERROR, WARNING, Finding
@@ -54,16 +55,50 @@ def _table(table: Relation, roles: Set[str], is_tenants: bool, is_app: bool) -> 
             table.plain,
             f"The table {table.plain} has no row level security: {who} can reach every row.",
             f"alter table {table.name} enable row level security; then its policies: "
-            f"invoke db.rls {table.plain.removeprefix('public.')}",
+            f"{way_in(table.plain, is_app)}",
         )
-    elif not table.is_partition and not _has_way_in(table) and (is_tenants or roles):
+    elif is_closed(table, is_tenants or bool(roles)):
         yield _finding(
             table.plain,
             f"The table {table.plain} has row level security and no policy: nobody but "
             "service_role can use it.",
-            f"invoke db.rls {table.plain.removeprefix('public.')}",
+            way_in(table.plain, is_app),
             ERROR if is_tenants and not is_app else WARNING,
         )
+
+
+def way_in(table: str, is_app: bool) -> str:
+    """How a table gets its policies: the app's by a command, one of lane A in an SQL file."""
+    if is_app:
+        return f"invoke db.rls {table.removeprefix('public.')}"
+    return "create policy … in its SQL file in supabase/sql, then: invoke db.apply"
+
+
+def closed(facts: Snapshot, tenant: str) -> list[Relation]:
+    """The tables that G13 names since no policy opens them: a tenant's, and those granted."""
+    names = _without_policy(facts)
+    if not names:
+        return []
+    exposed, granted = exposed_schemas(facts), reach(facts)
+    about = {i: text for i, text in facts.items() if identities.relation(i) in names}
+    return [
+        table
+        for table in relations(about)
+        if table.kind == "table"
+        and table.schema in exposed
+        and is_closed(table, tenant in table.columns or f"table {table.name}" in granted)
+    ]
+
+
+def is_closed(table: Relation, is_for_users: bool) -> bool:
+    return table.rls and not table.is_partition and not _has_way_in(table) and is_for_users
+
+
+def _without_policy(facts: Iterable[str]) -> set[str]:
+    """The tables with row level security, less those with a policy that may be a way in."""
+    secured = {i.removeprefix("rls ") for i in facts if i.startswith("rls ")}
+    opened = {identities.relation(i) for i in facts if i.startswith("policy ")}
+    return {name for name in secured if name not in opened}
 
 
 def _has_way_in(table: Relation) -> bool:

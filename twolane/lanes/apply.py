@@ -20,6 +20,7 @@ from twolane.repo.contents import Repo, pending, waiting
 from twolane.repo.sqlfiles import SqlFile
 from twolane.state import losses
 from twolane.telling import Tell
+from twolane.text import meant
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -38,7 +39,7 @@ def choose(repo: Repo, done: ledger.Ledger, names: Sequence[str]) -> tuple[SqlFi
     if unknown := sorted(wanted - known):
         raise Failure(
             f"bootstrap.txt lists no {', '.join(unknown)}; it lists: {', '.join(sorted(known))}.",
-            "Write the file's name as it stands in supabase/sql/.",
+            f"{meant(unknown[0], known)}Write the file's name as it stands in supabase/sql/.",
         )
     if wanted:
         return tuple(file for file in repo.order.files if file.name in wanted)

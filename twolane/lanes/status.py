@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 from twolane.errors import Failure
 from twolane.facts import differences
 from twolane.facts.catalog import Change
 from twolane.facts.identities import RELATION_KINDS, kind
+from twolane.guards import exposed
 from twolane.guards.refusal import Refusal, Refused
 from twolane.lanes import app_changes
 from twolane.postgres import branches
@@ -29,7 +31,8 @@ class Report:
     """The state of one target. Files and revisions by name; changes as facts.
 
     branch: the git branch that the embedded database is for, if each has its own. ungenerated:
-    whether `app.py` has changes that no revision makes; None if a problem hides it. For people
+    whether `app.py` has changes that no revision makes; None if a problem hides it. closed: the
+    tables that no policy opens, and none of a file that waits → how they get one. For people
     alone, mirror: what there is to say of the mirror beside the drift; edited: the pending files
     that the database has run in another form.
     """
@@ -49,6 +52,7 @@ class Report:
     problem: str | None
     next: str
     branch: str | None
+    closed: Mapping[str, str] = field(default_factory=dict)
     mirror: str = ""
     edited: frozenset[str] = frozenset()
 
@@ -83,9 +87,22 @@ def read(state: State, server_version: int, blocked: Refusal | None, working: Wo
         problem=problem,
         next=way_on if way_on and step == NOTHING else step,
         branch=branches.of_target(state.repo.config, state.target),
+        closed=_closed(state),
         mirror=_mirror(state),
         edited=frozenset(state.ledger.applied),
     )
+
+
+def _closed(state: State) -> dict[str, str]:
+    """The tables that no policy opens → how they get one; G13's findings, as far as not ignored."""
+    config = state.repo.config
+    still = {t.name for t in exposed.closed(state.replayed or state.live, config.tenant_column)}
+    return {
+        table.plain: exposed.way_in(table.plain, f"table {table.name}" in state.app)
+        for table in exposed.closed(state.live, config.tenant_column)
+        if table.name in still
+        and not any(fnmatchcase(f"G13:{table.plain}", entry) for entry in config.ignore)
+    }
 
 
 def _waiting(state: State) -> list[str]:
@@ -185,5 +202,5 @@ def as_json(report: Report) -> dict[str, Any]:
     return {
         name: differences.as_json(value) if name in changes else value
         for name, value in vars(report).items()
-        if name not in ("mirror", "edited") and (name != "branch" or value)
+        if name not in ("mirror", "edited") and (name not in ("branch", "closed") or value)
     }

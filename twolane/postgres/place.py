@@ -209,6 +209,12 @@ def password(config: Config, role: str) -> str:
     return path.read_text(encoding="ascii").strip()
 
 
+def is_password(config: Config, password: object) -> bool:
+    """Whether it is the password of a role of this service's embedded server."""
+    known = [path.read_text(encoding="ascii").strip() for path in config.home.glob("*.password")]
+    return password in known
+
+
 def write_secret(path: Path, secret: str) -> None:
     """Makes a file that its owner alone may read."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from twolane.config import Config, Target
-from twolane.errors import Failure
+from twolane.errors import Failure, Unreachable
 from twolane.postgres import urls
 from twolane.postgres.connections import open_connection
 
@@ -25,10 +25,33 @@ def connect(config: Config, target: Target) -> Iterator[Connection[Any]]:
     Raises:
         Failure: unreachable, refused, or older than Postgres 15.
     """
-    with open_connection(
-        parameters(config, target), f"Connecting to target {target.name}"
-    ) as connection:
+    found, doing = parameters(config, target), f"Connecting to target {target.name}"
+    with ExitStack() as stack:
+        try:
+            connection = stack.enter_context(open_connection(found, doing))
+        except Unreachable as failure:
+            raise _of_the_embedded(config, target, found) or failure from None
         yield connection
+
+
+def _of_the_embedded(
+    config: Config, target: Target, parameters: Mapping[str, Any]
+) -> Unreachable | None:
+    """What to say where a URL means the embedded server, which does not answer there."""
+    from twolane.postgres import embedded
+    from twolane.postgres.place import is_password
+
+    if not is_password(config, parameters.get("password")):
+        return None
+    now = embedded.running(config)
+    what = f"it listens on port {now['port']} now" if now else "it is not running"
+    return Unreachable(
+        f"Target {target.name} is the embedded Postgres, by the URL in {target.variable}, and "
+        f"{what}.",
+        f"invoke db.up   (prints the URL that {target.variable} has to have)"
+        if now
+        else "invoke db.up",
+    )
 
 
 def parameters(config: Config, target: Target) -> dict[str, Any]:

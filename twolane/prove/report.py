@@ -18,6 +18,8 @@ WIDTH = 10
 _POLICY = "new row violates row-level security policy"
 SHOWN = 30
 FAILS = " fails: "
+# An object, and its rows: who and whose, and the verdict of each operation; the first names them.
+_Block = tuple[str, list[tuple[str, Sequence[str]]]]
 
 
 @dataclass(frozen=True)
@@ -179,9 +181,12 @@ def _limited(lines: Sequence[str]) -> list[str]:
     return shortened(lines, SHOWN, "; all: invoke db.prove --json")
 
 
-def matrix(proof: Proof) -> list[str]:
-    """Lines for each object: who, whose rows, and the verdict of each operation."""
-    blocks: list[tuple[str, list[tuple[str, Sequence[str]]]]] = []
+def matrix(proof: Proof, room: int) -> list[str]:
+    """Lines for each object: who, whose rows, and the verdict of each operation.
+
+    room: the width of the terminal; where it is small, who and whose are a line of their own.
+    """
+    blocks: list[_Block] = []
     cells = _short(proof)
     by_name = sorted(cells, key=lambda key: key[0])
     for name, group in groupby(by_name, key=lambda key: key[0]):
@@ -196,6 +201,13 @@ def matrix(proof: Proof) -> list[str]:
         ]
         alike.sort(key=lambda labelled: OWN not in labelled[0])
         blocks.append((f"{name}   {_note(proof, name)}".rstrip(), [("", operations), *alike]))
+    lines = _side_by_side(blocks)
+    if max(map(len, lines), default=0) > room:
+        lines = _one_below_the_other(blocks)
+    return [*lines, *(f"{name}   closed to anon and authenticated" for name in proof.closed)]
+
+
+def _side_by_side(blocks: Sequence[_Block]) -> list[str]:
     width = max((len(label) for _, rows in blocks for label, _ in rows), default=0)
     lines = []
     for title, labelled in blocks:
@@ -203,7 +215,19 @@ def matrix(proof: Proof) -> list[str]:
         for label, line in labelled:
             columns = "".join(f"{cell:<{WIDTH}}" for cell in line)
             lines.append(f"  {label:<{width}}  {columns}".rstrip())
-    return [*lines, *(f"{name}   closed to anon and authenticated" for name in proof.closed)]
+    return lines
+
+
+def _one_below_the_other(blocks: Sequence[_Block]) -> list[str]:
+    lines = []
+    for title, labelled in blocks:
+        columns = zip(*(row for _, row in labelled), strict=True)
+        widths = [max(map(len, column)) + 1 for column in columns]
+        lines.append(title)
+        for label, line in labelled:
+            lines += [f"  {label}"] if label else []
+            lines.append(f"    {''.join(map(str.ljust, line, widths))}".rstrip())
+    return lines
 
 
 def _short(proof: Proof) -> dict[tuple[str, str, str, str], Attempt]:

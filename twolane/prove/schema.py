@@ -17,6 +17,7 @@ from twolane.facts.catalog import Snapshot
 from twolane.postgres.transactions import ask
 from twolane.prove.mining import Source, Sources
 from twolane.sql import quote
+from twolane.text import meant
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -307,19 +308,22 @@ def check_hints(hints: Prove, schema: Schema) -> None:
     functions = {function.signature for function in schema.functions}
     for name in hints.shared:
         if name not in schema.relations and name not in functions:
-            raise _misnamed(f"shared: {name} is no table, view or function", schema)
+            what = f"shared: {name} is no table, view or function"
+            raise _misnamed(what, schema, name, schema.relations)
     for name, columns in {**{t: [c] for t, c in hints.tenants.items()}, **hints.rows}.items():
         if name not in schema.relations:
-            raise _misnamed(f"{name} is no table", schema)
+            raise _misnamed(f"{name} is no table", schema, name, schema.relations)
         for column in columns:
             if not schema.relations[name].has(column):
-                raise _misnamed(f"{name} has no column {column}", schema)
+                columns_there = [found.name for found in schema.relations[name].columns]
+                what = f"{name} has no column {column}"
+                raise _misnamed(what, schema, column, columns_there)
 
 
-def _misnamed(what: str, schema: Schema) -> Failure:
+def _misnamed(what: str, schema: Schema, name: str, known: Iterable[str]) -> Failure:
     return Failure(
         f"pyproject.toml, [tool.twolane.prove]: {what}.",
-        f"Names are as in: {', '.join(list(schema.relations)[1:5])}",
+        f"{meant(name, known)}Names are as in: {', '.join(list(schema.relations)[1:5])}",
     )
 
 

@@ -10,6 +10,7 @@ from twolane.errors import Failure
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Change
 from twolane.state.plan import Plan
+from twolane.text import meant
 
 CONSENT = ("drop", "narrow", "rewrite", "undo", "write")
 
@@ -219,7 +220,7 @@ def expect_known(found: Sequence[Hazard], allowed: Sequence[str], plan: Plan | N
             known = ", ".join(keys) or "no hazard that needs consent"
             raise Failure(
                 f"--allow {consent} fits nothing in this plan; it has: {known}.",
-                "invoke db.push --dry-run",
+                f"{meant(consent, keys)}invoke db.push --dry-run",
             )
 
 

@@ -18,6 +18,7 @@ from twolane.migrations.effects import Effects
 from twolane.migrations.steps import Step
 from twolane.repo.revisions import Revision
 from twolane.repo.sqlfiles import SqlFile
+from twolane.text import meant
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,6 @@ def chosen(
     if to not in ids:
         raise Failure(
             f"No revision {to} waits to be pushed; there wait: {', '.join(ids) or 'none'}.",
-            "invoke db.status",
+            f"{meant(to, ids)}invoke db.status",
         )
     return todo[: ids.index(to) + 1]

@@ -65,7 +65,9 @@ def adopt(
     else:
         _show(found, known, record)
         message = "chore(db): adopt the existing database"
-        console.suggest(work.config.root, write.paths(found.state.repo.config), message, commit)
+        paths = write.paths(found.state.repo.config)
+        names = sorted(path.name for path in work.config.sql.glob("*.sql"))
+        console.suggest(work.config.root, paths, message, commit, names)
     if found.left:
         raise Different
 

@@ -54,6 +54,7 @@ def gen(
       invoke db.gen -m 'rename body' --rename notes.body:notes.text
     """
     from twolane import config
+    from twolane.facts import differences
     from twolane.guards import guards
     from twolane.lanes import generate
     from twolane.repo import contents, ledger
@@ -78,7 +79,8 @@ def gen(
         _show_generated(repo, each)
     say("Read it, then:  invoke db.push")
     paths = [*(each.path for each in made), repo.config.schema / "app.py"]
-    console.suggest(repo.config.root, paths, console.feat([made[0].title]), commit)
+    what = [line for each in made for line in differences.flat(each.changes)]
+    console.suggest(repo.config.root, paths, console.feat([made[0].title]), commit, what)
 
 
 def _check_target(repo: Repo, target: str | None) -> frozenset[str]:
@@ -100,7 +102,8 @@ def _check_target(repo: Repo, target: str | None) -> frozenset[str]:
             refuse(guards.app_drift(state, there))
             return there
     except Unreachable as failure:
-        console.note(f"{failure.message.splitlines()[0]}; going on with the shadow alone")
+        why = failure.message.splitlines()[0].rstrip(".")
+        console.note(f"{why}; going on with the shadow alone")
     return frozenset()
 
 
@@ -173,6 +176,7 @@ def push(
       invoke db.push --target staging --allow drop:notes.body
     """
     from twolane.config import is_many
+    from twolane.facts import differences
     from twolane.guards import guards
     from twolane.lanes import push as lane_b_push
     from twolane.repo import consents
@@ -208,7 +212,8 @@ def push(
             return
     if late := [file.name for file in state.pending_after if file not in todo.again]:
         say(f"Next:  invoke db.apply   ({', '.join(late)})")
-    console.suggest_revisions(work.config, [r.title for r in todo.revisions], commit)
+    what = differences.flat(todo.changes)
+    console.suggest_revisions(work.config, [r.title for r in todo.revisions], commit, what)
 
 
 def _plan(work: Work, confirm: str | None, to: str | None) -> tuple[State, Plan, list[Hazard]]:

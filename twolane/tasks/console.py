@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -21,10 +22,13 @@ if TYPE_CHECKING:
     from twolane.config import Config
 
 NO_CHANGES = "No schema changes."
+# What a sync ends in that wrote changes down: the next one has none.
+LEVEL = "The mirror is now level with the database."
 
 
 # Seconds after which a step is named to the person who waits.
 PATIENCE = 1.0
+_NO_END = 10_000
 
 _COLORS = {"red": 31, "green": 32, "yellow": 33, "dim": 2, "bold": 1}
 
@@ -98,15 +102,27 @@ def suggest(
         print(clean(f"Commit:  {message}"))
 
 
-def suggest_revisions(config: Config, titles: Sequence[str], commit: bool) -> None:
+def suggest_revisions(
+    config: Config, titles: Sequence[str], commit: bool, what: Sequence[str] = ()
+) -> None:
     """Suggests the commit of the revisions with these titles; with `commit`, makes it."""
     paths = [config.migrations, config.schema / "app.py"]
-    suggest(config.root, paths, feat(titles), commit)
+    suggest(config.root, paths, feat(titles), commit, what)
 
 
 def feat(titles: Sequence[str]) -> str:
     """The commit message of lane B's revisions."""
     return f"feat(db): {', '.join(titles)} via Alembic migration"
+
+
+def room(a_line_each: bool = False) -> int:
+    """The columns that a table may take: those of the terminal, or as `COLUMNS` says.
+
+    a_line_each: whether its rows stay whole where no terminal shows them, for whoever reads them.
+    """
+    if a_line_each and not sys.stdout.isatty():
+        return _NO_END
+    return shutil.get_terminal_size((_NO_END, 1)).columns
 
 
 def note(text: str) -> None:

@@ -34,7 +34,9 @@ def status(ask: Ask, json: bool) -> None:
     if json:
         console.print_json(outcomes.status_json(done.outcomes))
     else:
-        _show_table(outcomes.status_table(done.outcomes), done.outcomes)
+        _show_table(
+            outcomes.status_table(done.outcomes, console.room(a_line_each=True)), done.outcomes
+        )
         for problem, names in outcomes.problems(done.outcomes).items():
             console.warn(f"{', '.join(names)}: {problem}")
     _leave(done)
@@ -109,7 +111,7 @@ def _report(done: Done, json: bool, aloud: Mapping[str, Show]) -> None:
         print(f"{clean(outcomes.words(found[0]))}\n", file=sys.stderr)
     for line, names in outcomes.warnings(done.of(outcomes.DONE)).items():
         console.warn(f"{', '.join(names)}: {line}")
-    _show_table(outcomes.table(done.outcomes), done.outcomes)
+    _show_table(outcomes.table(done.outcomes, console.room(a_line_each=True)), done.outcomes)
     tally = f"{outcomes.tally(done.outcomes)}."
     if done.of(*outcomes.FAILED, outcomes.NOT_STARTED, outcomes.CUT):
         mend = "Mend what is said above, then run" if done.of(*outcomes.FAILED) else "Run"

@@ -33,13 +33,13 @@ def status(c: Context, target: str | None = None, json: bool = False, jobs: str 
       invoke db.status
       invoke db.status --target 'eu-*,staging'
     """
-    from twolane.config import is_many
+    from twolane import config
     from twolane.guards import guards
     from twolane.lanes import status as report
     from twolane.state.connected import work_on
     from twolane.tasks import status_screen
 
-    if is_many(target):
+    if config.is_many(target):
         from twolane.tasks import fleet
 
         fleet.status(fleet.Ask(target, jobs), json)
@@ -55,6 +55,7 @@ def status(c: Context, target: str | None = None, json: bool = False, jobs: str 
     if json:
         console.print_json(report.as_json(found))
     else:
+        status_screen.show_unread(config.unread(work.config.root))
         status_screen.show_problem(found) if elsewhere else status_screen.show(found)
 
 
@@ -79,7 +80,8 @@ def targets(c: Context, target: str | None = None, json: bool = False) -> None:
     if json:
         console.print_json(found)
         return
-    for line in outcomes.columns([("Target", "Variable", ""), *map(names.row, found)]):
+    rows = [("Target", "Variable", ""), *map(names.row, found)]
+    for line in outcomes.columns(rows, console.room(a_line_each=True)):
         print(line)
 
 

@@ -11,10 +11,10 @@ from twolane.tasks.console import NO_CHANGES, done, say, warn
 from twolane.tasks.screens import show_changes, show_objects
 
 
-def show(told: Mapping[str, Any], writes: bool = False) -> None:
+def show(told: Mapping[str, Any]) -> None:
     """Prints what changed fact by fact, and what a sync does not resolve, with the next steps.
 
-    told: see `mirror.as_json`. writes: whether the mirror takes the changes over now.
+    told: see `mirror.as_json`.
     """
     changes, uncaptured, app_drift = (
         differences.from_json(told[name]) for name in ("changes", "no_sql_file_makes", "app_drift")
@@ -22,8 +22,6 @@ def show(told: Mapping[str, Any], writes: bool = False) -> None:
     if changes:
         say(f"The live database against the mirror, {differences.count(changes)}:")
         show_objects(changes)
-        if writes:
-            say("The mirror takes them over, and is level then.")
     show_renamed(told)
     if told["problem"]:
         warn(f"The repo's files don't run on the shadow: {told['problem']}")

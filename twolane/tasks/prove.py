@@ -167,7 +167,7 @@ def _write(settings: Config, texts: Mapping[str, str]) -> None:
 def _show(proof: Proof) -> None:
     from twolane.prove import report
 
-    for line in report.matrix(proof):
+    for line in report.matrix(proof, console.room()):
         say(line)
     for line in report.not_tried(proof):
         say(f"not tried: {line}")

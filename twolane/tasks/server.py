@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from invoke.context import Context
 
+from twolane.errors import Failure
 from twolane.guards.refusal import refuse
 from twolane.tasks import console
 from twolane.tasks.command import command
@@ -79,6 +80,12 @@ def reset(c: Context, target: str | None = None, yes: bool = False) -> None:
     refuse(guards.embedded_only(settings.target(target)))
     branch = branches.current(settings)
     whose = f"{settings.package}, branch {branch}," if branch else settings.package
+    if not (yes or console.is_asked()):
+        raise Failure(
+            f"The local database of {whose} would be dropped with all its rows, and nobody is at a "
+            "terminal to say yes.",
+            "invoke db.reset --yes",
+        )
     if not yes and not console.confirm(f"Drop the local database of {whose} with all its rows?"):
         say("Nothing was changed.")
         return

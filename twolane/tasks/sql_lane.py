@@ -11,7 +11,7 @@ from invoke.context import Context
 from twolane.guards.refusal import refuse
 from twolane.tasks import console
 from twolane.tasks.command import Different, command
-from twolane.tasks.console import NO_CHANGES, done, say
+from twolane.tasks.console import LEVEL, NO_CHANGES, done, say
 from twolane.tasks.options import CARRY_ON, COMMIT, CONFIRMS, GIVEN_UP, JOBS, JSON, TARGETS
 
 if TYPE_CHECKING:
@@ -162,12 +162,12 @@ def write_mirror(work: Work, state: State, commit: bool) -> None:
     from twolane.tasks import mirror_screen
 
     found = mirror.read(state)
-    mirror_screen.show(mirror.as_json(found, written=False), writes=True)
+    mirror_screen.show(mirror.as_json(found, written=False))
     mirror.write(found)
     mirror.remember(work.connection, state, console)
     if found.stale:
         done(f"Wrote {' and '.join(found.stale_names)}.")
-    done(NO_CHANGES)
+    done(LEVEL if found.changes else NO_CHANGES)
     if found.stale:
         message = "chore(db): re-introspect baseline after manual SQL changes"
         what = differences.flat(found.changes)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from twolane.config import Unread
 from twolane.facts import differences
 from twolane.facts.catalog import Change
-from twolane.lanes.status import ADOPT, CAPTURE, DEPLOY, Report
+from twolane.lanes.status import ADOPT, CAPTURE, DEPLOY, NOTHING, Report
 from twolane.tasks.console import say, warn
 from twolane.tasks.screens import show_changes
+from twolane.text import meant, shortened
 
 
 def show(report: Report) -> None:
@@ -39,9 +41,30 @@ def show(report: Report) -> None:
     )
     if report.app_drift:
         _facts("Drift", report.app_drift, "", "the app's tables were changed by hand")
+    if report.closed:
+        _lane("Closed", _closed(report.closed), "")
     if report.problem:
         warn(report.problem)
-    say(f"Next     {report.next}")
+    rest = ", but for what is closed" if report.closed and report.next == NOTHING else ""
+    say(f"Next     {report.next}{rest}")
+
+
+def _closed(tables: Mapping[str, str]) -> list[str]:
+    """The tables that are closed to users, those with the same way in as one."""
+    ways: dict[str, list[str]] = {}
+    for table, way in tables.items():
+        ways.setdefault(way, []).append(table)
+    return [
+        line
+        for way, names in ways.items()
+        for line in (f"{', '.join(shortened(names, 4))}: no policy opens it to users", f"  {way}")
+    ]
+
+
+def show_unread(keys: Sequence[Unread]) -> None:
+    """Warns of settings that nothing reads: a misspelt one has no effect."""
+    for found in keys:
+        warn(f"pyproject.toml: {found.message} {meant(found.key, found.known)}".rstrip())
 
 
 def show_problem(report: Report) -> None:

@@ -1,4 +1,5 @@
--- Drops public.jacuzzi_models, a test table that was left behind.
+-- Here for databases that have the left-over test table jacuzzi_models; without it, this file may go,
+-- and its line in supabase/bootstrap.txt with it.
 --
 -- Without cascade, on purpose: should anything have come to depend on the table, then it is not a
 -- leftover any more, and this file fails and says what depends on it, rather than take that along.
