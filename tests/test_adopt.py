@@ -181,6 +181,15 @@ def test_after_an_adoption_whatever_is_new_is_closed_or_a_file_opens_it(fresh: S
         "grant select (id) on public.partly to authenticated;\n"
         "do $$ begin grant select on public.profiles to service_role; end $$;\n",
     )
+    add_sql(
+        fresh,
+        "205_by_code.sql",
+        "do $$ declare r text; begin create table if not exists public.by_code (id int);"
+        " foreach r in array array['anon', 'authenticated'] loop"
+        " execute format('grant select on public.by_code to %I', r); end loop; end $$;"
+        " create table if not exists public.beside_code (id int);",
+        after=True,
+    )
     said = fresh.invoke("db.apply").text
     assert "public.left_open: took back" in said and "public.past_rls: took back" in said
     assert not [name for name in ("meant", "limited", "partly") if f"public.{name}:" in said]
@@ -188,10 +197,10 @@ def test_after_an_adoption_whatever_is_new_is_closed_or_a_file_opens_it(fresh: S
         fresh.sql(
             "select relname, has_table_privilege('anon', oid, 'select') and not relrowsecurity"
             " from pg_class where relname = any (%s)",
-            ["dev_markers", "left_open", "meant", "limited", "past_rls"],
+            ["dev_markers", "left_open", "meant", "limited", "past_rls", "by_code", "beside_code"],
         )
     )
-    assert [name for name, is_open in held.items() if is_open] == ["meant"]
+    assert sorted(name for name, is_open in held.items() if is_open) == ["by_code", "meant"]
     assert fresh.sql("select has_table_privilege('authenticated', 'limited', 'select')") == [
         (True,)
     ], "a policy may rely on what the database grants"

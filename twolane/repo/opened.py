@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from twolane.facts import identities
 from twolane.sql import Statement, ident, quoted
 
 # After these a relation may be there, or have another name, without a statement that says so.
@@ -20,7 +21,10 @@ _MADE: dict[str, Callable[[Any], Any]] = {
     "CreateTableAsStmt": lambda node: node.into.rel,
     "ViewStmt": lambda node: node.view,
 }
-_BY_CODE = re.compile(r"\bgrant\b.*(\b(anon|authenticated)\b|\bto\s+public\b)", re.I | re.S)
+_GRANT = re.compile(r"\bgrant\b", re.IGNORECASE)
+# Code that finds the relations by itself.
+_FOUND = re.compile(r"\bpg_(class|tables|views)\b|\binformation_schema\b|\ball tables\b", re.I)
+_TO_API = re.compile(r"\b(anon|authenticated)\b|\bto\s+public\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,9 @@ class Opened:
     def said(self, name: str) -> Sequence[str] | None:
         """The file's grants and revokes on the relation, in order, each as a statement of its own.
 
-        None if the file takes its row level security off, or a block of code grants something to
-        the data API's roles: what such a block grants is not known.
+        None if the file takes its row level security off, or a block of code that grants something
+        to the data API's roles names the relation, or may find it: what such a block grants is not
+        known.
         """
         if any(_is_unlimited(statement, name) for statement in self.statements):
             return None
@@ -60,7 +65,11 @@ def _is_unlimited(statement: Statement, name: str) -> bool:
             off = any(each.subtype.name == "AT_DisableRowSecurity" for each in node.cmds)
             return off and _is(node.relation, name)
         case "DoStmt":
-            return bool(_BY_CODE.search(statement.text))
+            code = statement.text
+            grants = _GRANT.search(code) and _TO_API.search(code)
+            own = identities.unquote(identities.split_name(name)[-1])
+            named = re.search(rf"(?<!\w){re.escape(own)}(?!\w)", code)
+            return bool(grants and (named or _FOUND.search(code)))
     return False
 
 
