@@ -13,7 +13,7 @@ from service import Service
 from steps import add_sql
 
 from twolane import config
-from twolane.page import data, words
+from twolane.page import compare, data, source, words
 from twolane.repo import contents, kept
 from twolane.why import trail
 
@@ -200,6 +200,24 @@ def _keys(window: browser.Window, page: Path) -> None:
     assert "select * from public.contacts" in window.page.locator("main").inner_text()
     window.page.get_by_label("Switch to light").press("Enter")
     assert window.page.get_by_label("Switch to dark").count() == 1
+
+
+def test_of_many_differences_a_table_that_one_lacks_is_one_row() -> None:
+    facts = {
+        fact: "{}"
+        for n in range(200)
+        for fact in (f"table public.t{n}", f"column public.t{n}.a", f"column public.t{n}.b")
+    }
+    facts["column public.kept.a"] = "{}"
+    found = compare.compare(source.Source("a", facts, ()), source.Source("b", {}, ()))
+    assert found["count"] == 601 and len(found["changes"]) == 201
+    assert ["public.t7", "-", "table", "2 columns", ""] in found["changes"]
+    assert ["public.kept", "-", "column a", "there", ""] in found["changes"]
+    few = compare.compare(
+        source.Source("a", {}, ()), source.Source("b", dict(list(facts.items())[:6]), ())
+    )
+    assert len(few["changes"]) == 6
+    assert few["changes"][0] == ["public.t0", "+", "table", "", "there"]
 
 
 def test_policies_are_told_in_words() -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from twolane.facts import catalog, differences, relations
+from twolane.facts import relations
 from twolane.page import drawing, graph, tables
+from twolane.page.compare import compare
 from twolane.page.source import Source
 from twolane.repo import kept, locations
 from twolane.repo.contents import Repo
@@ -59,7 +60,7 @@ def collect(shown: Shown, version: str, folder: Path, working: Working) -> dict[
         "tables": found,
         "others": tables.others(source.facts, places),
         "diagram": _diagram(graph.of(everything, source.app), [table["name"] for table in found]),
-        "compare": _compare(source, shown.other) if shown.other else None,
+        "compare": compare(source, shown.other) if shown.other else None,
         "check": kept.newest(repo.config, kept.CHECK),
         "proof": _proof(kept.newest(repo.config, kept.PROVE)),
         "history": list(shown.history),
@@ -170,17 +171,6 @@ def _diagram(shown: graph.Graph, names: Sequence[str]) -> dict[str, Any]:
         for link in drawn.graph.links
     ]
     return {"boxes": boxes, "links": links, "size": list(map(round, drawn.size))}
-
-
-def _compare(source: Source, other: Source) -> dict[str, Any]:
-    changes = catalog.diff(source.facts, other.facts)
-    return {
-        "with": other.name,
-        "changes": [
-            [differences.object_of(c.identity), c.sign, *differences.side_by_side(c)]
-            for c in changes
-        ],
-    }
 
 
 def _proof(found: Mapping[str, Any] | None) -> dict[str, Any] | None:

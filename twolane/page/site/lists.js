@@ -13,8 +13,11 @@ function compare() {
     objects.get(change[0]).push(change);
   }
   const side = (words, name) => (words ? el("code", {}, words) : el("span", { class: "soft" }, `not in ${name}`));
+  const part = ([name, changes]) => el("section", {}, el("h2", {}, name),
+    grid(["Fact", "Where", data.name, found.with], changes.map((c) => [el("code", {}, c[2]), { "+": "+ only there", "-": "− only here", "~": "~ differs" }[c[1]], side(c[3], data.name), side(c[4], found.with)]), `Differences of ${name}`));
+  const [first, rest] = [[...objects].slice(0, 100), [...objects].slice(100)];
+  const more = el("button", { type: "button", onclick: () => { const added = rest.map(part); more.replaceWith(...added); added[0].querySelector(".scroll").focus(); } }, `Show ${rest.length} more`);
   show(el("div", { class: "page" }, el("h1", {}, `${data.name} and ${found.with}`),
-    el("p", {}, found.changes.length ? `${plural(found.changes.length, "fact")} differ, on ${plural(objects.size, "object")}.` : "They are the same."),
-    [...objects].map(([name, changes]) => [el("h2", {}, name),
-      grid(["Fact", "Where", data.name, found.with], changes.map((c) => [el("code", {}, c[2]), { "+": "+ only there", "-": "− only here", "~": "~ differs" }[c[1]], side(c[3], data.name), side(c[4], found.with)]), `Differences of ${name}`)])));
+    el("p", {}, found.count ? `${plural(found.count, "fact")} differ, on ${plural(objects.size, "object")}.` : "They are the same."),
+    first.map(part), rest.length ? more : ""));
 }
