@@ -52,6 +52,27 @@ def test_names_of_any_kind_stay_valid_mermaid() -> None:
     ET.fromstring(drawing.svg(drawing.draw(graph.graph(schema(*ODD), ()))))
 
 
+def test_a_diagram_that_github_would_not_draw_has_keys_alone() -> None:
+    facts = dict(schema(*(f"t{n}" for n in range(130))))
+    notes = {
+        f'column public."t{n}".note_{m}': '{"type": "text"}' for n in range(130) for m in range(20)
+    }
+    text = mermaid.render(graph.graph({**facts, **notes}, ()))
+    assert len(text) <= mermaid.MOST and "note" not in text
+    assert text.count(" PK") == 130 and text.count("--o{") == 129
+    few = {fact: text for fact, text in {**facts, **notes}.items() if '."t7".' in fact}
+    few['table public."t7"'] = "{}"
+    assert mermaid.render(graph.graph(few, ())).count("note") == 20
+
+
+def test_wide_letters_and_long_names_stay_in_their_boxes() -> None:
+    drawn = drawing.draw(graph.graph(schema("顧客" * 20, "w" * 60), ()))
+    text = drawing.svg(drawn)
+    names = re.findall(r'class="name">([^<]*)', text)
+    assert [len(name) for name in names] == [33, 17] and all(n.endswith("…") for n in names)
+    assert {box.width for box in drawn.boxes.values()} == {340.0}
+
+
 @pytest.mark.parametrize("count", [0, 1, 40, 100])
 def test_boxes_lie_apart_and_a_drawing_is_the_same_each_time(count: int) -> None:
     names = [f"t{n:03}" for n in range(count)]

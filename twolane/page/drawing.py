@@ -6,12 +6,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
+from itertools import accumulate
+from unicodedata import east_asian_width
 
 from twolane.page.graph import CLOSED, LIMITED, OPEN, Column, Graph, Link, Table
 from twolane.page.layout import Box, place
 
 ROW, HEAD = 20.0, 30.0
-_LETTER, _LEAST, _MOST = 6.9, 170.0, 340.0
+_LETTER, _BOLD, _LEAST, _MOST = 6.9, 7.8, 170.0, 340.0
 _BY_NAME = 220.0  # the least width where names alone are read from afar
 FULL = 30
 """Up to so many tables a box has all columns; beyond, the keys alone."""
@@ -55,8 +57,8 @@ def left_out(table: Table, rows: Collection[Column]) -> str:
 
 
 def _size(table: Table, rows: Sequence[Column], least: float) -> tuple[float, float]:
-    letters = [len(table.name.removeprefix("public.")) + 12]
-    letters += [len(column.name) + len(column.type) + 7 for column in rows]
+    letters = [_letters(table.name.removeprefix("public.")) + 12]
+    letters += [_letters(column.name) + _letters(column.type) + 7 for column in rows]
     width = min(max(max(letters) * _LETTER, least), _MOST)
     return width, HEAD + ROW * (len(rows) + bool(left_out(table, rows))) + 8
 
@@ -105,7 +107,7 @@ def _box(table: Table, drawing: Drawing) -> str:
 def _parts(table: Table, drawing: Drawing) -> Iterator[str]:
     box, rows = drawing.boxes[table.name], drawing.rows[table.name]
     right = f"{box.width - 10:.0f}"
-    name = _cut(table.name.removeprefix("public."), box, 9)
+    name = _cut(table.name.removeprefix("public."), box, 7, _BOLD)
     yield f'<g class="{table.lane}" transform="translate({box.x:.0f} {box.y:.0f})">'
     yield f"<title>{_text(table.name)}: lane {'B' if table.lane == 'app' else 'A'}</title>"
     yield f'<rect class="box" width="{box.width:.0f}" height="{box.height:.0f}" rx="6"/>'
@@ -115,7 +117,8 @@ def _parts(table: Table, drawing: Drawing) -> Iterator[str]:
     for number, column in enumerate(rows):
         y = f"{HEAD + ROW * number + 16:.0f}"
         mark = "key" if column.is_key else "to" if column.refers else ""
-        label, type_ = _cut(column.name, box, len(column.type) + 2), _text(column.type[:24])
+        type_ = _shortened(column.type, 24)
+        label, type_ = _cut(column.name, box, _letters(type_) + 2), _text(type_)
         yield f'<text x="14" y="{y}" class="{mark}">{label}</text>'
         yield f'<text x="{right}" y="{y}" class="type">{type_}</text>'
     if more := left_out(table, rows):
@@ -123,9 +126,21 @@ def _parts(table: Table, drawing: Drawing) -> Iterator[str]:
     yield "</g>"
 
 
-def _cut(text: str, box: Box, beside: int) -> str:
-    most = max(8, int(box.width / _LETTER) - beside - 3)
-    return _text(text if len(text) <= most else text[: most - 1] + "…")
+def _cut(text: str, box: Box, beside: float, letter: float = _LETTER) -> str:
+    return _text(_shortened(text, max(8, int(box.width / letter) - beside - 3)))
+
+
+def _shortened(text: str, most: float) -> str:
+    """The text, or its beginning and …, in the room of so many letters."""
+    if _letters(text) <= most:
+        return text
+    widths = accumulate(map(_letters, text))
+    return "".join(c for c, width in zip(text, widths, strict=True) if width <= most - 1) + "…"
+
+
+def _letters(text: str) -> float:
+    """How many Latin letters are as wide; those of East Asia take the room of two."""
+    return sum(1.9 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def _text(text: str) -> str:

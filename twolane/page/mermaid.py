@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from twolane.page.graph import Column, Graph, Link
 
@@ -19,8 +20,23 @@ _TAKEN = re.compile(
 )
 
 
+MOST = 50_000
+"""Letters of a text that GitHub, and Mermaid by itself, draws (its setting `maxTextSize`)."""
+
+
 def render(graph: Graph) -> str:
-    """The whole diagram."""
+    """The whole diagram; of a schema too large to be drawn, the columns of keys alone."""
+    text = _render(graph)
+    return text if len(text) <= MOST else _render(_keys_alone(graph))
+
+
+def _keys_alone(graph: Graph) -> Graph:
+    keys = [[c for c in table.columns if c.is_key or c.refers] for table in graph.tables]
+    tables = [replace(t, columns=columns) for t, columns in zip(graph.tables, keys, strict=True)]
+    return replace(graph, tables=tables)
+
+
+def _render(graph: Graph) -> str:
     ids = _ids([table.name for table in graph.tables])
     lines = ["erDiagram"]
     for table in graph.tables:
@@ -81,4 +97,5 @@ def _quoted(text: str) -> str:
     alike = str.maketrans(
         {'"': "″", "%": "％", "\\": "＼", "#": "＃", ";": "；", "<": "‹", ">": "›"}
     )
-    return re.sub(r"\s+|[\x00-\x1f\x7f]", " ", text.translate(alike)) or " "
+    seen = "".join(c if c.isprintable() else " " for c in text.translate(alike))
+    return re.sub(r"\s+", " ", seen) or " "

@@ -49,7 +49,16 @@ def diagram(
     found = graph.graph(source.facts, source.app)
     if around:
         found = graph.around(found, around, depth)
-    print(drawing.svg(drawing.draw(found)) if svg else mermaid.render(found))
+    if svg:
+        print(drawing.svg(drawing.draw(found)))
+        return
+    text = mermaid.render(found)
+    print(text)
+    if len(text) > mermaid.MOST:
+        console.note(
+            f"GitHub draws no more than {mermaid.MOST:,} letters, these are {len(text):,}: "
+            "choose a part with --around TABLE, or a picture with --svg"
+        )
 
 
 def _source(target: str | None) -> Source:

@@ -208,8 +208,13 @@ function rowOf(box, column) {
 
 /** The text, or its beginning and …; no letter of two units is cut in halves. */
 function cut(text, width, size = 6.9) {
-  const most = Math.max(3, Math.floor(width / size)), letters = [...text];
-  return letters.length <= most ? text : letters.slice(0, most - 1).join("") + "…";
+  const most = Math.max(3, Math.floor(width / size)), wide = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
+  let taken = 0, fits = "";
+  for (const letter of text) {
+    taken += wide.test(letter) ? 1.9 : 1;
+    if (taken <= most - 1) fits += letter;
+  }
+  return taken <= most ? text : fits + "…";
 }
 
 /** A name in lines, broken where it has `_` or `.`; the last ends in … if it does not fit. */
@@ -243,7 +248,7 @@ function boxNode([number, x, y, wide, high, rows], level, scale, mark) {
     });
     return node;
   }
-  node.append(svg("text", { class: "name", x: 14, y: 20 }, cut(local(table.name), wide - 70, 7.4)),
+  node.append(svg("text", { class: "name", x: 14, y: 20 }, cut(plain(local(table.name)), wide - 76, 7.8)),
     svg("text", { class: `rls ${table.rls}`, x: right, y: 20 }, RLS[table.rls][0]));
   rows.forEach(([name, type, key], n) => {
     const down = HEAD + ROW * n + 16;
