@@ -1,6 +1,6 @@
 /* The diagram: boxes where the layout put them. Lines, and boxes too small to be read in a large
    schema, are painted on a canvas; the others are elements. Rows are there only where they can be read. */
-const HEAD = 30, ROW = 20, READABLE = 0.42, MANY = 150;
+const HEAD = 30, ROW = 20, READABLE = 0.55, MANY = 150;
 let view = null; // what is looked at: kept when other views are visited
 let repaint = null; // draws the diagram that is shown again, in other colours
 
@@ -238,7 +238,9 @@ function boxNode([number, x, y, wide, high, rows], level, scale, mark) {
     svg("rect", { class: table.lane === "app" ? "side-b" : "side-a", width: level === 2 ? 4 : Math.min(wide / 3, 4 / Math.max(scale, .1)), height: high - 8, y: 4, rx: 2 }));
   if (level === 0) return node;
   if (level === 1) {
-    const size = Math.min(44, Math.round(10.5 / scale)), start = Math.min(wide / 3, 4 / scale) + size * 0.3;
+    const most = Math.min(44, Math.round(10.5 / scale)), start = Math.min(wide / 3, 4 / scale) + most * 0.3;
+    const longest = Math.max(...local(table.name).split(/(?<=[_.])/).map((part) => part.length));
+    const size = Math.max(most * 0.75, Math.min(most, (wide - start) / (longest * 0.65))); // rather smaller than cut
     const words = wrapped(local(table.name), (wide - start) / (size * 0.65), Math.max(1, Math.floor((high - 6) / (size * 1.05))));
     const top = high / 2 + size * 0.36 - ((words.length - 1) * size * 1.05) / 2;
     words.forEach((word, n) => {
