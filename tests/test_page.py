@@ -71,6 +71,8 @@ def test_a_page_loads_nothing_and_has_all_that_it_shows(
         done = odd.invoke("db.page", "--output", str(page))
     assert own_sql.faults(sent) == []
     assert str(page) in done.out
+    both = odd.invoke("db.page", "--repo", "--target", "default", code=1).err
+    assert "First:  invoke db.page --target default" in both
     html = page.read_text(encoding="utf-8")
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", html), "it loads nothing"
     assert str(tmp_path) not in html, "it does not tell where the repo lies"

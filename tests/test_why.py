@@ -87,6 +87,10 @@ def test_why_names_the_line_the_commit_and_what_depends_on_it(pushed: Service) -
 
     near = pushed.invoke("db.why", "contact.emial", code=1).err
     assert "The nearest: public.contacts.email" in near
+    platform = pushed.invoke("db.why", "auth.users", code=1).err
+    assert "auth.users is the platform's own" in platform
+    assert "Name an object." in pushed.invoke("db.why", " ", code=1).err
+    assert "Made by  Postgres, before any file\n" in pushed.invoke("db.why", "schema public").out
     several = pushed.invoke("db.why", "user_id", code=1).err
     assert "column public.contacts.user_id" in several
 

@@ -117,10 +117,15 @@ def page(
 
 
 def _shown(settings: Config, target: str | None, repo: bool, against: str | None) -> Shown:
-    from twolane.errors import Unreachable
+    from twolane.errors import Failure, Unreachable
     from twolane.page import data, source
     from twolane.repo import contents
 
+    if repo and target:
+        raise Failure(
+            "--repo shows the repo's files alone, and --target a database.",
+            f"invoke db.page --target {target}, or invoke db.page --repo --against {target}",
+        )
     if not repo:
         try:
             return _of_target(target, against)

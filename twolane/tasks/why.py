@@ -84,7 +84,7 @@ def show(found: Why) -> None:
     for step in found.steps:
         _show_step(step, found.identity)
     if not found.steps:
-        say("Made by  nothing in the repo")
+        say(f"Made by  {'Postgres, before any file' if found.lane else 'nothing in the repo'}")
     elif found.lane is None:
         say("Now      the repo's files don't make it any more")
     _show_list("Used by", found.dependents)

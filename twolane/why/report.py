@@ -5,6 +5,7 @@ From the replay of the repo's files, and from a target if there is one to look a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -107,7 +108,12 @@ def read(repo: Repo, wanted: str, state: State | None, working: Working) -> Why:
     )
 
 
+_PLATFORM = "auth|cron|extensions|graphql|graphql_public|net|realtime|storage|vault"
+
+
 def _one(wanted: str, known: frozenset[str]) -> str:
+    if not wanted.strip():
+        raise Failure("Name an object.", "invoke db.why public.contacts")
     found = names.find(wanted, known)
     if len(found) == 1:
         return found[0]
@@ -115,6 +121,12 @@ def _one(wanted: str, known: frozenset[str]) -> str:
         listed = "\n    ".join(shortened(sorted(found)))
         first = f"invoke db.why '{min(found)}'"
         raise Failure(f"{wanted} may be:\n    {listed}", f"Name one: {first}")
+    if re.fullmatch(rf"(table )?({_PLATFORM})(\.[^.]+)+", wanted.strip()):
+        raise Failure(
+            f"{wanted} is the platform's own: Supabase makes it, no file of the repo does.",
+            "Policies and triggers that the repo puts on it have names of their own: "
+            "invoke db.snapshot",
+        )
     near = names.near(wanted, known)
     named = f" The nearest: {', '.join(near)}." if near else ""
     raise Failure(
