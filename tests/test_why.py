@@ -3,7 +3,9 @@
 import io
 import json
 import re
+import subprocess
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import Any
 
 import own_sql
@@ -18,7 +20,7 @@ from twolane.repo.locations import Place
 from twolane.tasks import report as summary
 from twolane.tasks import why as screens
 from twolane.why import depends, links, names, report
-from twolane.why.commits import Commit
+from twolane.why.commits import Commit, Commits
 
 RLS = "supabase/sql/02_rls_core_tables.sql"
 DROP = """-- A column that nobody fills goes.
@@ -112,6 +114,21 @@ def test_why_names_the_line_the_commit_and_what_depends_on_it(pushed: Service) -
 def test_a_remote_leads_to_its_page_without_a_login(remote: str, address: str | None) -> None:
     found = links.site(remote)
     assert (found[0] if found else None) == address
+
+
+def test_a_commit_is_read_whatever_its_author_and_its_lines_have_in_them(tmp_path: Path) -> None:
+    def git(*arguments: str | bytes) -> None:
+        subprocess.run(["git", *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    git("init", "--quiet", ".")
+    (tmp_path / "a.sql").write_text("one\x0c\n" + "f" * 40 + " \u2028" + "e" * 40 + " 1\ntwo\n")
+    git("add", ".")
+    author = ("-c", b"user.name=Ren\xe9 <x>", "-c", "user.email=r@example.com")
+    git(*author, "commit", "--quiet", "--message", "feat: lines")
+    (tmp_path / "a.sql").write_text((tmp_path / "a.sql").read_text() + "three\n")
+    found = [Commits(tmp_path).of(Place("a.sql", line), None) for line in (1, 2, 3, 4)]
+    titles = [commit.title if commit else None for commit in found]
+    assert titles == ["feat: lines"] * 3 + [None]
 
 
 class Terminal(io.StringIO):

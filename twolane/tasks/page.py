@@ -100,7 +100,7 @@ def page(
     """
     import webbrowser
 
-    from twolane import __version__, config
+    from twolane import __version__, config, files
     from twolane.page import data
     from twolane.page import page as pages
 
@@ -110,7 +110,7 @@ def page(
     text = pages.render(data.collect(shown, __version__, path.parent, console.working))
     settings.home.mkdir(mode=0o700, exist_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    files.write({path: text})
     done(f"Wrote {path} ({len(text.encode()) / 1_000_000:.1f} MB).")
     if open and not webbrowser.open(path.as_uri()):
         console.note("No browser could be started: open the file yourself.")

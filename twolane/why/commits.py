@@ -72,7 +72,7 @@ def _blamed(root: Path, file: str) -> Sequence[tuple[int, Commit] | None]:
     told = git.line(root, "blame", "--porcelain", "--", file) or ""
     heads: dict[str, dict[str, str]] = {}
     order: list[str] = []
-    for line in told.splitlines():
+    for line in told.split("\n"):
         if line.startswith("\t"):
             continue
         word, _, rest = line.partition(" ")
