@@ -209,8 +209,8 @@ def find(name: str, known: Collection[str], why_not: Callable[[str], str]) -> st
         return name
     if reason := why_not(wanted):
         raise Failure(reason)
-    near = get_close_matches(wanted, plain, 1)
-    hint = f"Is {short(plain[near[0]])} meant?" if near else "invoke db.status"
+    near = get_close_matches(short(wanted), map(short, plain.values()), 1)
+    hint = f"Is {near[0]} meant?" if near else "invoke db.status"
     raise Failure(f"There is no table {name} there to move.", hint)
 
 
