@@ -129,6 +129,8 @@ def test_a_commit_is_read_whatever_its_author_and_its_lines_have_in_them(tmp_pat
     found = [Commits(tmp_path).of(Place("a.sql", line), None) for line in (1, 2, 3, 4)]
     titles = [commit.title if commit else None for commit in found]
     assert titles == ["feat: lines"] * 3 + [None]
+    (tmp_path / "b.sql").write_text("new\n")
+    assert Commits(tmp_path).of(Place("b.sql", 1), None) is None
 
 
 class Terminal(io.StringIO):

@@ -73,7 +73,7 @@ def _blamed(root: Path, file: str) -> Sequence[tuple[int, Commit] | None]:
     heads: dict[str, dict[str, str]] = {}
     order: list[str] = []
     for line in told.split("\n"):
-        if line.startswith("\t"):
+        if not line or line.startswith("\t"):
             continue
         word, _, rest = line.partition(" ")
         if re.fullmatch(r"[0-9a-f]{40,64}", word):
