@@ -176,7 +176,10 @@ def test_a_push_with_nothing_left_to_commit_is_no_error(waiting: Service) -> Non
 
 
 def test_the_word_grant_in_a_text_opens_nothing(service: Service) -> None:
-    service.sql("alter default privileges in schema public grant all on tables to anon")
+    """And what the database granted by default goes along with a view that goes."""
+    given = "alter default privileges in schema public grant all on tables to"
+    add_sql(service, "60_older.sql", f"{given} anon, service_role;")
+    service.invoke("db.apply")
     service.invoke("db.sync")
     service.invoke("db.gen", "--empty", "-m", "a view")
     service.edit_revision(
@@ -185,6 +188,10 @@ def test_the_word_grant_in_a_text_opens_nothing(service: Service) -> None:
     )
     service.invoke("db.push")
     assert service.sql("select has_table_privilege('anon', 'ages', 'select')") == [(False,)]
+    service.invoke("db.gen", "--empty", "-m", "no view")
+    service.edit_revision('op.execute("drop view ages")')
+    service.invoke("db.push")
+    assert service.sql("select to_regclass('ages')") == [(None,)]
 
 
 def test_a_downgrade_that_ends_its_transaction_is_refused(pushed: Service) -> None:

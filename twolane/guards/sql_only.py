@@ -65,7 +65,8 @@ def _is_sql_only(change: Change, plan: Plan, given: frozenset[tuple[str, str]]) 
     kind, table = identities.kind(change.identity), identities.relation(change.identity)
     if change.identity in plan.follows or table in plan.dropped:
         return False
-    if change.sign == "-" and table is None and kind == "grant":
+    gone = identities.about(change.identity) not in plan.after
+    if change.sign == "-" and kind == "grant" and (table is None or gone):
         return False
     is_new = f"table {table}" not in plan.before
     match kind:
