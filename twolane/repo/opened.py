@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from twolane.facts import identities
@@ -40,37 +41,53 @@ class Opened:
         to the data API's roles names the relation, or may find it: what such a block grants is not
         known.
         """
-        if any(_is_unlimited(statement, name) for statement in self.statements):
+        if any(_is(relation, name) for relation in self._unlimited) or self._is_in_code(name):
             return None
         made = self._made(name)
         return [
-            _on(statement.node, name)
-            for number, statement in enumerate(self.statements)
-            if _is_grant(statement.node) and _is_on(statement.node, name, number > made)
+            _on(grant, name)
+            for number, grant in self._of_kind("GrantStmt")
+            if grant.objtype.name == "OBJECT_TABLE" and _is_on(grant, name, number > made)
         ]
+
+    def _of_kind(self, kind: str) -> Sequence[tuple[int, Any]]:
+        return self._by_kind.get(kind, ())
+
+    @cached_property
+    def _by_kind(self) -> Mapping[str, Sequence[tuple[int, Any]]]:
+        """Kind of statement → its number and its syntax tree."""
+        found: dict[str, list[tuple[int, Any]]] = {}
+        for number, statement in enumerate(self.statements):
+            found.setdefault(type(statement.node).__name__, []).append((number, statement.node))
+        return found
+
+    @cached_property
+    def _unlimited(self) -> Sequence[Any]:
+        """The tables whose row level security is taken off."""
+        return [
+            node.relation
+            for _, node in self._of_kind("AlterTableStmt")
+            if any(each.subtype.name == "AT_DisableRowSecurity" for each in node.cmds)
+        ]
+
+    @cached_property
+    def _code(self) -> Sequence[str]:
+        """The blocks of code that grant something to the data API's roles."""
+        blocks = (self.statements[number].text for number, _ in self._of_kind("DoStmt"))
+        return [code for code in blocks if _GRANT.search(code) and _TO_API.search(code)]
+
+    def _is_in_code(self, name: str) -> bool:
+        own = re.escape(identities.unquote(identities.split_name(name)[-1]))
+        named = re.compile(rf"(?<!\w){own}(?!\w)")
+        return any(named.search(code) or _FOUND.search(code) for code in self._code)
 
     def _made(self, name: str) -> int:
         """The number of the statement that makes the relation, or may make it."""
-        kinds = [type(statement.node).__name__ for statement in self.statements]
-        for number, (kind, statement) in enumerate(zip(kinds, self.statements, strict=True)):
-            if kind in _MADE and _is(_MADE[kind](statement.node), name):
-                return number
-        return max((number for number, kind in enumerate(kinds) if kind in _UNSAID), default=-1)
-
-
-def _is_unlimited(statement: Statement, name: str) -> bool:
-    node = statement.node
-    match type(node).__name__:
-        case "AlterTableStmt":
-            off = any(each.subtype.name == "AT_DisableRowSecurity" for each in node.cmds)
-            return off and _is(node.relation, name)
-        case "DoStmt":
-            code = statement.text
-            grants = _GRANT.search(code) and _TO_API.search(code)
-            own = identities.unquote(identities.split_name(name)[-1])
-            named = re.search(rf"(?<!\w){re.escape(own)}(?!\w)", code)
-            return bool(grants and (named or _FOUND.search(code)))
-    return False
+        for kind, relation in _MADE.items():
+            for number, node in self._of_kind(kind):
+                if _is(relation(node), name):
+                    return number
+        return max((number for kind in _UNSAID for number, _ in self._of_kind(kind)), default=-1)
 
 
 def _is(relation: Any, name: str) -> bool:
@@ -78,10 +95,6 @@ def _is(relation: Any, name: str) -> bool:
     if relation.schemaname:
         return name == quoted((relation.schemaname, relation.relname))
     return name.endswith(f".{ident(relation.relname)}")
-
-
-def _is_grant(node: Any) -> bool:
-    return type(node).__name__ == "GrantStmt" and node.objtype.name == "OBJECT_TABLE"
 
 
 def _is_on(grant: Any, name: str, is_there: bool) -> bool:
