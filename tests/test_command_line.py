@@ -97,7 +97,7 @@ def test_the_list_reads_by_lanes_and_by_day(
         (["db.pusj"], "Is db.push meant? invoke --list has them all."),
         (["chek"], "Is db.check meant?"),
         (["--help", "db.stats"], "Is db.status meant?"),
-        (["db.push", "--dryrun"], "Is --dry-run meant? invoke --help db.push"),
+        (["db.push", "--dryrun"], "Is --dry-run meant?\n  First:  invoke --help db.push"),
         (["db.prove", "contacts"], "invoke --help db.prove"),
         (["db.push", "--target"], "--target needed value"),
         (["xyzzy"], "First:  invoke --list"),

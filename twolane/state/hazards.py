@@ -219,8 +219,9 @@ def expect_known(found: Sequence[Hazard], allowed: Sequence[str], plan: Plan | N
         if _normal(consent) not in [*keys, *_may_write(plan)]:
             known = ", ".join(keys) or "no hazard that needs consent"
             raise Failure(
-                f"--allow {consent} fits nothing in this plan; it has: {known}.",
-                f"{meant(consent, keys)}invoke db.push --dry-run",
+                f"--allow {consent} fits nothing in this plan; it has: {known}. "
+                f"{meant(consent, keys)}".rstrip(),
+                "invoke db.push --dry-run",
             )
 
 

@@ -126,7 +126,8 @@ def chosen(
         return ()
     if to not in ids:
         raise Failure(
-            f"No revision {to} waits to be pushed; there wait: {', '.join(ids) or 'none'}.",
-            f"{meant(to, ids)}invoke db.status",
+            f"No revision {to} waits to be pushed; there wait: {', '.join(ids) or 'none'}. "
+            f"{meant(to, ids)}".rstrip(),
+            "invoke db.status",
         )
     return todo[: ids.index(to) + 1]

@@ -28,7 +28,8 @@ def _words(error: ParseError) -> str:
     within = (error.context and error.context.name) or ""
     help_of = f"invoke --help {within}".rstrip()
     if unknown and unknown[1].startswith("-"):
-        first = f"{meant(unknown[1], error.context.flags if error.context else ())}{help_of}"
+        near = meant(unknown[1], error.context.flags if error.context else ())
+        said, first = f"{said} {near}".rstrip(), help_of
     elif unknown and (near := meant(unknown[1], _commands(error))):
         first = f"{near}invoke --list has them all."
     else:
