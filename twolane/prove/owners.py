@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from twolane.facts import identities
-from twolane.prove.mining import Sources
+from twolane.prove.mining import Source, Sources
 from twolane.prove.schema import OBJECTS, USERS, ForeignKey, Relation, Schema
 
 _NAMED = {USERS: "id", OBJECTS: "owner"}
@@ -180,8 +180,14 @@ class Owners:
 
     def _asked_for(self, table: Relation) -> frozenset[str]:
         """The words in the policies of a table."""
-        own = [source for source in self.schema.sources.all if source.table == table.name]
-        return Sources(own).words
+        return self._asked.get(table.name, frozenset())
+
+    @cached_property
+    def _asked(self) -> Mapping[str, frozenset[str]]:
+        own: dict[str, list[Source]] = defaultdict(list)
+        for source in self.schema.sources.all:
+            own[source.table].append(source)
+        return {table: Sources(found).words for table, found in own.items()}
 
     def _leads_to_organization_by(self, table: Relation, column: str) -> bool:
         keys = [key for key in table.single_keys if key.columns[0] == column]
