@@ -111,6 +111,7 @@ def _forgotten(folder: Path) -> Iterator[None]:
         places = (str(folder), str(folder.resolve()))
         for name, module in list(sys.modules.items()):
             if module is not modules.get(name) and _place(module).startswith(places):
+                _dispose(module)
                 del sys.modules[name]
                 if name in modules:
                     sys.modules[name] = modules[name]
@@ -123,6 +124,16 @@ def _forgotten(folder: Path) -> Iterator[None]:
         # and may hold a connection open.
         gc.enable()
         gc.collect(0)
+
+
+def _dispose(module: ModuleType) -> None:
+    """Takes away the mappers of its classes: a command imports some of a service's classes alone,
+    and SQLAlchemy configures all that it has met together."""
+    from sqlalchemy.orm import DeclarativeBase
+
+    for value in vars(module).values():
+        if isinstance(value, type) and DeclarativeBase in value.__bases__:
+            value.registry.dispose(cascade=True)
 
 
 def _place(module: ModuleType) -> str:

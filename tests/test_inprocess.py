@@ -17,6 +17,7 @@ from typing import Any
 import own_sql
 from conftest import NewDatabase, copy, database_name
 from service import DEV_MARKERS, Result, Service
+from sqlalchemy.orm import configure_mappers
 from steps import add_sql
 
 # In an order in which each has something to do; after a `-`, what the service's owner does before.
@@ -151,6 +152,7 @@ def test_every_command_is_the_same_in_a_process_of_its_own(
         outside = apart.run(*arguments, code=None, cold=is_first)
         assert outcome(here, inside) == outcome(apart, outside), line
         assert standing() == before, line
+        configure_mappers()  # of classes that a command imported without those they refer to
     assert own_sql.faults(sent) == [], "a function or operator that somebody made may answer"
     assert gc.isenabled(), "neither did the commands of the fixtures leave it off"
 
