@@ -14,7 +14,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from . import machine, once, peers, progress, report, schema, server, service, whole, workloads
+from . import (
+    machine,
+    once,
+    peers,
+    progress,
+    queries,
+    report,
+    schema,
+    server,
+    service,
+    whole,
+    workloads,
+)
 from .measure import in_turns
 from .peers import Peers
 from .report import Row
@@ -36,8 +48,9 @@ class Bench:
     repeats: int
     limit: float
     only: str
-    server: Path | None = None
+    server: Server | None = None
     rows: list[Row] = field(default_factory=list)
+    queries: list[queries.Query] = field(default_factory=list)
     given_up: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def wants(self, name: str) -> bool:
@@ -51,17 +64,22 @@ class Bench:
             if (s.name, workload.name) in self.given_up
         }
         subjects = [s for s in workload.subjects if s.name not in given_up]
+        asked: list[queries.Query] = []
+        if size and self.server:
+            subjects[0] = queries.watched(workload.name, size, subjects[0], self.server, asked)
         workload = replace(workload, subjects=subjects, missing={**workload.missing, **given_up})
         tables = f", {size:,} tables" if size else ""
         progress.note(f"{workload.name}{tables}")
         try:
-            results = in_turns(workload.subjects, self.repeats, self.server)
+            data = self.server.data if self.server else None
+            results = in_turns(workload.subjects, self.repeats, data)
         finally:
             workload.after()
         for result in results:
             if result.over_limit and size:
                 self.given_up[result.name, workload.name] = size
         self.rows += report.rows(workload, size, results)
+        self.queries += asked
 
 
 def run(sizes: Sequence[int], repeats: int, limit: float, only: str, out: Path) -> bool:
@@ -78,7 +96,7 @@ def run(sizes: Sequence[int], repeats: int, limit: float, only: str, out: Path) 
     with tempfile.TemporaryDirectory(prefix="twolane-bench-") as name, server.running() as running:
         folder = Path(name)
         folder.chmod(0o755)  # the embedded server runs as another user if we are root
-        bench.server = running.data
+        bench.server = running
         head = {
             "commit": service.state(),
             "machine": {**note, **_versions(running, found)},
@@ -97,6 +115,7 @@ def run(sizes: Sequence[int], repeats: int, limit: float, only: str, out: Path) 
             _write(out, head, bench)
     print(report.table(bench.rows))
     print(f"\n{report.growth_lines(report.growth(bench.rows))}")
+    print(f"\n{queries.table(bench.queries)}")
     return not any(row.peer and row.peer.broken for row in bench.rows)
 
 
@@ -147,5 +166,6 @@ def _versions(running: Server, found: Peers) -> dict[str, str]:
 def _write(out: Path, head: dict[str, Any], bench: Bench) -> None:
     """Writes the results; called after each size, so that a long run that breaks keeps them."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({**head, **report.as_json(bench.rows)}, ensure_ascii=False, indent=1)
+    found = {**report.as_json(bench.rows), "queries": queries.as_json(bench.queries)}
+    text = json.dumps({**head, **found}, ensure_ascii=False, indent=1)
     out.write_text(f"{text}\n", encoding="utf-8")

@@ -88,6 +88,8 @@ def running() -> Iterator[Server]:
         "autovacuum": "off",
         "shared_buffers": "256MB",
         "max_locks_per_transaction": 1024,
+        "shared_preload_libraries": "pg_stat_statements",
+        "pg_stat_statements.track_planning": "on",
     }
     flags = " ".join(f"-c {name}={value}" for name, value in settings.items())
 
@@ -101,7 +103,9 @@ def running() -> Iterator[Server]:
         run("initdb", "--auth=trust", "--encoding=utf8", "--username=postgres", "--no-sync")
         run("pg_ctl", "--wait", "--log", folder / "log", "--options", flags, "start")
         try:
-            yield Server(port, programs, data)
+            found = Server(port, programs, data)
+            found.run("create extension pg_stat_statements")
+            yield found
         finally:
             run("pg_ctl", "--wait", "--mode", "immediate", "stop")
     finally:
