@@ -132,7 +132,7 @@ def _dispose(module: ModuleType) -> None:
     from sqlalchemy.orm import DeclarativeBase
 
     for value in vars(module).values():
-        if isinstance(value, type) and DeclarativeBase in value.__bases__:
+        if DeclarativeBase in getattr(value, "__bases__", ()):
             value.registry.dispose(cascade=True)
 
 
