@@ -233,6 +233,11 @@ def test_only_its_own_files_and_those_of_one_history_are_gone_on_with(
     service.write(
         "supabase/seed.sql", "insert into public.contacts (id) select null where false;\n"
     )
+    service.invoke("db.export")
+    (path,) = migrations(service)
+    path.write_text(path.read_text() + "select 1;\n")
+    assert f"First:  rm {FOLDER}/{path.name} " in service.invoke("db.export", code=1).err
+    path.unlink()
     told = service.invoke("db.export", "--commit").out
     assert "[db.migrations] enabled = false" in told and "[db.seed] enabled = false" in told
     assert service.git("show", "--format=%s", "--no-patch").startswith("chore(db): export")

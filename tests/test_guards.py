@@ -184,6 +184,10 @@ def test_g11_an_applied_revision_is_not_edited(pushed: Service) -> None:
     assert "add dev markers" in result.err
     assert f"restore {path.name}" in result.err
     assert f"First:  git checkout -- migrations/versions/{path.name} " in result.err
+    pushed.commit()
+    result = pushed.invoke("db.push", code=2)
+    assert "git checkout" not in result.err, "the last commit has the edited text, too"
+    assert f"restore {path.name} as it was pushed (git log -p --all -- " in result.err
     assert "G11" in pushed.invoke("db.gen", "-m", "x", code=2).err
     assert "G11" in pushed.invoke("db.sync", code=2).err, "the table would pass for lane A's"
     assert "dev_markers" not in "".join(mirror(pushed))

@@ -122,6 +122,14 @@ def changed(root: Path) -> set[str] | None:
     return set((known + new).decode().split("\0")) - {""}
 
 
+def is_restorable(root: Path, path: str) -> bool:
+    """Whether `git checkout -- PATH` brings another text back: the last commit has one."""
+    return all(
+        line(root, *command, "HEAD", "--", path)
+        for command in (("diff", "--name-only"), ("ls-tree", "--name-only"))
+    )
+
+
 def files_with(root: Path, starts: Sequence[str]) -> list[str]:
     """The files that have a line with one of these starts, whether or not git has them.
 

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twolane import files
+from twolane import files, git
 from twolane.config import Config, Target
 from twolane.deploy.deployment import Deployment
 from twolane.errors import Failure, from_postgres
@@ -52,7 +53,7 @@ class Written:
     rows: Sequence[str] = ()
 
 
-def expect_ours(there: Sequence[Migration]) -> None:
+def expect_ours(there: Sequence[Migration], root: Path) -> None:
     """Expects that `db.export` wrote the migrations, and that nobody changed them since.
 
     Raises:
@@ -74,9 +75,15 @@ def expect_ours(there: Sequence[Migration]) -> None:
         raise Failure(
             f"{', '.join(edited)}: edited since db.export wrote it; what a database makes of it "
             "would no longer be what the repo says.",
-            f"git checkout -- {' '.join(edited)}   (put the change into an SQL file or a revision, "
-            f"{AGAIN})",
+            f"{_undone(root, edited)}   (put the change into an SQL file or a revision, {AGAIN})",
         )
+
+
+def _undone(root: Path, edited: Sequence[str]) -> str:
+    paths = " ".join(edited)
+    if all(git.is_restorable(root, path) for path in edited):
+        return f"git checkout -- {paths}"
+    return f"rm {paths}   (if no database has run it; else restore its text)"
 
 
 @contextmanager

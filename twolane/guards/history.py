@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from twolane import git
 from twolane.guards.refusal import Refusal
 from twolane.repo import lineage
 from twolane.repo.contents import Repo, is_older
@@ -71,13 +72,15 @@ def edited_revision(repo: Repo, ledger: Ledger) -> Refusal | None:
     ]
     if not edited:
         return None
-    path = in_folder(edited[0])
+    path, name = in_folder(edited[0]), edited[0].path.name
+    restore = f"restore {name} as it was pushed (git log -p --all -- {path})"
+    if git.is_restorable(repo.config.root, path):
+        restore = f"git checkout -- {path}   (to restore {name})"
     return Refusal(
         "G11",
         "history",
         "These revisions were edited after they had been pushed:",
-        f"git checkout -- {path}   (to restore {edited[0].path.name}), and put the "
-        "change into a new revision",
+        f"{restore}, and put the change into a new revision",
         details=[f"{r.id}  {r.title}" for r in edited],
     )
 

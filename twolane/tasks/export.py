@@ -56,7 +56,7 @@ def export(
 
     repo = contents.read_repo(config.load())
     there = supabase_migrations.read(repo.config.root)
-    exporting.expect_ours(there)
+    exporting.expect_ours(there, repo.config.root)
     with exporting.standing(repo, there, console) as work:
         found = _prepare(work, there)
         written = exporting.Written((), ())
