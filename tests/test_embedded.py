@@ -102,7 +102,10 @@ def test_up_prints_a_url_that_works_and_down_keeps_the_data(new_service: NewServ
     assert "is the embedded Postgres" in stopped.err and "it is not running" in stopped.err
     assert stopped.err.endswith("  First:  invoke db.up\n")
     (service.folder / ".env").unlink()
-    assert query(up(service), "select * from public.kept") == []
+    now = up(service)
+    lost = service.invoke("db.status", code=1, DATABASE_URL=now.replace("/local", "/nowhere"))
+    assert 'database "nowhere" does not exist' in lost.err, "its server and port are right"
+    assert query(now, "select * from public.kept") == []
     assert service.git("status", "--short") == "", ".postgres is git's no business"
 
 

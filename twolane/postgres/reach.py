@@ -44,6 +44,8 @@ def _of_the_embedded(
     if not is_password(config, parameters.get("password")):
         return None
     now = embedded.running(config)
+    if now and str(parameters.get("port")) == str(now["port"]):
+        return None  # it answers there: something else is wrong
     what = f"it listens on port {now['port']} now" if now else "it is not running"
     return Unreachable(
         f"Target {target.name} is the embedded Postgres, by the URL in {target.variable}, and "
