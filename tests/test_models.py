@@ -5,7 +5,7 @@ import ast
 import pytest
 from models_text import classes, fact, foreign_key, lint, quoted, render, table
 
-from twolane.models import python
+from twolane.models import again, python
 
 HOSTILE = [
     '"""',
@@ -264,3 +264,14 @@ def test_hostile_texts_stay_texts(text: str) -> None:
 def test_same_snapshot_same_bytes() -> None:
     facts = table("public.b", "x") | table("public.a", "y")
     assert render(facts) == render(dict(reversed(facts.items())))
+
+
+def test_a_change_is_rendered_again_where_all_tables_refer_to_users() -> None:
+    before = {
+        identity: text
+        for name in (f"public.t{n}" for n in range(9))
+        for facts in (table(name, user_id="uuid"), foreign_key(name, "user_id", "auth.users"))
+        for identity, text in facts.items()
+    }
+    after = before | {"column public.t7.note": fact(type="text")}
+    assert again.render_again(render(before), before, after) == render(after)

@@ -42,7 +42,7 @@ def render_again(text: str, before: Snapshot, after: Snapshot) -> str | None:
     touched = _touched(before, after, old.keys() | names.keys())
     if touched is None or "overlaps=" in text or not _are_settled(old, names):
         return None
-    joined, based = _graphs([*before.items(), *_new(before, after)])
+    joined, based = _graphs([*before.items(), *_new(before, after)], old.keys() | names.keys())
     stale = _near(_above(touched, based), joined)
     needed = _below(_near(stale, joined), based)
     if len(needed) > len(names) * WORTH_IT:
@@ -101,15 +101,19 @@ def _new(before: Snapshot, after: Snapshot) -> Iterable[tuple[str, str]]:
     return ((i, text) for i, text in after.items() if before.get(i) != text)
 
 
-def _graphs(facts: Iterable[tuple[str, str]]) -> tuple[Graph, Graph]:
-    """What foreign keys join, in both directions; what partitions, heirs and views build on."""
+def _graphs(facts: Iterable[tuple[str, str]], known: Collection[str]) -> tuple[Graph, Graph]:
+    """What foreign keys join, in both directions; what partitions, heirs and views build on.
+
+    A key to a table without a class, as auth.users is one, joins nothing: no relationship has it.
+    """
     joined: dict[str, set[str]] = defaultdict(set)
     based: dict[str, set[str]] = defaultdict(set)
     for identity, text in facts:
         if '"references":' in text and identity.startswith("constraint "):
             one, other = str(identities.relation(identity)), definition(text)["references"]
-            joined[one].add(other)
-            joined[other].add(one)
+            if other in known:
+                joined[one].add(other)
+                joined[other].add(one)
         elif '"inherits":' in text and kind(identity) in RELATION_KINDS:
             based[str(identities.relation(identity))].update(definition(text)["inherits"])
         elif identity.startswith("view ") and (table := table_below(definition(text))):
