@@ -211,9 +211,13 @@ def test_of_many_differences_a_table_that_one_lacks_is_one_row() -> None:
         for fact in (f"table public.t{n}", f"column public.t{n}.a", f"column public.t{n}.b")
     }
     facts["column public.kept.a"] = "{}"
+    for fact in ("index public.t9.a", "index public.t9.b", "policy public.t9.a"):
+        facts[fact] = facts[f"{fact}_again"] = "{}"
     found = compare.compare(source.Source("a", facts, ()), source.Source("b", {}, ()))
-    assert found["count"] == 601 and len(found["changes"]) == 201
+    assert found["count"] == 607 and len(found["changes"]) == 201
     assert ["public.t7", "-", "table", "2 columns", ""] in found["changes"]
+    row = ["public.t9", "-", "table", "2 columns, 4 indexes, 2 policies", ""]
+    assert row in found["changes"]
     assert ["public.kept", "-", "column a", "there", ""] in found["changes"]
     few = compare.compare(
         source.Source("a", {}, ()), source.Source("b", dict(list(facts.items())[:6]), ())

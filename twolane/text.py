@@ -22,6 +22,17 @@ def clean_line(text: str) -> str:
     return clean(text).replace("\n", "\\n")
 
 
+def counted(number: int, word: str) -> str:
+    """`1 policy`, `2 policies`, `3 indexes`, `4 default privileges`."""
+    if number == 1:
+        return f"{number} {word}"
+    if word.endswith(("x", "ss")):
+        return f"{number} {word}es"
+    if word.endswith("y") and word[-2] not in "aeiou":
+        return f"{number} {word[:-1]}ies"
+    return f"{number} {word}" if word.endswith("s") else f"{number} {word}s"
+
+
 def meant(name: str, known: Iterable[str]) -> str:
     """`Is production meant? ` for a name that is nearly one of those known; else nothing.
 

@@ -13,6 +13,7 @@ from typing import Any
 from twolane.facts import catalog
 from twolane.facts.catalog import Change, Snapshot, as_text, definition
 from twolane.facts.identities import RELATION_KINDS, about, kind, relation
+from twolane.text import counted
 
 # Of a longer value, only the part that changed is shown.
 SHORT = 90
@@ -27,7 +28,7 @@ def without_owners(before: Snapshot, after: Snapshot) -> list[Change]:
 
 def count(changes: Sequence[Change]) -> str:
     """`1 fact`, `2 facts`."""
-    return f"{len(changes)} fact{'' if len(changes) == 1 else 's'}"
+    return counted(len(changes), "fact")
 
 
 def tally(changes: Sequence[Change]) -> str:

@@ -11,6 +11,7 @@ from twolane.facts import catalog, differences, identities
 from twolane.facts.catalog import Change
 from twolane.facts.identities import RELATION_KINDS
 from twolane.page.source import Source
+from twolane.text import counted
 
 MANY = 300
 """With more differences than that, the parts of what one lacks as a whole are counted."""
@@ -36,5 +37,5 @@ def _whole(changes: Sequence[Change]) -> list[tuple[str, str, str]] | None:
     if kind not in RELATION_KINDS or itself.sign == "~":
         return None
     counts = Counter(identities.kind(change.identity) for change in changes[1:])
-    words = ", ".join(f"{n} {word}{'' if n == 1 else 's'}" for word, n in counts.items())
+    words = ", ".join(counted(n, word) for word, n in counts.items())
     return [(kind, words, "") if itself.sign == "-" else (kind, "", words)]

@@ -11,6 +11,7 @@ from unicodedata import east_asian_width
 
 from twolane.page.graph import CLOSED, LIMITED, OPEN, Column, Graph, Link, Table
 from twolane.page.layout import Box, place
+from twolane.text import counted
 
 ROW, HEAD = 20.0, 30.0
 _LETTER, _BOLD, _LEAST, _MOST = 6.9, 7.8, 170.0, 340.0
@@ -53,7 +54,7 @@ def draw(graph: Graph) -> Drawing:
 def left_out(table: Table, rows: Collection[Column]) -> str:
     """The words for the columns that a box does not show."""
     more = len(table.columns) - len(rows)
-    return f"+ {more} column{'' if more == 1 else 's'}" if more else ""
+    return f"+ {counted(more, 'column')}" if more else ""
 
 
 def _size(table: Table, rows: Sequence[Column], least: float) -> tuple[float, float]:

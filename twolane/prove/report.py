@@ -12,7 +12,7 @@ from twolane.guards.refusal import Refusal
 from twolane.prove import attempts as prove
 from twolane.prove import causes
 from twolane.prove.attempts import FAILED, OPERATIONS, OTHER, OWN, Attempt
-from twolane.text import shortened
+from twolane.text import counted, shortened
 
 WIDTH = 10
 _POLICY = "new row violates row-level security policy"
@@ -258,7 +258,7 @@ def conclusion(proof: Proof) -> str:
 
 def summary(proof: Proof) -> str:
     kinds = {kind: len({a.object for a in proof.attempts if a.kind == kind}) for kind in _KINDS}
-    words = ", ".join(f"{n} {kind}{'' if n == 1 else 's'}" for kind, n in kinds.items() if n)
+    words = ", ".join(counted(n, kind) for kind, n in kinds.items() if n)
     return f"{len(proof.attempts)} attempts on {words or 'no tables'}"
 
 

@@ -15,7 +15,7 @@ from twolane.tasks import console
 from twolane.tasks.command import command
 from twolane.tasks.console import done, say, warn
 from twolane.tasks.options import JSON, TARGET
-from twolane.text import shortened
+from twolane.text import counted, shortened
 
 if TYPE_CHECKING:
     from twolane.state.state import State
@@ -125,7 +125,7 @@ def _changes(step: Step, identity: str) -> list[str]:
     parts = [change for change in step.changes if change.identity != identity]
     if step.does == "makes" and len(parts) > _SHOWN:
         counts = Counter(kind(change.identity) for change in parts)
-        return [", ".join(f"+ {n} {word}{'' if n == 1 else 's'}" for word, n in counts.items())]
+        return [", ".join(f"+ {counted(n, word)}" for word, n in counts.items())]
     itself = [c for c in step.changes if c.identity == identity and c.sign == "~"]
     return shortened([differences.part(change) for change in [*itself, *parts]], _SHOWN)
 
