@@ -184,6 +184,9 @@ def test_g11_an_applied_revision_is_not_edited(pushed: Service) -> None:
     assert "add dev markers" in result.err
     assert f"restore {path.name}" in result.err
     assert f"First:  git checkout -- migrations/versions/{path.name} " in result.err
+    pushed.git("add", "migrations")
+    staged = pushed.invoke("db.push", code=2).err
+    assert f"First:  git checkout HEAD -- migrations/versions/{path.name} " in staged
     pushed.commit()
     result = pushed.invoke("db.push", code=2)
     assert "git checkout" not in result.err, "the last commit has the edited text, too"

@@ -122,12 +122,17 @@ def changed(root: Path) -> set[str] | None:
     return set((known + new).decode().split("\0")) - {""}
 
 
-def is_restorable(root: Path, path: str) -> bool:
-    """Whether `git checkout -- PATH` brings another text back: the last commit has one."""
-    return all(
-        line(root, *command, "HEAD", "--", path)
-        for command in (("diff", "--name-only"), ("ls-tree", "--name-only"))
-    )
+def way_back(root: Path, paths: Sequence[str]) -> str | None:
+    """The command that brings the last commit's texts back; None unless it has others of all.
+
+    Without HEAD, `git checkout` takes the texts that were added to the next commit.
+    """
+    for path in paths:
+        for command in (("diff", "--name-only"), ("ls-tree", "--name-only")):
+            if line(root, *command, "HEAD", "--", path) is None:
+                return None
+    is_added = line(root, "diff", "--cached", "--name-only", "--", *paths) is not None
+    return f"git checkout {'HEAD ' if is_added else ''}-- {' '.join(paths)}"
 
 
 def files_with(root: Path, starts: Sequence[str]) -> list[str]:

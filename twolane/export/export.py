@@ -80,10 +80,8 @@ def expect_ours(there: Sequence[Migration], root: Path) -> None:
 
 
 def _undone(root: Path, edited: Sequence[str]) -> str:
-    paths = " ".join(edited)
-    if all(git.is_restorable(root, path) for path in edited):
-        return f"git checkout -- {paths}"
-    return f"rm {paths}   (if no database has run it; else restore its text)"
+    by_hand = f"rm {' '.join(edited)}   (if no database has run it; else restore its text)"
+    return git.way_back(root, edited) or by_hand
 
 
 @contextmanager

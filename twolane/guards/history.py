@@ -74,8 +74,8 @@ def edited_revision(repo: Repo, ledger: Ledger) -> Refusal | None:
         return None
     path, name = in_folder(edited[0]), edited[0].path.name
     restore = f"restore {name} as it was pushed (git log -p --all -- {path})"
-    if git.is_restorable(repo.config.root, path):
-        restore = f"git checkout -- {path}   (to restore {name})"
+    if command := git.way_back(repo.config.root, [path]):
+        restore = f"{command}   (to restore {name})"
     return Refusal(
         "G11",
         "history",
