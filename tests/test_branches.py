@@ -97,6 +97,10 @@ def test_a_branch_with_both_lanes_is_left_and_taken_up_again(branched: Service) 
     assert branched.sql("select revision from twolane.pushes") == []
     assert mirror(branched) == here
     assert "Nothing to take back" in branched.invoke("db.downgrade", "--to", "base").out
+    for extra in ([], ["--to", "-1"]):
+        said = branched.invoke("db.downgrade", *extra, code=1).err
+        assert "The database has no revision to take back." in said
+        assert "First:  invoke db.status\n" in said
 
     branched.git("switch", "--quiet", "marks")
     assert follow(branched) == ["db.deploy"]

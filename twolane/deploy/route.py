@@ -93,6 +93,9 @@ def _place(repo: Repo, had: Sequence[Had], to: str | None) -> int:
     """How many revisions are taken back."""
     ids = [each.id for each in had]
     listed = "".join(f"\n    {each.id}  {each.title}".rstrip() for each in had) or " none"
+    steps = _BACK.fullmatch(to or "")
+    if not had and (to is None or steps):
+        raise Failure("The database has no revision to take back.", "invoke db.status")
     if to is None:
         raise Failure(
             f"To which revision? The database has:{listed}",
@@ -102,10 +105,11 @@ def _place(repo: Repo, had: Sequence[Had], to: str | None) -> int:
         if had and had[-1].down:
             raise Failure(f"What {ids[-1]} builds on is not known here.", "invoke db.status")
         return len(had)
-    if steps := _BACK.fullmatch(to):
+    if steps:
         if int(steps[1]) > len(had):
+            count = f"{len(had)} revision{'' if len(had) == 1 else 's'}"
             raise Failure(
-                f"The database has {len(had)} revisions, not {steps[1]}.",
+                f"The database has {count}, not {steps[1]}.",
                 "invoke db.downgrade --to base",
             )
         return int(steps[1])
