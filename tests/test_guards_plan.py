@@ -73,6 +73,8 @@ def test_a_dry_run_says_which_consent_it_would_need(pushed: Service) -> None:
     )
     assert "! lock:dev_markers   blocks reads and writes until the push has finished\n" in plan
     assert "Dry run: nothing was applied." in plan
+    plan = pushed.invoke("db.push", "--dry-run", "--allow", "drop:public.dev_markers.label").out
+    assert "! drop:dev_markers.label   its data are lost for good; allowed\n" in plan
 
 
 def test_bootstrap_asks_for_consent_too(pushed: Service) -> None:

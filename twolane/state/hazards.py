@@ -205,8 +205,13 @@ def plain(name: str) -> str:
 
 def unmet(found: Sequence[Hazard], allowed: Sequence[str]) -> list[Hazard]:
     """The hazards whose consent is not among those given; `public.` may be left out or given."""
-    given = set(map(_normal, allowed))
-    return [hazard for hazard in found if hazard.needs_consent and hazard.key not in given]
+    met = given(allowed)
+    return [hazard for hazard in found if hazard.needs_consent and hazard.key not in met]
+
+
+def given(allowed: Sequence[str]) -> set[str]:
+    """The keys of the hazards that these consents fit."""
+    return set(map(_normal, allowed))
 
 
 def expect_known(found: Sequence[Hazard], allowed: Sequence[str], plan: Plan | None = None) -> None:

@@ -176,44 +176,30 @@ def push(
       invoke db.push --target staging --allow drop:notes.body
     """
     from twolane.config import is_many
-    from twolane.facts import differences
-    from twolane.guards import guards
-    from twolane.lanes import push as lane_b_push
-    from twolane.repo import consents
     from twolane.state import hazards
     from twolane.state.connected import work_on
 
+    allowed = allow or ()
     if is_many(target):
         from twolane.tasks import fleet
 
         ask = fleet.Ask(target, jobs, carry_on, confirm)
-        fleet.push(ask, dry_run, allow or (), to, json, commit)
+        fleet.push(ask, dry_run, allowed, to, json, commit)
         return
     with work_on(target, console) as work:
         state, todo, found = _plan(work, confirm, to)
         if todo.revisions:
-            hazards.expect_known(found, allow or (), todo)
+            hazards.expect_known(found, allowed, todo)
         told = screens.plan_json(todo, found)
         if not json:
-            screens.show_push(told, dry_run, to)
-        if not dry_run:
-            refuse(guards.destructive(found, allow or ()))
+            screens.show_push(told, dry_run, to, allowed)
+        applied = not dry_run and _carry_out(work, state, todo, found, allowed)
         if json:
-            applied = bool(todo.revisions) and not dry_run
-            applied = applied and lane_b_push.push(
-                work.connection, state, todo, console, allow or ()
-            )
             console.print_json({**told, "applied": applied})
         elif todo.revisions and not dry_run:
-            carry_out(work, state, todo, allow or ())
-        if not (dry_run or work.config.in_ci):
-            consents.keep(work.config, todo.revisions, [h.key for h in found if h.needs_consent])
-        if json or dry_run or not todo.revisions:
-            return
-    if late := [file.name for file in state.pending_after if file not in todo.again]:
-        say(f"Next:  invoke db.apply   ({', '.join(late)})")
-    what = differences.flat(todo.changes)
-    console.suggest_revisions(work.config, [r.title for r in todo.revisions], commit, what)
+            _say_pushed(work, todo, applied)
+    if todo.revisions and not (json or dry_run):
+        _say_next(work, state, todo, commit)
 
 
 def _plan(work: Work, confirm: str | None, to: str | None) -> tuple[State, Plan, list[Hazard]]:
@@ -244,11 +230,34 @@ def _plan(work: Work, confirm: str | None, to: str | None) -> tuple[State, Plan,
     return state, todo, [*hazards.find(todo), *locks.hazards(work.config.root, todo.statements)]
 
 
-def carry_out(work: Work, state: State, todo: Plan, allow: Sequence[str] = ()) -> None:
-    """Pushes the plan, and says so; another push may have been faster."""
+def _carry_out(
+    work: Work, state: State, todo: Plan, found: Sequence[Hazard], allowed: Sequence[str]
+) -> bool:
+    """Pushes the plan, if its hazards are consented to; whether this push did it."""
+    from twolane.guards import guards
     from twolane.lanes import push as lane_b_push
+    from twolane.repo import consents
 
-    if lane_b_push.push(work.connection, state, todo, console, allow):
+    refuse(guards.destructive(found, allowed))
+    if not todo.revisions:
+        return False
+    applied = lane_b_push.push(work.connection, state, todo, console, allowed)
+    if not work.config.in_ci:
+        consents.keep(work.config, todo.revisions, [h.key for h in found if h.needs_consent])
+    return applied
+
+
+def _say_pushed(work: Work, todo: Plan, applied: bool) -> None:
+    if applied:
         done(f"Pushed {', '.join(r.id for r in todo.revisions)} to target {work.target.name}.")
     else:
         done("Another push was faster; nothing left to do.")
+
+
+def _say_next(work: Work, state: State, todo: Plan, commit: bool) -> None:
+    from twolane.facts import differences
+
+    if late := [file.name for file in state.pending_after if file not in todo.again]:
+        say(f"Next:  invoke db.apply   ({', '.join(late)})")
+    what = differences.flat(todo.changes)
+    console.suggest_revisions(work.config, [r.title for r in todo.revisions], commit, what)

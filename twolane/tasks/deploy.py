@@ -67,7 +67,8 @@ def deploy(
         found = _prepare(work, confirm, plan, dry_run or work.config.in_ci)
         told = as_json(found)
         if not json:
-            screens.show_deploy(told, dry_run)
+            allowed = allow or () if plan is None else [h.key for h in found.hazards]
+            screens.show_deploy(told, dry_run, allowed)
         if not dry_run:
             if not found.is_empty:
                 refuse(guards.unapproved(work.config, work.contact, found.digest, plan))
@@ -102,7 +103,7 @@ def bootstrap(
         say(f"Bootstrapping target {work.target.name}:")
         found = _prepare(work, confirm, None, later=False)
         if not work.ledger.is_empty and not found.is_empty:
-            screens.show_deploy(as_json(found), dry_run=False)
+            screens.show_deploy(as_json(found), dry_run=False, allowed=allow or ())
         _consent(found, None, allow or ())
         _carry_out(work, found, allow or ())
         _sow(work)

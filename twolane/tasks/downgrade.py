@@ -57,7 +57,7 @@ def downgrade(
         found = _prepare(work, way) if way.back else None
         told = as_json(way, found)
         if not json:
-            show(way, told, dry_run)
+            show(way, told, dry_run, allow or ())
         if found:
             _expect_known(found, allow or ())
             if not dry_run:
@@ -109,7 +109,7 @@ def _expect_known(found: Downgrade, allow: Sequence[str]) -> None:
         raise
 
 
-def show(way: Route, told: dict[str, Any], dry_run: bool) -> None:
+def show(way: Route, told: dict[str, Any], dry_run: bool, allowed: Sequence[str]) -> None:
     """Prints what a downgrade will do, or would."""
     if not way.back:
         done(f"Nothing to take back: the database is at {way.end}.")
@@ -119,7 +119,7 @@ def show(way: Route, told: dict[str, Any], dry_run: bool) -> None:
         say(f"Takes back {had.id}  {had.title}{by}")
     for statement in told["statements"]:
         screens.show_statement(statement)
-    screens.show_effects(told)
+    screens.show_effects(told, allowed)
     if told["files"]:
         say(f"SQL files that have to run again: {', '.join(told['files'])}")
     if dry_run:

@@ -64,7 +64,7 @@ def push(
 ) -> None:
     """Runs lane B on each target: the revisions that wait there."""
     done = run.run(ask, words("db.push", dry_run=dry_run, allow=allow, to=to), console)
-    plan = partial(screens.show_push, dry_run=True, to=to)
+    plan = partial(screens.show_push, dry_run=True, to=to, allowed=allow)
     _report(
         done, json, dict.fromkeys((outcomes.PLANNED, outcomes.NOTHING), plan) if dry_run else {}
     )
@@ -76,7 +76,7 @@ def push(
 def deploy(ask: Ask, dry_run: bool, plan: str | None, allow: Sequence[str], json: bool) -> None:
     """Brings each target to what the repo says."""
     done = run.run(ask, words("db.deploy", dry_run=dry_run, plan=plan, allow=allow), console)
-    show = partial(screens.show_deploy, dry_run=True)
+    show = partial(screens.show_deploy, dry_run=True, allowed=allow)
     _report(
         done, json, dict.fromkeys((outcomes.PLANNED, outcomes.NOTHING), show) if dry_run else {}
     )

@@ -47,13 +47,13 @@ def show_objects(changes: Sequence[Change], limit: int | None = 60) -> None:
         print(line)
 
 
-def show_plan(told: Mapping[str, Any]) -> None:
+def show_plan(told: Mapping[str, Any], allowed: Sequence[str] = ()) -> None:
     """Prints the revisions, their statements, the facts that they change, and the hazards.
 
-    told: see `plan_json`.
+    told: see `plan_json`. allowed: the consents that were given.
     """
     show_revisions(told)
-    show_effects(told)
+    show_effects(told, allowed)
 
 
 def show_revisions(told: Mapping[str, Any]) -> None:
@@ -68,12 +68,12 @@ def show_statement(statement: str) -> None:
     print(textwrap.indent(clean(statement), "    "))
 
 
-def show_effects(told: Mapping[str, Any]) -> None:
+def show_effects(told: Mapping[str, Any], allowed: Sequence[str] = ()) -> None:
     changes = from_json(told["changes"])
     say("The facts it changes:" if changes else "It changes no fact.")
     show_objects(changes)
     _show_renamed(told["renamed"])
-    _show_hazards(told["hazards"])
+    _show_hazards(told["hazards"], allowed)
 
 
 def show_dangers(plan: Plan, found: Sequence[Hazard]) -> None:
@@ -88,23 +88,30 @@ def _show_renamed(renames: Sequence[Mapping[str, str]]) -> None:
         say(clean_line(f"Renamed: {renamed['before']} → {renamed['after']}; its data stay."))
 
 
-def _show_hazards(told: Sequence[Mapping[str, Any]]) -> None:
+def _show_hazards(told: Sequence[Mapping[str, Any]], allowed: Sequence[str] = ()) -> None:
+    from twolane.state import hazards
+
+    given = hazards.given(allowed)
     for hazard in told:
-        consent = f"; needs --allow {shlex.quote(hazard['key'])}" if hazard["needs_consent"] else ""
+        consent = "" if not hazard["needs_consent"] else "; allowed"
+        if consent and hazard["key"] not in given:
+            consent = f"; needs --allow {shlex.quote(hazard['key'])}"
         warn(clean_line(f"{hazard['key']}   {hazard['text']}{consent}"))
 
 
-def show_push(told: Mapping[str, Any], dry_run: bool, to: str | None) -> None:
+def show_push(
+    told: Mapping[str, Any], dry_run: bool, to: str | None, allowed: Sequence[str] = ()
+) -> None:
     """Prints what a push will do, or would."""
     if not told["revisions"]:
         done(f"Nothing to push: the database has {to or 'every revision'}.")
         return
-    show_plan(told)
+    show_plan(told, allowed)
     if dry_run:
         say("Dry run: nothing was applied.")
 
 
-def show_deploy(told: Mapping[str, Any], dry_run: bool) -> None:
+def show_deploy(told: Mapping[str, Any], dry_run: bool, allowed: Sequence[str] = ()) -> None:
     """Prints what a deploy will do, or would; told: see `tasks.deploy.as_json`."""
     if not (told["files"] or told["revisions"] or told["left_over"]):
         done("Nothing to deploy: the database has every file and revision as it is.")
@@ -118,7 +125,7 @@ def show_deploy(told: Mapping[str, Any], dry_run: bool) -> None:
         say("Left over from an older form of the repo:")
         for statement in told["left_over"]:
             show_statement(statement)
-    show_effects(told)
+    show_effects(told, allowed)
     say(f"Plan {told['digest']}")
     if dry_run:
         say("Dry run: nothing was applied.")
