@@ -151,11 +151,43 @@ def test_what_an_older_project_granted_by_itself_is_adopted(fresh: Service) -> N
     assert adopt(fresh)["identical"]
 
 
+# What each of these is open to, a file says; or nothing does.
+MORE = """\
+create table if not exists public.left_open (id int);
+create table if not exists public.meant (id int);
+grant select on public.meant to anon;
+create table if not exists public.limited (id int);
+alter table public.limited enable row level security;
+create or replace view public.past_rls as select * from public.profiles;
+create schema if not exists inside;
+create table if not exists inside.held (id int);
+grant select on inside.held to anon;
+create table if not exists public.partly (id int, secret int);
+grant select (id) on public.partly to authenticated;
+do $$ begin grant select on public.profiles to service_role; end $$;
+"""
+BY_CODE = (
+    "do $$ declare r text; begin create table if not exists public.by_code (id int);"
+    " foreach r in array array['anon', 'authenticated'] loop"
+    " execute format('grant select on public.by_code to %I', r); end loop; end $$;"
+    " create table if not exists public.beside_code (id int);"
+)
+
+
 def test_after_an_adoption_whatever_is_new_is_closed_or_a_file_opens_it(fresh: Service) -> None:
     """The project grants by default, and the starter's event trigger is put aside."""
     fresh.sql(OLDER)
     fresh.sql(PROJECT)
     adopt(fresh, "--record")
+    a_push_closes_its_table(fresh)
+    an_sql_file_closes_what_it_does_not_open(fresh)
+    the_rest_is_open_as_far_as_a_file_says(fresh)
+    a_later_file_opens_the_schema(fresh)
+    fresh.invoke("db.sync")
+    assert "nothing to do" in fresh.invoke("db.status").out
+
+
+def a_push_closes_its_table(fresh: Service) -> None:
     fresh.write_app(DEV_MARKERS)
     app = fresh.read("src/crm/db/schema/app.py")
     fresh.write("src/crm/db/schema/app.py", app.replace("Contacts", "Profiles"))
@@ -164,35 +196,16 @@ def test_after_an_adoption_whatever_is_new_is_closed_or_a_file_opens_it(fresh: S
     fresh.invoke("db.sync")
     assert fresh.invoke("db.gen").out == "✓ No schema changes.\n"
 
-    listed_now = fresh.read("supabase/bootstrap.txt")
-    fresh.write("supabase/bootstrap.txt", f"{listed_now}200_more.sql\n")
-    fresh.write(
-        "supabase/sql/200_more.sql",
-        "create table if not exists public.left_open (id int);\n"
-        "create table if not exists public.meant (id int);\n"
-        "grant select on public.meant to anon;\n"
-        "create table if not exists public.limited (id int);\n"
-        "alter table public.limited enable row level security;\n"
-        "create or replace view public.past_rls as select * from public.profiles;\n"
-        "create schema if not exists inside;\n"
-        "create table if not exists inside.held (id int);\n"
-        "grant select on inside.held to anon;\n"
-        "create table if not exists public.partly (id int, secret int);\n"
-        "grant select (id) on public.partly to authenticated;\n"
-        "do $$ begin grant select on public.profiles to service_role; end $$;\n",
-    )
-    add_sql(
-        fresh,
-        "205_by_code.sql",
-        "do $$ declare r text; begin create table if not exists public.by_code (id int);"
-        " foreach r in array array['anon', 'authenticated'] loop"
-        " execute format('grant select on public.by_code to %I', r); end loop; end $$;"
-        " create table if not exists public.beside_code (id int);",
-        after=True,
-    )
+
+def an_sql_file_closes_what_it_does_not_open(fresh: Service) -> None:
+    add_sql(fresh, "200_more.sql", MORE, after=True)
+    add_sql(fresh, "205_by_code.sql", BY_CODE, after=True)
     said = fresh.invoke("db.apply").text
     assert "public.left_open: took back" in said and "public.past_rls: took back" in said
     assert not [name for name in ("meant", "limited", "partly") if f"public.{name}:" in said]
+
+
+def the_rest_is_open_as_far_as_a_file_says(fresh: Service) -> None:
     held = dict(
         fresh.sql(
             "select relname, has_table_privilege('anon', oid, 'select') and not relrowsecurity"
@@ -209,12 +222,13 @@ def test_after_an_adoption_whatever_is_new_is_closed_or_a_file_opens_it(fresh: S
         " has_table_privilege('authenticated', 'partly', 'select, insert, update, delete'),"
         " has_column_privilege('authenticated', 'partly', 'id', 'select'),"
         " has_table_privilege('anon', 'meant', 'insert, update, delete')"
-    ) == [(False, False, True, False)], "open as far as a file says so"
+    ) == [(False, False, True, False)]
+
+
+def a_later_file_opens_the_schema(fresh: Service) -> None:
     add_sql(fresh, "210_usage.sql", "grant usage on schema inside to anon;", after=True)
     fresh.invoke("db.apply")
     assert fresh.sql("select has_table_privilege('anon', 'inside.held', 'select')") == [(True,)]
-    fresh.invoke("db.sync")
-    assert "nothing to do" in fresh.invoke("db.status").out
 
 
 def test_starter_files_that_the_database_lacks_are_put_aside(service: Service) -> None:
