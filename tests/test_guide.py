@@ -22,7 +22,7 @@ from invoke.collection import Collection
 from invoke.tasks import Task
 from service import ROOT
 
-from twolane import config
+from twolane import config, settings
 from twolane.tasks import db, template
 
 DOCS = ROOT / "docs"
@@ -78,18 +78,18 @@ def test_the_example_of_the_settings_is_valid_and_names_them_all(tmp_path: Path)
     def keys(settings: Mapping[str, object]) -> set[str]:
         return set(settings)
 
-    assert keys(table) == keys(config.SETTINGS)
-    assert keys(table["check"]) == keys(config.OF_CHECK)
-    assert keys(table["prove"]) == keys(config.OF_PROVE)
-    assert keys(table["targets"]["staging"]) == keys(config.OF_TARGET)
+    assert keys(table) == keys(settings.SETTINGS)
+    assert keys(table["check"]) == keys(settings.OF_CHECK)
+    assert keys(table["prove"]) == keys(settings.OF_PROVE)
+    assert keys(table["targets"]["staging"]) == keys(settings.OF_TARGET)
 
 
 # As an editor's schema has them; the rest of what a reader refuses is told when it reads.
 IN_A_SCHEMA: Mapping[object, Mapping[str, object]] = {
-    config._text: {"type": "string"},
-    config._texts: {"type": "array", "items": {"type": "string"}},
-    config._flag: {"type": "boolean"},
-    config._expressions: {"type": "object", "additionalProperties": {"type": "string"}},
+    settings._text: {"type": "string"},
+    settings._texts: {"type": "array", "items": {"type": "string"}},
+    settings._flag: {"type": "boolean"},
+    settings._expressions: {"type": "object", "additionalProperties": {"type": "string"}},
 }
 
 
@@ -103,10 +103,10 @@ def test_the_schema_for_editors_has_each_setting_that_the_engine_reads() -> None
     top = schema["properties"]["tool"]["properties"]["twolane"]
     target = top["properties"]["targets"]["additionalProperties"]
     for table, readers in (
-        (top, config.SETTINGS),
-        (top["properties"]["check"], config.OF_CHECK),
-        (top["properties"]["prove"], config.OF_PROVE),
-        (target, config.OF_TARGET),
+        (top, settings.SETTINGS),
+        (top["properties"]["check"], settings.OF_CHECK),
+        (top["properties"]["prove"], settings.OF_PROVE),
+        (target, settings.OF_TARGET),
     ):
         assert table["additionalProperties"] is False, "an editor marks a misspelt key"
         assert table["properties"].keys() == readers.keys()

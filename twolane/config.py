@@ -1,4 +1,4 @@
-"""Finds the service and reads its settings: `[tool.twolane]`, the environment, `.env`.
+"""Finds the service, and reads what is set for it: `[tool.twolane]`, the environment, `.env`.
 
 Read with `tomllib`, never from Invoke's own configuration, which any `INVOKE_*` variable overrides.
 """
@@ -9,18 +9,23 @@ import io
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
-from twolane import pin
+from twolane import pin, settings
 from twolane.errors import Failure
+from twolane.settings import DEFAULT as DEFAULT
+from twolane.settings import LOCAL as LOCAL
+from twolane.settings import SEVERAL as SEVERAL
+from twolane.settings import Prove as Prove
+from twolane.settings import Target as Target
+from twolane.settings import Unread as Unread
+from twolane.settings import is_many as is_many
 from twolane.text import meant
 
 SERVICE_VARIABLE = "TWOLANE_SERVICE"
-LOCAL = "local"
-DEFAULT = "default"
 # What CI services set, by their documentation.
 CI_VARIABLES = (
     "CI",  # GitHub, GitLab, Bitbucket, CircleCI, Travis, Cirrus, Drone, Woodpecker, Buddy, Vercel
@@ -44,34 +49,12 @@ CI_VARIABLES = (
 
 
 @dataclass(frozen=True)
-class Target:
-    """A database by name. `variable` holds its URL; None is the embedded server."""
-
-    name: str
-    variable: str | None
-    protected: bool = False
-
-
-@dataclass(frozen=True)
-class Prove:
-    """Settings that `db.prove` can't find out by itself: `[tool.twolane.prove]`.
-
-    shared: objects that everybody may read. tenants: table → the column that names a row's tenant.
-    rows: table → column → an SQL expression for new rows.
-    """
-
-    shared: Sequence[str] = ()
-    tenants: Mapping[str, str] = field(default_factory=dict)
-    rows: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Config:
     """One service: its folder, its names, its targets, the findings that `db.check` leaves out.
 
     migrations: Alembic's folder, environment and revisions. own_schemas: schemas of the service's
-    that are named as the platform's are, so the platform stub is laid without them. code: the
-    folder of the package, where that is not `src`: a draft of it.
+    that are named as the platform's are, so the platform stub is laid without them. unread: the
+    keys that nothing reads. code: the package's folder, where that is not `src`: a draft of it.
     """
 
     root: Path
@@ -82,10 +65,11 @@ class Config:
     environment: Mapping[str, str]
     ignore: tuple[str, ...] = ()
     tenant_column: str = "user_id"
-    prove: Prove = Prove()
+    prove: Prove = field(default_factory=Prove)
     partitions: tuple[str, ...] = ()
     branch_databases: bool = False
     own_schemas: tuple[str, ...] = ()
+    unread: tuple[Unread, ...] = ()
     code: Path | None = None
 
     @property
@@ -181,50 +165,12 @@ def load(start: Path | None = None) -> Config:
     project = document(root)
     if stale := pin.stale(project):
         raise Failure(pin.complaint(*stale), pin.remedy(root, stale[0]))
-    try:
-        table = _table(project["tool"]["twolane"], "", "tool.twolane")
-        found = _read({"package": None, "postgres": 18, "targets": {}} | table, SETTINGS)
-    except TypeError as error:
-        raise Failure(
-            f"pyproject.toml, [tool.twolane]: {error.args[0]}",
-            f"{''.join(error.args[1:])}Compare it with the guide's example: settings.md",
-        ) from error
-    if isinstance(found["postgres"], Path):
-        found["postgres"] = root / found["postgres"]
     return Config(
         root=root,
         migrations=root / "migrations",
         environment=_environment(root),
-        **found.pop("check", {}),
-        **found,
+        **settings.read(project["tool"]["twolane"], root),
     )
-
-
-@dataclass(frozen=True)
-class Unread:
-    """A key that nothing reads, misspelt perhaps. table: as pyproject.toml has it."""
-
-    table: str
-    key: str
-    known: Sequence[str]
-
-    @property
-    def message(self) -> str:
-        return f"[{self.table}] has `{self.key}`, which nothing reads."
-
-
-def unread(root: Path) -> list[Unread]:
-    """The keys of the tables that take any key, as far as nothing reads them."""
-    settings = document(root)["tool"]["twolane"]
-    tables = {
-        "tool.twolane": (settings, SETTINGS),
-        "tool.twolane.check": (settings.get("check", {}), OF_CHECK),
-    }
-    return [
-        Unread(name, key, tuple(known))
-        for name, (table, known) in tables.items()
-        for key in sorted(table.keys() - known.keys())
-    ]
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -277,113 +223,6 @@ def document(folder: Path) -> Mapping[str, Any]:
         raise Failure(f"{path} can't be read: {error}", first) from error
 
 
-Settings = dict[str, Any]
-# It reads one setting: its value, the tables around it ("prove." or ""), its key.
-Reader = Callable[[Any, str, str], Any]
-
-
-def _read(table: Mapping[str, Any], readers: Mapping[str, Reader], where: str = "") -> Settings:
-    """The table's settings that have a reader, by key."""
-    return {key: read(table[key], where, key) for key, read in readers.items() if key in table}
-
-
-def _read_all(table: Mapping[str, Any], readers: Mapping[str, Reader], where: str) -> Settings:
-    """The table's settings; a key that has no reader is an error."""
-    if unknown := table.keys() - readers.keys():
-        key = min(unknown)
-        told = f"`{where}{key}` is no setting: {', '.join(readers)} are"
-        raise TypeError(told, meant(key, readers))
-    return _read(table, readers, where)
-
-
-def _text(value: object, where: str, key: str) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"`{key}` must be a string")
-    return value
-
-
-def _texts(value: object, where: str, key: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
-        raise TypeError(f"`{where}{key}` must be a list of strings")
-    return tuple(value)
-
-
-def _patterns(value: object, where: str, key: str) -> tuple[str, ...]:
-    """One pattern or a list of them."""
-    return _texts([value] if isinstance(value, str) else value, where, key)
-
-
-def _flag(value: object, where: str, key: str) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"`{where}{key}` must be true or false, without quotes")
-    return value
-
-
-def _table(value: object, where: str, key: str) -> Settings:
-    if not isinstance(value, dict):
-        raise TypeError(f"`{where}{key}` must be a table")
-    return value
-
-
-def _tables(value: object, where: str, key: str) -> Mapping[str, Mapping[str, str]]:
-    tables = _table(value, where, key)
-    return {name: _expressions(tables[name], f"{where}{key}.", name) for name in tables}
-
-
-def _expressions(value: object, where: str, key: str) -> Mapping[str, str]:
-    """A table of strings; a key with a dot in it must be quoted, or TOML splits it in two."""
-    return {name: _text(text, "", name) for name, text in _table(value, where, key).items()}
-
-
-def _postgres(value: object, where: str, key: str) -> int | Path:
-    if isinstance(value, int) and value in (16, 17, 18):
-        return value
-    if isinstance(value, str):
-        return Path(value).expanduser()
-    raise TypeError(
-        "`postgres` must be 16, 17 or 18 (embedded), or the path of a Postgres `bin` folder"
-    )
-
-
-def _targets(value: object, where: str, key: str) -> Mapping[str, Target]:
-    targets = {LOCAL: Target(LOCAL, None), DEFAULT: Target(DEFAULT, "DATABASE_URL")}
-    for name, table in _table(value, where, key).items():
-        if name == LOCAL:
-            raise TypeError("the target `local` is always the embedded server")
-        if is_many(name) or name != name.strip() or not name:
-            raise TypeError(f"`targets.{name}`: a name has no commas, wildcards or outer spaces")
-        told = {"env": None} | _table(table, "targets.", name)
-        found = _read_all(told, OF_TARGET, f"targets.{name}.")
-        targets[name] = Target(name, found["env"], found.get("protected", False))
-    return targets
-
-
-def _check(value: object, where: str, key: str) -> Settings:
-    return _read(_table(value, where, key), OF_CHECK, "check.")
-
-
-def _prove(value: object, where: str, key: str) -> Prove:
-    return Prove(**_read_all(_table(value, where, key), OF_PROVE, "prove."))
-
-
-# Each setting and its reader, by table. No other is read: of those in the first two tables,
-# `db.doctor` says so; one in the other two is an error.
-SETTINGS: Mapping[str, Reader] = {
-    "package": _text,
-    "postgres": _postgres,
-    "targets": _targets,
-    "check": _check,
-    "tenant_column": _text,
-    "prove": _prove,
-    "partitions": _patterns,
-    "branch_databases": _flag,
-    "own_schemas": _texts,
-}
-OF_CHECK: Mapping[str, Reader] = {"ignore": _texts}
-OF_TARGET: Mapping[str, Reader] = {"env": _text, "protected": _flag}
-OF_PROVE: Mapping[str, Reader] = {"shared": _texts, "tenants": _expressions, "rows": _tables}
-
-
 def _environment(root: Path) -> Mapping[str, str]:
     """The environment's variables, and those of `.env` that it does not set."""
     path = root / ".env"
@@ -400,12 +239,3 @@ def _environment(root: Path) -> Mapping[str, str]:
 
     values = dotenv_values(stream=io.StringIO(text))
     return {name: value for name, value in values.items() if value is not None} | dict(os.environ)
-
-
-SEVERAL = ","
-_WILDCARDS = "*?["  # the wildcards of the module `fnmatch`
-
-
-def is_many(name: str | None) -> TypeGuard[str]:
-    """Whether `--target` has several names or a pattern; `targets.select` resolves them."""
-    return bool(name) and "://" not in str(name) and bool({*str(name)} & {SEVERAL, *_WILDCARDS})

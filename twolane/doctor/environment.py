@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from twolane.config import DEFAULT, Config, unread
+from twolane.config import DEFAULT, Config
 from twolane.doctor import project
 from twolane.doctor.findings import error, info, warning
 from twolane.errors import Failure
@@ -173,7 +173,7 @@ def secrets(found: Git) -> Iterator[Finding]:
 @examines("settings", "pyproject.toml, .env", "config")
 def settings(config: Config) -> Iterator[Finding]:
     """Reports keys that nothing reads, which have no effect, and what pyproject.toml lacks."""
-    for found in unread(config.root):
+    for found in config.unread:
         like = difflib.get_close_matches(found.key, found.known, 1)
         may = ", ".join(found.known)
         first = f"Write it `{like[0]}`" if like else f"Take it out; it may hold: {may}"

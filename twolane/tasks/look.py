@@ -55,7 +55,7 @@ def status(c: Context, target: str | None = None, json: bool = False, jobs: str 
     if json:
         console.print_json(report.as_json(found))
     else:
-        status_screen.show_unread(config.unread(work.config.root))
+        status_screen.show_unread(work.config.unread)
         status_screen.show_problem(found) if elsewhere else status_screen.show(found)
 
 
