@@ -34,7 +34,7 @@ OTHERS = {
     "migrations/generation.py": {"_renamed", "casts"},
     "moves/disown.py": {"made"},
     "postgres/databases.py": {"load_platform"},  # as a superuser, in a database of our own
-    "postgres/exposure.py": {"close_tables", "limit"},
+    "postgres/exposure.py": {"_run"},
     "repo/sqlfiles.py": {"run"},
     "shadow/steps.py": {"run"},
     "why/parts.py": {"step"},

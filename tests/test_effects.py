@@ -12,7 +12,7 @@ from service import Service
 from steps import has_rls, pushes
 
 from twolane.facts.traces import Traces, compare
-from twolane.postgres import transactions
+from twolane.postgres import exposure, transactions
 from twolane.postgres.traces import look
 from twolane.repo import revisions
 from twolane.sql import ends_transaction
@@ -475,6 +475,32 @@ def test_what_a_revision_builds_on_lane_a_is_closed_where_defaults_open_it(
         ask = "select has_table_privilege('anon', %s, 'select')"
         assert service.sql(ask, thing) == [(False,)]
     assert service.sql("select has_function_privilege('anon', 'leak()', 'execute')") == [(False,)]
+
+
+def test_what_the_apis_roles_have_by_a_role_that_they_are_in_is_taken_back(
+    ground: Connection,
+) -> None:
+    """And who listens to that finds its names as the database says."""
+    with ground.transaction(force_rollback=True), transactions.transaction(ground):
+        with transactions.theirs(ground):
+            ground.execute(
+                "create role readers; grant readers to anon;"
+                "create function told() returns event_trigger language plpgsql as"
+                " 'begin perform * from contacts_told; end';"
+                "create table contacts_told ();"
+                "alter default privileges in schema public grant all on tables to readers;"
+                "alter default privileges in schema public grant execute on functions to readers;"
+            )
+            before = exposure.open_relations(ground), exposure.open_functions(ground)
+            ground.execute(
+                "create view everyone as select 1 as id;"
+                "create function leak(int) returns int security definer language sql as 'select 1';"
+                "create event trigger told on ddl_command_end execute function told();"
+            )
+        assert list(exposure.take_back(ground, before[0])) == ["public.everyone"]
+        assert len(list(exposure.take_back_functions(ground, before[1]))) == 1
+        assert exposure.open_relations(ground) == before[0]
+        assert exposure.open_functions(ground) == before[1]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ and takes back settings. Where all is one transaction, the migration has to say 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -102,8 +102,8 @@ class _Before:
     """What a role of the data API could reach before a part."""
 
     tables: frozenset[int]
-    relations: Sequence[str]
-    functions: Sequence[str]
+    relations: Collection[str]
+    functions: Collection[str]
 
     @classmethod
     def read(cls, connection: Connection[Any], part: Part) -> _Before:
@@ -126,8 +126,7 @@ class _Before:
             yield f"alter table {name} enable row level security"
         for _, statements in exposure.limit(connection, self.relations):
             yield from statements
-        for name in exposure.take_back_functions(connection, self.functions):
-            yield f"revoke all on {name} from public, anon, authenticated"
+        yield from exposure.take_back_functions(connection, self.functions)
 
 
 def _settings(connection: Connection[Any]) -> dict[str, str]:

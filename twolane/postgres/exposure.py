@@ -45,7 +45,7 @@ _EXPOSED = {"everywhere": False}
 _TABLES = "select oid, name, relrowsecurity from relation where is_table order by name"
 # What a role of the API can read or write, and what no policy limits.
 _OPEN = """
-select name from relation c
+select oid, name from relation c
 where not (is_table and relrowsecurity) and not (relkind = 'v' and is_invoker)
     and exists (
         select from pg_catalog.pg_roles r
@@ -54,15 +54,11 @@ where not (is_table and relrowsecurity) and not (relkind = 'v' and is_invoker)
                 or pg_catalog.has_any_column_privilege(r.oid, c.oid, 'select, insert, update')))
 order by name
 """
-# Whose privileges on a relation are the API's: its roles, and those that they inherit from.
+# Whose privileges on an object are the API's: its roles, and those that they inherit from.
 _GRANTEES = """
 select distinct case a.grantee when 0 then 'public'
     else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) end
-from (
-    select relacl from pg_catalog.pg_class where oid = %s::pg_catalog.regclass
-    union all
-    select attacl from pg_catalog.pg_attribute where attrelid = %s::pg_catalog.regclass
-) as held (acl)
+from ({held}) as held (acl)
 cross join lateral pg_catalog.aclexplode(held.acl) a
 where a.grantee = 0 or exists (
     select from pg_catalog.pg_roles r
@@ -70,9 +66,18 @@ where a.grantee = 0 or exists (
         and pg_catalog.pg_has_role(r.oid, a.grantee, 'usage'))
 order by 1
 """
+_OF_RELATION = """
+select relacl from pg_catalog.pg_class where oid = %(oid)s
+union all
+select attacl from pg_catalog.pg_attribute where attrelid = %(oid)s
+"""
+_OF_FUNCTION = """
+select coalesce(proacl, pg_catalog.acldefault('f', proowner))
+from pg_catalog.pg_proc where oid = %(oid)s
+"""
 # Functions that run with their owner's rights, which a role of the API can call: past all policies.
 _OPEN_FUNCTIONS = """
-select case p.prokind when 'p' then 'procedure ' else 'function ' end
+select p.oid, case p.prokind when 'p' then 'procedure ' else 'function ' end
     || n.name || '.' || pg_catalog.quote_ident(p.proname)
     || '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')' as name
 from pg_catalog.pg_proc p
@@ -96,18 +101,20 @@ def tables(connection: Connection[Any]) -> frozenset[int]:
     return frozenset(oid for oid, _, _ in ask(connection, _RELATIONS + _TABLES, _EXPOSED))
 
 
-def open_relations(connection: Connection[Any], everywhere: bool = False) -> list[str]:
-    """The relations whose rows a role of the API can reach and no policy limits.
+def open_relations(connection: Connection[Any], everywhere: bool = False) -> dict[str, int]:
+    """The relations whose rows a role of the API can reach and no policy limits, with their OIDs.
 
     everywhere: also those in schemas that no role of the API may use: granted all the same.
     """
-    return [n for (n,) in ask(connection, _RELATIONS + _OPEN, {"everywhere": everywhere})]
+    found = ask(connection, _RELATIONS + _OPEN, {"everywhere": everywhere})
+    return {name: oid for oid, name in found}
 
 
-def open_functions(connection: Connection[Any]) -> list[str]:
+def open_functions(connection: Connection[Any]) -> dict[str, int]:
     """The functions that a role of the API can call and that run with their owner's rights, as
-    `function schema.name(arguments)`."""
-    return [name for (name,) in ask(connection, _RELATIONS + _OPEN_FUNCTIONS, _EXPOSED)]
+    `function schema.name(arguments)`, with their OIDs."""
+    found = ask(connection, _RELATIONS + _OPEN_FUNCTIONS, _EXPOSED)
+    return {name: oid for oid, name in found}
 
 
 def closed_tables(connection: Connection[Any], before: Collection[int]) -> list[str]:
@@ -123,8 +130,7 @@ def close_tables(connection: Connection[Any], before: Collection[int]) -> Iterat
     """
     for oid, name, has_rls in ask(connection, _RELATIONS + _TABLES, _EXPOSED).fetchall():
         if oid not in before and not has_rls:
-            with theirs(connection):  # whose event triggers fire
-                connection.execute(f"alter table {name} enable row level security".encode())
+            _run(connection, f"alter table {name} enable row level security")
             yield name
 
 
@@ -152,31 +158,32 @@ def limit(
     said: relation → the statements that grant what it is meant to have, which run again; None if it
     is meant as it is. Yields such a relation, and what ran: a revoke, and those statements.
     """
-    for name in open_relations(connection):
+    for name, oid in open_relations(connection).items():
         if name in before or (statements := said(name)) is None:
             continue
-        grantees = ", ".join(role for (role,) in ask(connection, _GRANTEES, (name, name)))
-        statements = [f"revoke all on table {name} from {grantees}", *statements]
-        with theirs(connection):
-            for statement in statements:
-                connection.execute(statement.encode())
-        yield name, statements
+        revoke = f"revoke all on table {name} from {_grantees(connection, _OF_RELATION, oid)}"
+        _run(connection, revoke, *statements)
+        yield name, [revoke, *statements]
 
 
 def take_back_functions(connection: Connection[Any], before: Collection[str]) -> Iterator[str]:
     """Revokes what the API's roles have on such functions that were not open `before`.
 
-    Yields what it closes.
+    Yields the statements that ran.
     """
-    for name in open_functions(connection):
+    for name, oid in open_functions(connection).items():
         if name not in before:
-            revoke = f"revoke all on {name} from public, {_present(connection)}"
-            connection.execute(revoke.encode())
-            yield name
+            revoke = f"revoke all on {name} from {_grantees(connection, _OF_FUNCTION, oid)}"
+            _run(connection, revoke)
+            yield revoke
 
 
-def _present(connection: Connection[Any]) -> str:
-    rows = connection.execute(
-        "select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated')"
-    )
-    return ", ".join(sorted(role for (role,) in rows))
+def _grantees(connection: Connection[Any], held: str, oid: int) -> str:
+    rows = ask(connection, _GRANTEES.format(held=held), {"oid": oid})
+    return ", ".join(role for (role,) in rows)
+
+
+def _run(connection: Connection[Any], *statements: str) -> None:
+    with theirs(connection):  # whose event triggers fire
+        for statement in statements:
+            connection.execute(statement.encode())
