@@ -6,7 +6,7 @@ and takes back settings. Where all is one transaction, the migration has to say 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from twolane.errors import from_postgres
 from twolane.export.parts import Part, Unit
 from twolane.postgres import exposure, supautils, transactions
 from twolane.repo import opened
+from twolane.repo.sqlfiles import SqlFile
 from twolane.sql import ident, readable_statements
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def execute(connection: Connection[Any], text: str) -> None:
 
 
 def _part(connection: Connection[Any], part: Part) -> Done:
-    before = _Before.read(connection, part)
+    closing = _of_file(connection, part.file) if part.file else _of_revision(connection)
     with transactions.theirs(connection):
         was = _settings(connection)
         for text in part.texts:
@@ -94,39 +95,38 @@ def _part(connection: Connection[Any], part: Part) -> Done:
         ends = list(_taken_back(connection, was))
         for text in ends:
             execute(connection, text)
-    return Done(part, [*ends, *before.closing(connection, part)])
+    return Done(part, [*ends, *closing()])
 
 
-@dataclass(frozen=True)
-class _Before:
-    """What a role of the data API could reach before a part."""
+Closing = Callable[[], Iterator[str]]
+"""Closes what is open since, as the lane does, and yields the statements."""
 
-    tables: frozenset[int]
-    relations: Collection[str]
-    functions: Collection[str]
 
-    @classmethod
-    def read(cls, connection: Connection[Any], part: Part) -> _Before:
-        return cls(
-            exposure.tables(connection),
-            exposure.open_relations(connection, everywhere=part.file is not None),
-            exposure.open_functions(connection),
-        )
+def _of_file(connection: Connection[Any], file: SqlFile) -> Closing:
+    before = exposure.open_relations(connection, everywhere=True)
 
-    def closing(self, connection: Connection[Any], part: Part) -> Iterator[str]:
-        """Closes what is open now, as the lanes do, and yields the statements."""
-        if part.file:
-            said = opened.Opened(readable_statements(part.file.text)).said
-            for _, statements in exposure.limit(connection, self.relations, said):
-                yield from statements
-            return
-        list(exposure.close_tables(connection, self.tables))
-        for name in exposure.closed_tables(connection, self.tables):
+    def closing() -> Iterator[str]:
+        said = opened.Opened(readable_statements(file.text)).said
+        for _, statements in exposure.limit(connection, before, said):
+            yield from statements
+
+    return closing
+
+
+def _of_revision(connection: Connection[Any]) -> Closing:
+    there = exposure.tables(connection)
+    relations, functions = exposure.open_relations(connection), exposure.open_functions(connection)
+
+    def closing() -> Iterator[str]:
+        list(exposure.close_tables(connection, there))
+        for name in exposure.closed_tables(connection, there):
             # Also what an event trigger closed: the CLI's role may not be let to make one.
             yield f"alter table {name} enable row level security"
-        for _, statements in exposure.limit(connection, self.relations):
+        for _, statements in exposure.limit(connection, relations):
             yield from statements
-        yield from exposure.take_back_functions(connection, self.functions)
+        yield from exposure.take_back_functions(connection, functions)
+
+    return closing
 
 
 def _settings(connection: Connection[Any]) -> dict[str, str]:
