@@ -52,15 +52,15 @@ def read(connection: Connection[Any], ledger: Ledger, live: Snapshot) -> Snapsho
     """The facts as twolane last left them, or None. Reads them only if they are not `live`'s."""
     if not has(ledger, STOOD):
         return None
-    if _is_newest(ledger, STOOD, live):
+    if _is_newest(ledger, STOOD, _packed(live)):
         return live
     return _newest(connection, STOOD)
 
 
-def _is_newest(ledger: Ledger, kind: str, facts: Snapshot) -> bool:
+def _is_newest(ledger: Ledger, kind: str, packed: bytes) -> bool:
     """Whether the record is known, by its digest alone, to say just that."""
     is_own = look.after(kind) not in ledger.facts
-    return is_own and ledger.facts.get(kind) == _digest(_packed(facts))
+    return is_own and ledger.facts.get(kind) == _digest(packed)
 
 
 def numbers(connection: Connection[Any], ledger: Ledger) -> Numbers:
@@ -95,7 +95,7 @@ def renamed(connection: Connection[Any], ledger: Ledger) -> Renamed:
     if not has(ledger, NUMBERS):
         return numbering.NOTHING
     now = numbering.read(connection)
-    if _is_newest(ledger, NUMBERS, numbering.packed(now)):
+    if _is_newest(ledger, NUMBERS, _packed(numbering.packed(now))):
         return numbering.NOTHING
     return numbering.find(numbers(connection, ledger), now)
 
@@ -125,13 +125,12 @@ def write(connection: Connection[Any], ledger: Ledger, kind: str, facts: Snapsho
     """
     if kind == STOOD:
         write_numbers(connection, ledger, facts)
-    text = _packed(facts)
-    digest = _digest(text)
-    if _is_newest(ledger, kind, facts):
+    packed = _packed(facts)
+    if _is_newest(ledger, kind, packed):
         return
     connection.execute(
         "insert into twolane.facts (kind, digest, facts) values (%s, %s, %s)",
-        (kind, digest, zlib.compress(text)),
+        (kind, _digest(packed), zlib.compress(packed)),
     )
     connection.execute(
         "delete from twolane.facts where kind = %s and id <= ("
