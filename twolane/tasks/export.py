@@ -62,8 +62,8 @@ def export(
         written = exporting.Written((), ())
         if not found.is_empty:
             written = exporting.write(work, found, there, message)
-        if not check:
-            exporting.save(repo.config, written.migrations)
+            if not check:
+                exporting.save(repo.config, written.migrations)
     told = as_json(written, is_written=not check)
     console.print_json(told) if json else _show(told, len(there))
     if check and written.migrations:
