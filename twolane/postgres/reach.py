@@ -37,15 +37,16 @@ def connect(config: Config, target: Target) -> Iterator[Connection[Any]]:
 def _of_the_embedded(
     config: Config, target: Target, parameters: Mapping[str, Any]
 ) -> Unreachable | None:
-    """What to say where a URL means the embedded server, which does not answer there."""
+    """What to say where a URL means the embedded server, which does not listen there; None if it
+    does, and refused."""
     from twolane.postgres import embedded
     from twolane.postgres.place import is_password
 
-    if not is_password(config, parameters.get("password")):
+    if target.variable is None or not is_password(config, parameters.get("password")):
         return None
     now = embedded.running(config)
     if now and str(parameters.get("port")) == str(now["port"]):
-        return None  # it answers there: something else is wrong
+        return None
     what = f"it listens on port {now['port']} now" if now else "it is not running"
     return Unreachable(
         f"Target {target.name} is the embedded Postgres, by the URL in {target.variable}, and "
