@@ -17,6 +17,7 @@ from twolane.page.compare import compare
 from twolane.page.source import Source
 from twolane.repo import kept, locations
 from twolane.repo.contents import Repo
+from twolane.repo.revisions import Revision
 from twolane.telling import Working
 from twolane.why import links, trail, written
 from twolane.why.commits import Commits
@@ -133,18 +134,16 @@ class Places:
 def _written(repo: Repo) -> Mapping[str, Sequence[written.Written]]:
     """What the files' words make; what a file makes is kept until it changes."""
     known = kept.newest(repo.config, "written")
-    before: Mapping[str, Mapping[str, list[int]]] = known["report"] if known else {}
-    files = {f"{file.name} {file.digest}": file for file in repo.order.files}
-    revisions = {f"{each.id} {each.digest}": each for each in repo.revisions}
-    made = {d: before.get(d) or written.of_file(file) for d, file in files.items()}
-    made |= {d: before.get(d) or written.of_revision(each) for d, each in revisions.items()}
+    before: Mapping[str, dict[str, list[int]]] = known["report"] if known else {}
+    steps = {f"{locations.path_of(step)} {step.digest}": step for step in trail.replayed(repo)}
+    made = {
+        key: before[key] if key in before else written.made_by(step) for key, step in steps.items()
+    }
     if made != before:
         kept.keep(repo.config, "written", made)
     return written.together(
-        [
-            *((locations.FOLDER + file.name, None, made[d]) for d, file in files.items()),
-            *((locations.in_folder(each), each.id, made[d]) for d, each in revisions.items()),
-        ]
+        (locations.path_of(step), step.id if isinstance(step, Revision) else None, made[key])
+        for key, step in steps.items()
     )
 
 

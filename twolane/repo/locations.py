@@ -60,6 +60,11 @@ def in_folder(revision: Revision) -> str:
     return f"migrations/versions/{revision.path.name}"
 
 
+def path_of(step: SqlFile | Revision) -> str:
+    """The file of a step of the replay, as a path from the service's folder."""
+    return in_folder(step) if isinstance(step, Revision) else f"{FOLDER}{step.name}"
+
+
 def line_of(path: Path, beginning: str) -> int | None:
     """The number of the first line that starts with `beginning`."""
     lines = path.read_text(encoding="utf-8").splitlines()

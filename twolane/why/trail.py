@@ -18,7 +18,7 @@ from twolane.facts import catalog
 from twolane.facts.catalog import Change, Snapshot
 from twolane.postgres import connections
 from twolane.repo.contents import Repo
-from twolane.repo.locations import FOLDER, Place, in_folder
+from twolane.repo.locations import Place, path_of
 from twolane.repo.revisions import Revision
 from twolane.repo.sqlfiles import SqlFile
 from twolane.shadow import shadow
@@ -141,7 +141,8 @@ def _empty(repo: Repo, working: Working) -> Iterator[tuple[Connection[Any], Snap
         yield connection, root.facts
 
 
-def _replayed(repo: Repo) -> list[SqlFile | Revision]:
+def replayed(repo: Repo) -> list[SqlFile | Revision]:
+    """The steps of the replay, in order."""
     return [*repo.order.before, *repo.revisions, *repo.order.after]
 
 
@@ -154,14 +155,13 @@ def _run(repo: Repo, connection: Connection[Any], step: SqlFile | Revision) -> N
 def _steps(repo: Repo, working: Working) -> Iterator[Event]:
     with _empty(repo, working) as (connection, before):
         read = Reader(connection)
-        for step in _replayed(repo):
+        for step in replayed(repo):
             _run(repo, connection, step)
             after = read()
-            is_file = isinstance(step, SqlFile)
-            place = Place(f"{FOLDER}{step.name}" if isinstance(step, SqlFile) else in_folder(step))
-            revision = None if isinstance(step, SqlFile) else step.id
+            place = Place(path_of(step))
+            last, revision = (0, step.id) if isinstance(step, Revision) else (None, None)
             for change in catalog.diff(before, after):
-                yield Event(change, place, None if is_file else 0, revision)
+                yield Event(change, place, last, revision)
             before = after
 
 
@@ -171,11 +171,11 @@ def _in_statements(
     """File → the changes of the chosen facts, each with the statement that makes it."""
     found: dict[str, list[Event]] = {}
     with _empty(repo, working) as (connection, _):
-        for step in _replayed(repo):
+        for step in replayed(repo):
             if len(found) == len(names):
                 break
-            if isinstance(step, SqlFile) and f"{FOLDER}{step.name}" in names:
-                found[f"{FOLDER}{step.name}"] = _of_file(connection, step, chosen)
+            if isinstance(step, SqlFile) and path_of(step) in names:
+                found[path_of(step)] = _of_file(connection, step, chosen)
             else:
                 _run(repo, connection, step)
     return found
@@ -184,7 +184,7 @@ def _in_statements(
 def _of_file(
     connection: Connection[Any], file: SqlFile, chosen: frozenset[str] | None
 ) -> list[Event]:
-    path = f"{FOLDER}{file.name}"
+    path = path_of(file)
     found, end = parts.run(connection, file, chosen)
     events = [
         Event(change, Place(path, statement.line), statement.last_line)

@@ -26,8 +26,12 @@ _NAMED_ALONE = (
 )
 
 
-def of_file(file: SqlFile) -> dict[str, list[int]]:
-    """What an SQL file makes → the lines whose words make it."""
+def made_by(step: SqlFile | Revision) -> dict[str, list[int]]:
+    """What it makes → the lines whose words make it: statements, or a revision's `op.…("name")`."""
+    return _of_revision(step) if isinstance(step, Revision) else _of_file(step)
+
+
+def _of_file(file: SqlFile) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     for statement in readable_statements(file.text):
         for key in _of_statement(statement.node):
@@ -35,22 +39,20 @@ def of_file(file: SqlFile) -> dict[str, list[int]]:
     return found
 
 
-def of_revision(revision: Revision) -> dict[str, list[int]]:
-    """What a revision makes by its `op.…("name", …)` → the lines."""
+def _of_revision(revision: Revision) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     for function in ast.parse(revision.path.read_bytes()).body:
         if isinstance(function, ast.FunctionDef) and function.name == "upgrade":
-            for call in ast.walk(function):
-                if isinstance(call, ast.Call) and (key := _of_call(call)):
+            for call in (node for node in ast.walk(function) if isinstance(node, ast.Call)):
+                for key in _of_call(call):
                     found.setdefault(key, []).append(call.lineno)
-                    found.setdefault(f"all of {key}", []).append(call.lineno)
     return found
 
 
 def together(
     parts: Iterable[tuple[str, str | None, Mapping[str, Sequence[int]]]],
 ) -> Mapping[str, Sequence[Written]]:
-    """What all make → the places, in order. parts: file, revision, and what it makes."""
+    """What all make → the places. parts: file, revision, and what it makes, in their order."""
     found: dict[str, list[Written]] = {}
     for file, revision, made in parts:
         for key, lines in made.items():
@@ -194,16 +196,16 @@ def _dotted(parts: Iterable[Any], least: int = 2) -> str:
     return ".".join(names if len(names) >= least else ["public", *names])
 
 
-def _of_call(call: ast.Call) -> str | None:
+def _of_call(call: ast.Call) -> Iterator[str]:
     names = [_text(argument) for argument in call.args[:2]]
     schema = next((_text(k.value) for k in call.keywords if k.arg == "schema"), None) or "public"
     match (getattr(call.func, "attr", ""), names):
         case ("create_table", [str(table), *_]):
-            return f"{schema}.{table}"
+            yield from (f"{schema}.{table}", f"all of {schema}.{table}")
         case ("add_column" | "alter_column", [str(table), str(column)]):
-            return f"column {schema}.{table}.{column}"
+            yield f"column {schema}.{table}.{column}"
         case ("create_index", [str(name), str(table)]):
-            return f"index {schema}.{table}.{name}"
+            yield f"index {schema}.{table}.{name}"
         case (
             "create_foreign_key"
             | "create_unique_constraint"
@@ -211,8 +213,7 @@ def _of_call(call: ast.Call) -> str | None:
             | "create_primary_key",
             [str(name), str(table)],
         ):
-            return f"constraint {schema}.{table}.{name}"
-    return None
+            yield f"constraint {schema}.{table}.{name}"
 
 
 def _text(node: ast.expr) -> str | None:
