@@ -153,8 +153,7 @@ def _taken(work: Work, kept: Sequence[SqlFile], entries: Sequence[Entry]) -> lis
     """The entries that the shadow accepts: others need objects that its platform stub lacks."""
     with (
         work.tell.working("finding what the shadow does not take"),
-        shadow.clone(work.config, _replay(work, kept).database) as parameters,
-        connections.open_connection(parameters, "Connecting to the shadow") as connection,
+        shadow.open_clone(work.config, _replay(work, kept).database) as connection,
     ):
         return list(trial.taken(connection, entries))
 

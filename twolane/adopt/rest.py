@@ -19,7 +19,6 @@ from twolane.ddl.render import Left, Statement
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Change, Snapshot
 from twolane.facts.differences import without_owners
-from twolane.postgres import connections
 from twolane.shadow import shadow
 from twolane.sql import literal
 
@@ -49,10 +48,7 @@ def find(config: Config, database: str, facts: Snapshot, live: Live, columns: Co
 
     facts: those of the live database. columns: the order of its columns.
     """
-    with (
-        shadow.clone(config, database) as parameters,
-        connections.open_connection(parameters, "Connecting to the shadow") as connection,
-    ):
+    with shadow.open_clone(config, database) as connection:
         before = catalog.read(connection)
         trial = bring_about(
             connection, lambda f: without_owners(f, facts), facts, live.owner, columns

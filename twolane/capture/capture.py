@@ -18,7 +18,6 @@ from twolane.errors import Failure
 from twolane.facts import catalog, differences, identities, views
 from twolane.facts.catalog import Change, Snapshot
 from twolane.migrations.renames import Rename
-from twolane.postgres import connections
 from twolane.postgres.transactions import ask, transaction
 from twolane.repo import order, sqlfiles
 from twolane.repo.contents import Repo
@@ -177,10 +176,7 @@ def _try(
     placed: Columns,
     first: Sequence[Statement],
 ) -> Trial:
-    with (
-        shadow.clone(state.repo.config, base.database) as copy,
-        connections.open_connection(copy, "Connecting to the shadow") as connection,
-    ):
+    with shadow.open_clone(state.repo.config, base.database) as connection:
         return trial.bring_about(connection, changes, state.live, owner, placed, first)
 
 

@@ -69,8 +69,7 @@ def find(
     ground = shadow.replay(config, [], working)
     with (
         working("trying the statements on the shadow"),
-        shadow.clone(config, ground.database) as parameters,
-        connections.open_connection(parameters, "Connecting to the shadow") as connection,
+        shadow.open_clone(config, ground.database) as connection,
     ):
         _make(connection, source)
         before, old = catalog.read(connection), effects.layout(connection)

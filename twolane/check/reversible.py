@@ -20,7 +20,6 @@ from twolane.guards.findings import Finding
 from twolane.guards.refusal import Refusal
 from twolane.migrations import effects, online, runner
 from twolane.migrations.session import as_run
-from twolane.postgres import connections
 from twolane.repo.locations import Place, in_folder, line_of
 from twolane.repo.revisions import Revision, moves, up_to
 from twolane.shadow import shadow
@@ -78,10 +77,7 @@ def trips(
     while done < len(revisions):
         start = replay(revisions[:done])
         facts = start.facts
-        with (
-            shadow.clone(config, start.database) as parameters,
-            connections.open_connection(parameters, "Connecting to the shadow") as connection,
-        ):
+        with shadow.open_clone(config, start.database) as connection:
             for revision in revisions[done:]:
                 trip = _trip(connection, config, revision, revisions, facts, lane_a)
                 facts = trip.facts

@@ -142,10 +142,7 @@ class _Rehearsal:
     def _run(self, start: shadow.Replay, ahead: Ahead) -> _Done:
         """Takes the revisions back on a copy; `ahead` runs before, and tells its statements."""
         config = self.work.config
-        with (
-            shadow.clone(config, start.database) as parameters,
-            connections.open_connection(parameters, "Connecting to the shadow") as connection,
-        ):
+        with shadow.open_clone(config, start.database) as connection:
             layout = effects.layout(connection)
             first = ahead(connection)
             left: list[Traces] = []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from twolane.deploy.route import Route
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Change, Snapshot
-from twolane.postgres import connections, transactions
+from twolane.postgres import transactions
 from twolane.repo import sqlfiles
 from twolane.repo.revisions import up_to
 from twolane.repo.sqlfiles import FileFailure, SqlFile
@@ -125,10 +125,7 @@ def _making_less(
     if not files or end.keys() >= whole.keys() - alone.facts.keys():
         return set()
     found, facts = set(), alone.facts
-    with (
-        shadow.clone(replays.repo.config, alone.database) as parameters,
-        connections.open_connection(parameters, "Connecting to the shadow") as connection,
-    ):
+    with shadow.open_clone(replays.repo.config, alone.database) as connection:
         for file in stand.after:
             with transactions.transaction(connection):
                 sqlfiles.run(connection, file)

@@ -20,7 +20,7 @@ from twolane.errors import Failure, from_postgres
 from twolane.export import parts, text, trial
 from twolane.facts import catalog, differences, identities
 from twolane.facts.catalog import Snapshot
-from twolane.postgres import connections, transactions
+from twolane.postgres import transactions
 from twolane.repo import identity, ledger, supabase_migrations
 from twolane.repo.contents import Repo, pending, waiting
 from twolane.repo.supabase_migrations import FOLDER, Migration
@@ -91,7 +91,9 @@ def standing(repo: Repo, there: Sequence[Migration], tell: Tell) -> Iterator[Wor
     Raises:
         Failure: they don't run one after the other.
     """
-    with _copy(repo.config, _replay(repo.config, there, tell)) as connection:
+    made = _replay(repo.config, there, tell)
+    # On a copy, so that nobody else waits for the database that is kept.
+    with shadow.open_clone(repo.config, made.database) as connection:
         yield Work(repo, Target(FOLDER, None), connection, ledger.read(connection), tell)
 
 
@@ -99,16 +101,6 @@ def state_of(work: Work) -> State:
     """Where the migrations leave a database. An older form of a file is one that is meant."""
     state = work.state()
     return replace(state, ledger=replace(state.ledger, earlier={}))
-
-
-@contextmanager
-def _copy(config: Config, made: shadow.Replay) -> Iterator[Connection[Any]]:
-    """A connection to a throw-away copy, so that nobody else waits for the one that is kept."""
-    with (
-        shadow.clone(config, made.database) as parameters,
-        connections.open_connection(parameters, "Connecting to the shadow") as connection,
-    ):
-        yield connection
 
 
 def _replay(config: Config, migrations: Sequence[Migration], tell: Tell) -> shadow.Replay:
@@ -148,7 +140,7 @@ def write(
     begin = _replay(work.config, there, work.tell)
     with (
         work.tell.working("trying the migration on the shadow"),
-        _copy(work.config, begin) as connection,
+        shadow.open_clone(work.config, begin.database) as connection,
     ):
         done = trial.run(connection, units)
     hazards = [each for each in found.hazards if each.needs_consent] if there else []

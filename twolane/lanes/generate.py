@@ -20,7 +20,6 @@ from twolane.migrations import app_models, formatting, generation, renames, safe
 from twolane.migrations.alterations import Casts
 from twolane.migrations.comparable import Comparison
 from twolane.migrations.renames import Likely
-from twolane.postgres import connections
 from twolane.repo import revisions
 from twolane.repo.contents import Repo
 from twolane.shadow import shadow
@@ -285,10 +284,7 @@ def _undone_online(
     from twolane.migrations import online
 
     end = replays.at(revisions.up_to(replays.repo.revisions, revision.id))
-    with (
-        shadow.clone(config, end.database) as parameters,
-        connections.open_connection(parameters, "Connecting to the shadow") as connection,
-    ):
+    with shadow.open_clone(config, end.database) as connection:
         try:
             online.downgrade(connection, config, revision.down[0] if revision.down else "base")
         except Failure:

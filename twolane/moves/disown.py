@@ -16,7 +16,6 @@ from twolane.models import app_file
 from twolane.models.relations import read_relations
 from twolane.moves import formatted, move
 from twolane.moves.move import Move, short
-from twolane.postgres import connections
 from twolane.repo import order, sqlfiles
 from twolane.repo.contents import Repo
 from twolane.repo.sqlfiles import SqlFile
@@ -105,8 +104,7 @@ def _files(
 
     with (
         working("making it anew on the shadow"),
-        shadow.clone(repo.config, head.database) as copy,
-        connections.open_connection(copy, "Connecting to the shadow") as connection,
+        shadow.open_clone(repo.config, head.database) as connection,
     ):
         for identity in sorted(moved, key=lambda i: identities.kind(i) != "table"):
             kind = {"table": "table", "enum": "type"}.get(identities.kind(identity))

@@ -108,6 +108,16 @@ def clone(config: Config, database: str) -> Iterator[dict[str, Any]]:
         yield found
 
 
+@contextmanager
+def open_clone(config: Config, database: str) -> Iterator[Connection[Any]]:
+    """A connection to a throw-away copy of one of the shadow's databases."""
+    with (
+        clone(config, database) as parameters,
+        connections.open_connection(parameters, "Connecting to the shadow") as connection,
+    ):
+        yield connection
+
+
 def _build(config: Config, chain: Sequence[Link]) -> None:
     """Makes the databases of the chain's steps, from the last one that is there already."""
     ours = shadow_server.find(config)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from twolane.errors import Failure
 from twolane.facts.catalog import Snapshot
-from twolane.postgres import connections, transactions
+from twolane.postgres import transactions
 from twolane.repo import entries, ledger_tables, record
 from twolane.repo import ledger as records
 from twolane.repo.contents import Repo
@@ -122,10 +122,7 @@ def _statements(
     replays = Replays(state.repo, working)
     with suppress(Failure), working("completing the record"):
         base = replays.at((), (), where.before)
-        with (
-            shadow.clone(config, base.database) as parameters,
-            connections.open_connection(parameters, "Connecting to the shadow") as copy,
-        ):
+        with shadow.open_clone(config, base.database) as copy:
             ran = runner.rehearse(copy, config, history[-1].id, keep=True).ran
             undo = runner.undo(copy, config, below, runner.Carried())
         return {r.id: (ran.get(r.id), undo.get(r.id)) for r in lost}

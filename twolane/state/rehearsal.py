@@ -12,7 +12,7 @@ from twolane.errors import Failure
 from twolane.facts import catalog, identities, ownership
 from twolane.facts.catalog import Snapshot
 from twolane.migrations import effects, functions
-from twolane.postgres import connections, transactions
+from twolane.postgres import transactions
 from twolane.repo import revisions, sqlfiles
 from twolane.repo.contents import Repo
 from twolane.repo.revisions import Revision, code, moves, up_to
@@ -108,20 +108,14 @@ def rehearse(
             start.facts, Plan((), replays.base().facts, replays.base().facts, owned), made
         )
     alone = replays.at(stand.history, (), stand.before, stand.foreign).facts
-    with working("rehearsing on the shadow"), _copy(repo, start.database) as connection:
+    with (
+        working("rehearsing on the shadow"),
+        shadow.open_clone(repo.config, start.database) as connection,
+    ):
         ground = _Ground(
             repo, replays, stand, owned, frozenset(start.facts.keys() - alone.keys()), connection
         )
         return _course(ground, start.facts, steps, finish)
-
-
-@contextmanager
-def _copy(repo: Repo, database: str) -> Iterator[Connection[Any]]:
-    with (
-        shadow.clone(repo.config, database) as parameters,
-        connections.open_connection(parameters, "Connecting to the shadow") as connection,
-    ):
-        yield connection
 
 
 def _course(ground: _Ground, start: Snapshot, steps: Steps, finish: Finish) -> Course:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from twolane import files
 from twolane.facts import catalog
 from twolane.facts.catalog import Change, Snapshot
-from twolane.postgres import connections
 from twolane.repo.contents import Repo
 from twolane.repo.locations import Place, path_of
 from twolane.repo.revisions import Revision
@@ -134,10 +133,7 @@ def _replaced(
 def _empty(repo: Repo, working: Working) -> Iterator[tuple[Connection[Any], Snapshot]]:
     """A connection to a copy of the platform without anything of the repo, and its facts."""
     root = shadow.replay(repo.config, [], working)
-    with (
-        shadow.clone(repo.config, root.database) as parameters,
-        connections.open_connection(parameters, "Connecting to the copy") as connection,
-    ):
+    with shadow.open_clone(repo.config, root.database) as connection:
         yield connection, root.facts
 
 
