@@ -112,3 +112,17 @@ def test_a_table_that_is_granted_and_shows_nothing_is_worth_a_word(find: Find) -
     (found,) = find(f"{shared} grant select on plans to anon")
     assert found.level == WARNING
     assert find(shared) == []
+
+
+def test_status_names_the_tables_that_no_policy_opens_as_g13_does(facts_after: FactsAfter) -> None:
+    facts = facts_after(
+        f"{NOTES} {RLS} create policy own on notes as restrictive using (true);"
+        "create table plans (id int); alter table plans enable row level security;"
+        "grant select on plans to anon;"
+        "create table tags (id int, user_id uuid); alter table tags enable row level security;"
+        "create policy every on tags using (true); create policy own on tags as restrictive"
+        " using (user_id = auth.uid())"
+    )
+    named = [f.subject for f in exposed.find(facts, set(), "user_id") if "no policy" in f.message]
+    assert named == ["public.notes", "public.plans"]
+    assert [table.plain for table in exposed.closed(facts, "user_id")] == named

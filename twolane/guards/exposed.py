@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterator, Mapping, Set
+from typing import Any
 
 from twolane.facts import identities
-from twolane.facts.catalog import Snapshot
+from twolane.facts.catalog import Snapshot, definition
 from twolane.facts.relations import Relation, Routine, exposed_schemas, reach, relations, routines
 from twolane.guards.findings import ERROR, WARNING, Finding
 
@@ -94,16 +95,24 @@ def is_closed(table: Relation, is_for_users: bool) -> bool:
     return table.rls and not table.is_partition and not _has_way_in(table) and is_for_users
 
 
-def _without_policy(facts: Iterable[str]) -> set[str]:
-    """The tables with row level security, less those with a policy that may be a way in."""
+def _without_policy(facts: Snapshot) -> set[str]:
+    """The tables with row level security, less those with a policy that gives access."""
     secured = {i.removeprefix("rls ") for i in facts if i.startswith("rls ")}
-    opened = {identities.relation(i) for i in facts if i.startswith("policy ")}
+    opened = {
+        identities.relation(identity)
+        for identity, text in facts.items()
+        if identity.startswith("policy ") and _gives_access(definition(text))
+    }
     return {name for name in secured if name not in opened}
 
 
 def _has_way_in(table: Relation) -> bool:
-    """Whether a policy gives access; a restrictive one only limits it (manual, CREATE POLICY)."""
-    return any(not policy.get("restrictive") for policy in table.policies.values())
+    return any(map(_gives_access, table.policies.values()))
+
+
+def _gives_access(policy: Mapping[str, Any]) -> bool:
+    """Whether a policy is a way in; a restrictive one only limits it (manual, CREATE POLICY)."""
+    return not policy.get("restrictive")
 
 
 def _other(relation: Relation, roles: Set[str]) -> Iterator[Finding]:
