@@ -94,7 +94,7 @@ def test_the_list_reads_by_lanes_and_by_day(
 @pytest.mark.parametrize(
     ("words", "way_on"),
     [
-        (["db.pusj"], "Is db.push meant? invoke --list has them all."),
+        (["db.pusj"], "Is db.push meant?\n  First:  invoke --list\n"),
         (["chek"], "Is db.check meant?"),
         (["--help", "db.stats"], "Is db.status meant?"),
         (["db.push", "--dryrun"], "Is --dry-run meant?\n  First:  invoke --help db.push"),

@@ -25,16 +25,14 @@ def name_the_nearest() -> None:
 def _words(error: ParseError) -> str:
     said = _FLAG.sub(r"--\1", clean(Exception.__str__(error)))
     unknown = _UNKNOWN.fullmatch(said)
+    is_option = unknown is not None and unknown[1].startswith("-")
+    options = error.context.flags if error.context else ()
+    near = meant(unknown[1], options if is_option else _commands(error)) if unknown else ""
     within = (error.context and error.context.name) or ""
-    help_of = f"invoke --help {within}".rstrip()
-    if unknown and unknown[1].startswith("-"):
-        near = meant(unknown[1], error.context.flags if error.context else ())
-        said, first = f"{said} {near}".rstrip(), help_of
-    elif unknown and (near := meant(unknown[1], _commands(error))):
-        first = f"{near}invoke --list has them all."
-    else:
-        first = help_of if within else "invoke --list"
-    return f"✗ {said}\n  First:  {first}"
+    first = "invoke --list"
+    if is_option or (within and not near):
+        first = f"invoke --help {within}".rstrip()
+    return f"✗ {f'{said} {near}'.rstrip()}\n  First:  {first}"
 
 
 def _commands(error: ParseError) -> list[str]:
