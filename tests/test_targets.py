@@ -171,13 +171,13 @@ def test_the_exit_code_is_that_of_the_gravest_outcome(outcomes: list[str], code:
 
 
 def test_a_row_is_one_line_however_long_the_message() -> None:
-    (_, row) = fleet_report.table([Outcome("eu-1", "failed", "long " * 99)])
+    (_, row) = fleet_report.table([Outcome("eu-1", "failed", "long " * 99)], 200)
     assert row.startswith("eu-1    failed   long long") and row.endswith(" …") and len(row) < 120
 
 
 def test_a_table_is_aligned_and_keeps_control_characters_out() -> None:
     rows = [("Target", "Outcome", ""), ("eu-1", "done", ""), ("\x1b[2J", "x")]
-    assert fleet_report.columns(rows) == [
+    assert fleet_report.columns(rows, 80) == [
         "Target   Outcome",
         "eu-1     done",
         "\\x1b[2J  x",

@@ -14,6 +14,7 @@ from twolane.repo.contents import Repo
 from twolane.repo.ledger import Ledger
 from twolane.repo.lineage import BASE, Had
 from twolane.repo.revisions import up_to
+from twolane.text import counted
 
 _BACK = re.compile(r"-(\d+)")
 
@@ -107,9 +108,8 @@ def _place(repo: Repo, had: Sequence[Had], to: str | None) -> int:
         return len(had)
     if steps:
         if int(steps[1]) > len(had):
-            count = f"{len(had)} revision{'' if len(had) == 1 else 's'}"
             raise Failure(
-                f"The database has {count}, not {steps[1]}.",
+                f"The database has {counted(len(had), 'revision')}, not {steps[1]}.",
                 "invoke db.downgrade --to base",
             )
         return int(steps[1])

@@ -19,7 +19,6 @@ DONE, NOTHING, PLANNED = "done", "nothing to do", "planned"
 REFUSAL, FAILURE, DIFFERENCE, CUT = "refused", "failed", "differs", "interrupted"
 NOT_STARTED, LEFT_OUT = "not started", "left out"
 FAILED = (REFUSAL, FAILURE)
-WIDE = 10_000
 _OF_CODE = {0: DONE, REFUSED: REFUSAL, DIFFERENT: DIFFERENCE}
 # The most serious of them is the exit code of the whole command.
 _CODES = {FAILURE: ERROR, REFUSAL: REFUSED, DIFFERENCE: DIFFERENT}
@@ -155,7 +154,7 @@ def tally(outcomes: Sequence[Outcome]) -> str:
     return f"{len(outcomes)} target{'' if len(outcomes) == 1 else 's'}: {words}"
 
 
-def table(outcomes: Iterable[Outcome], room: int = WIDE) -> list[str]:
+def table(outcomes: Iterable[Outcome], room: int) -> list[str]:
     rows = ((o.target, o.outcome, brief(o)) for o in outcomes)
     return columns([("Target", "Outcome", ""), *rows], room)
 
@@ -165,7 +164,7 @@ def brief(outcome: Outcome) -> str:
     return "" if outcome.outcome == PLANNED else shorten(outcome.message, 100, placeholder=" …")
 
 
-def status_table(outcomes: Iterable[Outcome], room: int = WIDE) -> list[str]:
+def status_table(outcomes: Iterable[Outcome], room: int) -> list[str]:
     """One row per target: what waits in both lanes, and the next command."""
     head = ("Target", "Postgres", "Revision", "Lane A", "Lane B", "Drift", "Next")
     return columns([head, *map(_status_row, outcomes)], room)
@@ -198,7 +197,7 @@ def problems(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
     return groups
 
 
-def columns(rows: Sequence[Sequence[str]], room: int = WIDE) -> list[str]:
+def columns(rows: Sequence[Sequence[str]], room: int) -> list[str]:
     """The rows as lines, each column as wide as its widest cell; a row's last cell may be wider.
 
     room: the width of the terminal; where a line has no room, its last cell is below it.
@@ -209,7 +208,7 @@ def columns(rows: Sequence[Sequence[str]], room: int = WIDE) -> list[str]:
     lines = []
     for row in clean:
         line = "  ".join([*map(str.ljust, row[:-1], widths), row[-1]]).rstrip()  # rows may be short
-        if len(line) > room:
+        if row[-1] and len(line) > room:
             line = f"{'  '.join(map(str.ljust, row[:-1], widths)).rstrip()}\n    {row[-1]}"
         lines.append(line)
     return lines

@@ -28,7 +28,7 @@ LEVEL = "The mirror is now level with the database."
 
 # Seconds after which a step is named to the person who waits.
 PATIENCE = 1.0
-_NO_END = 10_000
+_NO_END = sys.maxsize
 
 _COLORS = {"red": 31, "green": 32, "yellow": 33, "dim": 2, "bold": 1}
 

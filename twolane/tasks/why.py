@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
@@ -111,10 +109,12 @@ def _show_step(step: Step, identity: str) -> None:
 
 def _broken(text: str, indent: int = 9) -> list[str]:
     """The text in lines that a terminal has room for, behind an indent; elsewhere one line."""
-    if not sys.stdout.isatty():
-        return [text]
-    room = max(40, shutil.get_terminal_size().columns - indent)
-    return textwrap.wrap(text, room, subsequent_indent="    ", break_on_hyphens=False)
+    room = max(40, console.room(a_line_each=True) - indent)
+    return (
+        [text]
+        if len(text) <= room
+        else textwrap.wrap(text, room, subsequent_indent="    ", break_on_hyphens=False)
+    )
 
 
 def _changes(step: Step, identity: str) -> list[str]:
