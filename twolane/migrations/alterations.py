@@ -2,15 +2,13 @@
 
 Definitions are in Postgres's own words, as the facts hold them, so a default or check that was
 written in another way than Postgres prints it settles. What depends on a column that changes its
-type goes before it and comes back after: generated columns, keys, and those checks and indexes
-that the change would leave in other words.
+type goes before it and comes back after: see `remade`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -21,8 +19,8 @@ from twolane.facts.catalog import Snapshot
 from twolane.facts.identities import own_name
 from twolane.migrations import domains, enums, storage
 from twolane.migrations.domains import element
+from twolane.migrations.remade import Remade, is_validated, of_kind, table_of
 from twolane.migrations.wording import (
-    NOT_VALID,
     aside,
     commented,
     identity_steps,
@@ -58,17 +56,17 @@ class Alterations:
     apart: Collection[str] = ()
     added: Collection[str] = ()
     shared: Collection[str] = ()
-    _remade: set[str] = field(default_factory=set)
 
-    def __post_init__(self) -> None:
-        self._remade.update(self._to_remake())
+    @cached_property
+    def _remade(self) -> Remade:
+        return Remade(self.old, self.new, self.made)
 
     def first(self) -> Iterator[str]:
         """What is in the way goes: keys that point elsewhere, then constraints, then indexes."""
-        gone = [i for i in self.old if i not in self.new or i in self._remade]
-        gone = [i for i in gone if self._table(i) not in self.dropped or self._is_tie(i)]
+        gone = [i for i in self.old if i not in self.new or i in self._remade.facts]
+        gone = [i for i in gone if table_of(i) not in self.dropped or self._is_tie(i)]
         for identity in sorted(gone, key=_unhooked):
-            table, own = self._table(identity), own_name(identity)
+            table, own = table_of(identity), own_name(identity)
             match identities.kind(identity):
                 case "constraint":
                     yield f"alter table {table} drop constraint {self._if_there(identity)}{own}"
@@ -87,51 +85,51 @@ class Alterations:
 
     def types(self) -> Iterator[str]:
         """Sequences and enums are made or changed; an enum may make room for one of its name."""
-        for identity in self._kind(self.new, "sequence"):
+        for identity in of_kind(self.new, "sequence"):
             yield from sequence(identity, self.old.get(identity), self._after(identity))
         for name in enums.names(self.new):
             labels = enums.labels(self.new, name)
             if f"enum {name}" not in self.old:
                 yield enums.create(name, labels)
-            elif name in self._swapped:
+            elif name in self._remade.swapped:
                 yield aside("type", name)
                 yield enums.create(name, labels)
             else:
                 yield from enums.changes(name, enums.labels(self.old, name), labels)
         for name in domains.names(self.new):
             parts = self._after(f"domain {name}")
-            if name in self._swapped:
+            if name in self._remade.swapped:
                 yield aside("domain", name)
-            if name in self._swapped or f"domain {name}" not in self.old:
+            if name in self._remade.swapped or f"domain {name}" not in self.old:
                 yield domains.create(name, parts)
             yield from domains.changes(name, self._domain_before(name), parts)
 
     def _domain_before(self, name: str) -> Parts:
         """The domain as it is once it has been made: what `create` says needs no change."""
-        if f"domain {name}" in self.old and name not in self._swapped:
+        if f"domain {name}" in self.old and name not in self._remade.swapped:
             return self._before(f"domain {name}")
         return domains.made(self._after(f"domain {name}"))
 
     def columns(self) -> Iterator[str]:
         """Columns go and change; those without an operation of their own come."""
         yield from storage.changes(self.old, self.new)
-        for identity in self._kind(self.old, "column"):
-            if identity not in self.new and self._table(identity) not in self.dropped:
+        for identity in of_kind(self.old, "column"):
+            if identity not in self.new and table_of(identity) not in self.dropped:
                 if "generated" not in self._before(identity):
-                    table = self._table(identity)
+                    table = table_of(identity)
                     there = self._if_there(identity)
                     yield f"alter table {table} drop column {there}{own_name(identity)}"
-            elif identity in self.new and identity not in self._remade:
+            elif identity in self.new and identity not in self._remade.facts:
                 yield from self._altered(identity)
-        for identity in self._kind(self.new, "column"):
+        for identity in of_kind(self.new, "column"):
             is_plain = "generated" not in self._after(identity)
             if is_plain and self._comes(identity) and identity not in self.added:
                 yield self._add_column(identity)
 
     def computed(self) -> Iterator[str]:
         """Generated columns come, after all that they compute from."""
-        for identity in self._kind(self.new, "column"):
-            is_other = identity not in self.added or identity in self._remade
+        for identity in of_kind(self.new, "column"):
+            is_other = identity not in self.added or identity in self._remade.facts
             if is_other and "generated" in self._after(identity) and self._comes(identity):
                 yield self._add_column(identity)
 
@@ -143,147 +141,60 @@ class Alterations:
         """Constraints of new tables come, then foreign keys, indexes and comments."""
         yield from self._constraints(lambda i, foreign: not foreign and self._is_new(i))
         yield from self._constraints(lambda i, foreign: foreign)
-        for identity in self._kind(self.new, "index"):
+        for identity in of_kind(self.new, "index"):
             if self._comes(identity):
                 yield index(self._after(identity))
         yield from self._comments()
 
     def end(self) -> Iterator[str]:
         """Types and sequences go, once no column has them."""
-        for identity in self._kind(self.old, "sequence"):
+        for identity in of_kind(self.old, "sequence"):
             if identity not in self.new:
                 yield f"drop {identity}"
         old = domains.names(self.old)
         for name in reversed(old):
-            if name in self._swapped:
+            if name in self._remade.swapped:
                 yield f"drop domain {set_aside(name)}"
             elif f"domain {name}" not in self.new:
                 yield f"drop domain {name}"
-        for name in sorted(self._swapped - {*old}):
+        for name in sorted(self._remade.swapped - {*old}):
             yield enums.drop(set_aside(name))
-        for identity in self._kind(self.old, "enum"):
+        for identity in of_kind(self.old, "enum"):
             if identity not in self.new:
                 yield enums.drop(identity.removeprefix("enum "))
 
-    @cached_property
-    def _swapped(self) -> frozenset[str]:
-        types = {
-            name
-            for name in enums.names(self.old)
-            if f"enum {name}" in self.new and enums.needs_swap(name, self.old, self.new)
-        }
-        return frozenset(types) | domains.swapped(self.old, self.new, types)
-
-    @cached_property
-    def _retyped(self) -> frozenset[str]:
-        """The columns whose type changes, or gets another body under the same name."""
-        return frozenset(
-            i
-            for i in self._kind(self.old, "column")
-            if i in self.new
-            and (
-                _type(self._before(i)) != _type(self._after(i))
-                or element(self._before(i)["type"]) in self._swapped
-            )
-        )
-
-    def _to_remake(self) -> Iterator[str]:
-        """The facts that stay, and have to go and come back."""
-        kept = [i for i in self.old if i in self.new and self._table(i) not in self.made]
-        for identity in kept:
-            old, new = self._before(identity), self._after(identity)
-            match identities.kind(identity):
-                case "constraint" | "index" if old != new and not _is_validated(old, new):
-                    yield identity
-                case "constraint" | "index" if self._is_hindrance(identity, old):
-                    yield identity
-                case "column" if _is_computed_anew(old, new):
-                    yield identity
-                case "column" if "generated" in old and self._depends(identity, old["generated"]):
-                    yield identity
-        yield from self._pointing_to_remade_keys(kept)
-
-    def _is_hindrance(self, identity: str, parts: Parts) -> bool:
-        """Whether Postgres can't keep a constraint or index, as it is, over a change of type."""
-        table = self._table(identity)
-        if parts.get("type") == "foreign key":
-            there = parts["references"]
-            ends = [(table, c) for c in parts["columns"]]
-            ends += [(there, c) for c in parts["referenced_columns"]]
-            retyped = {(self._table(i), identities.unquote(own_name(i))) for i in self._retyped}
-            return bool(retyped & set(ends))
-        swapped = {i for i in self._retyped if element(self._before(i)["type"]) in self._swapped}
-        computed = {
-            i
-            for i in self._kind(self.old, "column")
-            if i in self.new and self._is_remade_column(i) and self._table(i) == table
-        }
-        return self._mentions(identity, parts["definition"], swapped | computed)
-
-    def _is_remade_column(self, identity: str) -> bool:
-        old, new = self._before(identity), self._after(identity)
-        return _is_computed_anew(old, new) or (
-            "generated" in old and self._depends(identity, old["generated"])
-        )
-
-    def _depends(self, identity: str, expression: str) -> bool:
-        return self._mentions(identity, expression, self._retyped)
-
-    def _mentions(self, identity: str, text: str, columns: Iterable[str]) -> bool:
-        """Whether the text names one of the columns, if that is on the same table."""
-        table = self._table(identity)
-        names = [own_name(i) for i in columns if self._table(i) == table]
-        return any(re.search(rf"(?<![\w\"]){re.escape(n)}(?![\w\"])", text) for n in names)
-
-    def _pointing_to_remade_keys(self, kept: Collection[str]) -> Iterator[str]:
-        """Foreign keys that stay, to a key that goes."""
-        going = {
-            (self._table(i), tuple(self._before(i)["columns"]))
-            for i in self._kind(self.old, "constraint")
-            if self._before(i)["type"] in ("primary key", "unique")
-            and (i not in self.new or self._before(i) != self._after(i))
-        }
-        for identity in kept:
-            parts = self._before(identity) if identities.kind(identity) == "constraint" else {}
-            if parts.get("type") == "foreign key":
-                end = (parts["references"], tuple(parts["referenced_columns"]))
-                if end in going:
-                    yield identity
-
     def _comes(self, identity: str) -> bool:
-        if identity in self._remade:
+        if identity in self._remade.facts:
             return True
-        is_within = self._table(identity) in self.made and identity not in self.apart
+        is_within = table_of(identity) in self.made and identity not in self.apart
         return identity not in self.old and not is_within
 
     def _add_column(self, identity: str) -> str:
-        table = self._table(identity)
+        table = table_of(identity)
         words = clause(table, own_name(identity), reparsable_parts(self._after(identity)))
         return f"alter table {table} add column {words}"
 
     def _is_new(self, identity: str) -> bool:
-        return self._table(identity) in self.made
+        return table_of(identity) in self.made
 
     def _constraints(self, counts: Callable[[str, bool], bool]) -> Iterator[str]:
-        for identity in self._kind(self.new, "constraint"):
-            table, parts = self._table(identity), self._after(identity)
+        for identity in of_kind(self.new, "constraint"):
+            table, parts = table_of(identity), self._after(identity)
             if not counts(identity, parts["type"] == "foreign key"):
                 continue
             if self._comes(identity):
                 words = reparsable(parts["definition"])
                 yield f"alter table {table} add constraint {own_name(identity)} {words}"
-            elif identity in self.old and _is_validated(self._before(identity), parts):
+            elif identity in self.old and is_validated(self._before(identity), parts):
                 yield f"alter table {table} validate constraint {own_name(identity)}"
 
     def _comments(self) -> Iterator[str]:
-        for identity in sorted(
-            {*self._kind(self.old, "comment"), *self._kind(self.new, "comment")}
-        ):
+        for identity in sorted({*of_kind(self.old, "comment"), *of_kind(self.new, "comment")}):
             about = str(identities.about(identity))
-            is_lost = about in self._remade
+            is_lost = about in self._remade.facts
             if self.old.get(identity) == self.new.get(identity) and not is_lost:
                 continue
-            if self._table(identity) in {*self.made, *self.dropped}:
+            if table_of(identity) in {*self.made, *self.dropped}:
                 continue
             if identity in self.new:
                 yield f"comment on {commented(about)} is {literal(self._after(identity)['text'])}"
@@ -294,7 +205,7 @@ class Alterations:
         """A column that stays: one statement, so that the table is rewritten once at most."""
         old, new = self._before(identity), self._after(identity)
         alter = f"alter column {own_name(identity)}"
-        is_retyped = identity in self._retyped
+        is_retyped = identity in self._remade.retyped
         steps: list[str] = []
         if "generated" in old and "generated" not in new:
             steps.append(f"{alter} drop expression")
@@ -308,7 +219,7 @@ class Alterations:
             steps.append(f"{alter} set default {reparsable(new['default'])}")
         if bool(old.get("not_null")) != bool(new.get("not_null")):
             steps.append(f"{alter} {'set' if new.get('not_null') else 'drop'} not null")
-        table = self._table(identity)
+        table = table_of(identity)
         if steps:
             yield f"alter table {table} {', '.join(steps)}"
         for step in identity_steps(table, own_name(identity), old, new):
@@ -322,7 +233,7 @@ class Alterations:
             bases = domains.base(old["type"], self.old), domains.base(new["type"], self.new)
             found = self.casts(*bases).format(column) or column
             return f"{words} using {found}::{new['type']}"
-        if element(old["type"]) in self._swapped:
+        if element(old["type"]) in self._remade.swapped:
             return f"{words} using {_by_text(column, new['type'])}"
         if old["type"] == new["type"]:
             return words
@@ -333,17 +244,11 @@ class Alterations:
         using = self.casts(old["type"], new["type"])
         return f"{words} using {using.format(column)}" if using else words
 
-    def _table(self, identity: str) -> str:
-        return str(identities.relation(identity))
-
     def _before(self, identity: str) -> dict[str, Any]:
         return catalog.definition(self.old[identity])
 
     def _after(self, identity: str) -> dict[str, Any]:
         return catalog.definition(self.new[identity])
-
-    def _kind(self, facts: Snapshot, kind: str) -> list[str]:
-        return [i for i in facts if identities.kind(i) == kind]
 
 
 def _unhooked(identity: str) -> tuple[bool, int, str]:
@@ -355,25 +260,6 @@ def _unhooked(identity: str) -> tuple[bool, int, str]:
         kinds.index(kind) if kind in kinds else len(kinds),
         identity,
     )
-
-
-def _is_computed_anew(old: Parts, new: Parts) -> bool:
-    """Whether a column goes and comes back, as its values come from somewhere else.
-
-    Postgres changes an expression in place since 17 alone; it never takes one away that is virtual.
-    """
-    if "generated" in new:
-        same = ("generated", "virtual", "type", "collation")
-        return any(old.get(part) != new.get(part) for part in same)
-    return bool(old.get("virtual"))
-
-
-def _is_validated(old: Parts, new: Parts) -> bool:
-    return bool(old.get("definition") == f"{new.get('definition')}{NOT_VALID}")
-
-
-def _type(parts: Parts) -> tuple[str, str | None]:
-    return parts["type"], parts.get("collation")
 
 
 def _by_text(column: str, kind: str) -> str:
