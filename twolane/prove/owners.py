@@ -98,20 +98,27 @@ class Owners:
         table, or a function, asks it who is asking."""
         found = {}
         for table in self.schema.tables:
-            name, user = identities.unquote(table.short), self.user_column(table)
-            asking = [
-                source
-                for source in self.schema.sources.all
-                if source.table != table.name and {name, "uid"} <= source.words
-            ]
-            for key in table.single_keys if user and asking else ():
-                pair = {user, key.columns[0]}
-                if key.columns[0] != user and any(pair == set(unique) for unique in table.keys):
-                    if self._is_shared(self.schema.relations[key.parent]):
-                        continue
+            user = self.user_column(table)
+            keys = self._paired_with(user, table) if user else []
+            for key in keys if keys and self._is_asked_by_others(table) else ():
+                if not self._is_shared(self.schema.relations[key.parent]):
                     found[table.name] = Membership(table.name, str(user), key)
                     break
         return found
+
+    def _paired_with(self, user: str, table: Relation) -> list[ForeignKey]:
+        """Its keys of one column that are a key of the table together with the user's."""
+        pairs = [set(unique) for unique in table.keys]
+        return [
+            key
+            for key in table.single_keys
+            if key.columns[0] != user and {user, key.columns[0]} in pairs
+        ]
+
+    def _is_asked_by_others(self, table: Relation) -> bool:
+        """Whether a policy of another table, or a function, asks it who is asking."""
+        words = {identities.unquote(table.short), "uid"}
+        return any(s.table != table.name and words <= s.words for s in self.schema.sources.all)
 
     def _is_shared(self, table: Relation) -> bool:
         """Whether a row is a user's, who shares it with others, and not an organization.
