@@ -16,7 +16,9 @@ from invoke.collection import Collection
 from invoke.parser import Parser
 from invoke.program import Program
 from service import ROOT
+from terminal import Terminal
 
+from twolane.config import SERVICE_VARIABLE
 from twolane.fleet import outcomes
 from twolane.prove import report
 from twolane.prove.attempts import OPERATIONS, Attempt
@@ -52,6 +54,7 @@ def told(tasks: Collection, capsys: pytest.CaptureFixture[str], *words: str) -> 
 def test_a_short_flag_means_one_thing_everywhere(
     service_tasks: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv(SERVICE_VARIABLE, str(ROOT))  # else tasks.py sets it, for later tests too
     meanings: dict[str, set[str]] = {}
     for tasks in (service_tasks, tasks_of(ROOT / "tasks.py")):
         for name in tasks.task_names:
@@ -147,11 +150,6 @@ def test_what_copier_asks_and_says_fits_into_80_columns() -> None:
     for message in ("_message_after_copy", "_message_after_update"):
         lines = re.sub(r"\{\{.*?\}\}", "my-service", questions[message]).splitlines()
         assert max(map(len, lines)) <= WIDTH
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 def test_colours_are_colours_on_a_terminal_and_nowhere_else(

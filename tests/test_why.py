@@ -1,6 +1,5 @@
 """`db.why`: what makes an object and what changed it, out of the replay."""
 
-import io
 import json
 import re
 import subprocess
@@ -12,6 +11,7 @@ import own_sql
 import pytest
 from service import Service
 from steps import add_sql
+from terminal import Terminal
 
 from twolane.facts.catalog import Change, as_text
 from twolane.guards import checks
@@ -131,11 +131,6 @@ def test_a_commit_is_read_whatever_its_author_and_its_lines_have_in_them(tmp_pat
     assert titles == ["feat: lines"] * 3 + [None]
     (tmp_path / "b.sql").write_text("new\n")
     assert Commits(tmp_path).of(Place("b.sql", 1), None) is None
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 def test_a_terminal_gets_colours_and_lines_that_it_has_room_for(
