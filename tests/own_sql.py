@@ -33,8 +33,8 @@ OTHERS = {
     "migrations/functions.py": {"_redefined", "_checked"},
     "migrations/generation.py": {"_renamed", "casts"},
     "moves/disown.py": {"made"},
-    "postgres/databases.py": {"load_platform"},  # as a superuser, in a database of our own
     "postgres/exposure.py": {"_run"},
+    "postgres/stub.py": {"load"},  # as a superuser, in a database of our own
     "repo/sqlfiles.py": {"run"},
     "shadow/steps.py": {"run"},
     "why/parts.py": {"step"},

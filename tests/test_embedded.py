@@ -23,7 +23,7 @@ from servers import DEBIAN_15, PostgresServer, programs
 from service import DEV_MARKERS, Service, clean_environment
 
 from twolane.errors import Failure
-from twolane.postgres import connections, databases, urls
+from twolane.postgres import connections, databases, stub, urls
 from twolane.postgres import programs as bundled
 
 NewService = Callable[..., Service]
@@ -158,10 +158,10 @@ def test_another_database_of_the_server_takes_the_stub(new_service: NewService) 
     service.write("pyproject.toml", toml)
     service.env |= {f"{x.upper()}_URL": url.replace("/local", f"/{x}") for x in ("one", "two")}
     service.invoke("db.psql", "--target", "one", "--platform")
-    service.invoke("db.psql", "--target", "two", "-f", str(databases.PLATFORM))
+    service.invoke("db.psql", "--target", "two", "-f", str(stub.FILE))
     for name in ("one", "two"):
         service.invoke("db.bootstrap", "--target", name)
-    service.invoke("db.psql", "--target", "two", "-f", str(databases.PLATFORM))
+    service.invoke("db.psql", "--target", "two", "-f", str(stub.FILE))
     assert query(
         service.env["TWO_URL"], "select evtname from pg_event_trigger where evtenabled = 'O'"
     ) == [("enable_rls_on_new_tables",)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from twolane.config import Config
 from twolane.errors import Failure
-from twolane.postgres import databases, embedded, urls
+from twolane.postgres import embedded, embedded_databases, urls
 
 
 def file(config: Config) -> Path | None:
@@ -29,7 +29,7 @@ def run(config: Config, path: Path) -> None:
     options = ("--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--single-transaction")
     done = subprocess.run(
         [embedded.program(config, "psql"), *options, "--file", str(path)],
-        env=urls.client_environment(databases.local_database(config)),
+        env=urls.client_environment(embedded_databases.local(config)),
         capture_output=True,
         text=True,
         check=False,

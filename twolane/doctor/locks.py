@@ -13,7 +13,7 @@ from twolane.guards.checks import examines
 from twolane.guards.findings import Finding
 from twolane.postgres import databases
 from twolane.postgres.transactions import ADVISORY_LOCK, ask
-from twolane.shadow.shadow_server import VARIABLE, find, maintenance
+from twolane.shadow.shadow_server import VARIABLE, find
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -186,7 +186,7 @@ def shadow_server(config: Config) -> Shadow:
     Raises:
         Failure: it does not start, or can't be reached.
     """
-    with maintenance(find(config)) as connection:
+    with databases.connect(find(config)) as connection:
         superuser = ask(
             connection, "select rolsuper from pg_catalog.pg_roles where rolname = current_user"
         ).fetchone()

@@ -1,29 +1,19 @@
-"""Connects to targets; makes, copies and drops databases of our own.
-
-Every command works through a transaction pooler: no prepared statements, no session state.
-"""
+"""Makes, copies and drops databases on a server of ours."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
-from twolane.config import Config
-from twolane.postgres import branches, embedded
 from twolane.postgres.connections import open_connection
-from twolane.postgres.transactions import ask, transaction
+from twolane.postgres.transactions import ask
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
-# The stub of what Supabase provides.
-AUTHENTICATOR = "authenticator"
-PLATFORM = Path(__file__).with_name("platform.sql")
 # Seconds between attempts to copy a database that somebody is connected to, usually briefly.
 PATIENCE = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
@@ -38,41 +28,19 @@ class Fill(NamedTuple):
 class Server(NamedTuple):
     """A server of ours. role: parameters of who runs SQL. administrator: of who makes databases.
 
-    They are the same where the role that the server is reached with is no superuser.
+    They are the same where the role that the server is reached with is no superuser. name: what a
+    message calls it.
     """
 
     role: dict[str, Any]
     administrator: dict[str, Any]
+    name: str
 
 
-def local_database(config: Config, anew: bool = False) -> dict[str, Any]:
-    """Parameters of the embedded database, made with the platform stub if it is new.
-
-    A branch's own (see `branches`) is a copy of the one that it came from, unless it is made anew.
-    """
-    from psycopg.errors import ObjectInUse
-
-    name = branches.database(config)
-    server = embedded_server(config)
-    with _maintenance(server) as maintenance:
-        is_there = partial(_exists, maintenance)
-        origin = None if anew or is_there(name) else branches.origin(config, is_there)
-        stub = Fill(
-            server.administrator, partial(load_platform, own=config.own_schemas, role=embedded.ROLE)
-        )
-        fills, template = ([], origin) if origin else ([stub], "template0")
-        # A branch's origin may be in use all day; Postgres itself waits for five seconds.
-        patience = () if origin else PATIENCE
-        try:
-            ensure_database(maintenance, name, fills, template, embedded.ROLE, patience)
-        except ObjectInUse:
-            raise branches.in_use(maintenance, template, branches.current(config)) from None
-    return server.role | {"dbname": name}
-
-
-def _maintenance(server: Server) -> AbstractContextManager[Connection[Any]]:
+def connect(server: Server) -> AbstractContextManager[Connection[Any]]:
+    """A connection for making and dropping databases, which runs nobody else's SQL."""
     return open_connection(
-        {"dbname": "postgres"} | server.administrator, "Connecting to the embedded server"
+        {"dbname": "postgres"} | server.administrator, f"Connecting to {server.name}"
     )
 
 
@@ -105,7 +73,7 @@ def abandoned(maintenance: Connection[Any], prefix: str) -> list[str]:
 def clone(server: Server, database: str) -> Iterator[dict[str, Any]]:
     """Connection parameters of a throw-away copy of a database, for the role that runs SQL."""
     name = f"clone_{int(time.time())}_{uuid4().hex}"
-    with _maintenance(server) as maintenance:
+    with connect(server) as maintenance:
         ensure_database(maintenance, name, [], database, server.role["user"])
         try:
             yield server.role | {"dbname": name}
@@ -122,7 +90,7 @@ def _drop_anyhow(maintenance: Connection[Any], server: Server, name: str) -> Non
     except OperationalError:
         if not maintenance.closed:
             raise
-        with _maintenance(server) as another:
+        with connect(server) as another:
             drop(another, name)
 
 
@@ -135,18 +103,6 @@ def sizes(maintenance: Connection[Any], names: Sequence[str]) -> dict[str, int]:
         (list(names),),
     )
     return dict(rows.fetchall())
-
-
-def authenticator(config: Config, parameters: dict[str, Any]) -> dict[str, Any]:
-    """The same database of the embedded server as `authenticator`, who gets a password for it."""
-    from twolane.postgres import place, project_role
-
-    secret = place.password(config, AUTHENTICATOR)
-    with open_connection(
-        embedded.administrator(config, parameters), "Connecting to the embedded server"
-    ) as connection:
-        project_role.set_password(connection, AUTHENTICATOR, secret)
-    return parameters | {"user": AUTHENTICATOR, "password": secret}
 
 
 def old_clones(maintenance: Connection[Any]) -> list[str]:
@@ -171,31 +127,6 @@ def _clones(maintenance: Connection[Any]) -> list[str]:
     return [name for (name,) in rows]
 
 
-def embedded_server(config: Config) -> Server:
-    """The embedded server; starts it if necessary."""
-    role = embedded.server(config)
-    return Server(role, embedded.administrator(config, role))
-
-
-def drop_local(config: Config) -> None:
-    with _maintenance(embedded_server(config)) as maintenance:
-        drop(maintenance, branches.database(config))
-
-
-def prune(config: Config) -> list[str]:
-    """Drops the embedded databases of branches that are no more; their names.
-
-    Raises:
-        Failure: git can't tell which branches there are.
-    """
-    with _maintenance(embedded_server(config)) as maintenance:
-        rows = ask(maintenance, "select datname from pg_catalog.pg_database").fetchall()
-        gone = branches.gone(config, [name for (name,) in rows])
-        for name in gone:
-            drop(maintenance, name)
-    return gone
-
-
 def ensure_database(
     maintenance: Connection[Any],
     name: str,
@@ -213,7 +144,7 @@ def ensure_database(
     """
     from psycopg import errors, sql
 
-    if _exists(maintenance, name):
+    if exists(maintenance, name):
         return
     draft = f"{name}_draft_{maintenance.info.backend_pid}"
     drop(maintenance, draft)
@@ -240,7 +171,7 @@ def ensure_database(
         )
     except (errors.DuplicateDatabase, errors.UniqueViolation):  # another command was faster
         drop(maintenance, draft)
-        if not _exists(maintenance, name):
+        if not exists(maintenance, name):
             raise
     except BaseException:
         drop(maintenance, draft)
@@ -281,9 +212,9 @@ def existing(maintenance: Connection[Any], names: Sequence[str]) -> set[str]:
     return {name for (name,) in found}
 
 
-def _exists(maintenance: Connection[Any], name: str) -> bool:
-    found = ask(maintenance, "select from pg_catalog.pg_database where datname = %s", (name,))
-    return found.fetchone() is not None
+def exists(maintenance: Connection[Any], name: str) -> bool:
+    """Whether the database is there."""
+    return name in existing(maintenance, [name])
 
 
 def _strategy(maintenance: Connection[Any]) -> str:
@@ -320,37 +251,3 @@ def _patiently(work: Callable[[], object], patience: Sequence[float]) -> None:
         except ObjectInUse:
             time.sleep(pause)
     work()
-
-
-def load_platform(
-    connection: Connection[Any], own: Sequence[str] = (), role: str | None = None
-) -> None:
-    """Runs the stub of what Supabase provides, without the schemas that the service has as its own.
-
-    role: who stands in for Supabase's `postgres`; by default, the role that connects.
-
-    It is for databases that we made ourselves, and for those that are plainly not Supabase's.
-    """
-    from psycopg import sql
-
-    with transaction(connection):
-        if role:
-            connection.execute("select pg_catalog.set_config('twolane.role', %s, true)", (role,))
-        connection.execute(PLATFORM.read_bytes())
-        for name in own:
-            drop = sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(name))
-            connection.execute(drop)
-
-
-def is_platform(file: str | None) -> bool:
-    """Whether a file is the stub, as it is in this engine."""
-    try:
-        return file is not None and Path(file).read_bytes() == PLATFORM.read_bytes()
-    except OSError:
-        return False
-
-
-def has_platform(connection: Connection[Any]) -> bool:
-    """Whether the database is Supabase's, or has had the stub."""
-    row = ask(connection, "select pg_catalog.to_regclass('auth.users') is not null").fetchone()
-    return bool(row and row[0])

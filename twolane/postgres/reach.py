@@ -60,9 +60,9 @@ def _of_the_embedded(
 def parameters(config: Config, target: Target) -> dict[str, Any]:
     """libpq's parameters for the target. Those of a URL, TLS included, are kept as they are."""
     if target.variable is None:
-        from twolane.postgres.databases import local_database
+        from twolane.postgres import embedded_databases
 
-        return local_database(config)
+        return embedded_databases.local(config)
     return urls.parse(config.environment[target.variable], target.variable)
 
 

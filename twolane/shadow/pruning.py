@@ -37,7 +37,7 @@ def prune(config: Config) -> tuple[int, int]:
 
     Returns how many there were and how many bytes they held. The next command replays the files.
     """
-    with shadow_server.maintenance(shadow_server.find(config)) as connection:
+    with databases.connect(shadow_server.find(config)) as connection:
         return drop_unused(config, connection, set(), NONE)
 
 

@@ -19,7 +19,7 @@ from twolane.config import Config
 from twolane.errors import Failure, Unreachable
 from twolane.facts import catalog
 from twolane.facts.catalog import Snapshot
-from twolane.postgres import connections, databases
+from twolane.postgres import connections, databases, stub
 from twolane.postgres.databases import Fill
 from twolane.repo import ledger_tables
 from twolane.shadow import facts_files, pruning, shadow_server
@@ -56,7 +56,7 @@ def replay(config: Config, steps: Sequence[Step | None], working: Callable[[str]
     root = Step(
         digest(
             facts_files.FORMAT,
-            databases.PLATFORM.read_text(encoding="utf-8"),
+            stub.FILE.read_text(encoding="utf-8"),
             *config.own_schemas,
             catalog.query().decode(),
             ledger_tables.TABLES,
@@ -122,10 +122,10 @@ def _build(config: Config, chain: Sequence[Link]) -> None:
     """Makes the databases of the chain's steps, from the last one that is there already."""
     ours = shadow_server.find(config)
     role = ours.role["user"]
-    lay = partial(databases.load_platform, own=config.own_schemas, role=role)
-    stub = Fill(ours.administrator, lay)
+    load = partial(stub.load, own=config.own_schemas, role=role)
+    first = Fill(ours.administrator, load)
     names = [link.name for link in chain]
-    with shadow_server.maintenance(ours) as connection:
+    with databases.connect(ours) as connection:
         there = databases.existing(connection, names)
         begun = max((n for n, name in enumerate(names) if name in there), default=-1)
         template = names[begun] if begun >= 0 else "template0"
@@ -135,7 +135,7 @@ def _build(config: Config, chain: Sequence[Link]) -> None:
             if not link.is_kept:
                 continue
             made: list[Snapshot] = []
-            fills = [stub] if template == "template0" else []
+            fills = [first] if template == "template0" else []
             fills.append(Fill(ours.role, partial(_run, whole(todo), made)))
             databases.ensure_database(connection, link.name, fills, template, role)
             found = made[0] if made else _facts(ours.role, link.name)

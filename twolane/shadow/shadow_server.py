@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
-
 from twolane.config import Config
 from twolane.errors import Failure
 from twolane.postgres import (
-    connections,
     databases,
     embedded,
+    embedded_databases,
     project_role,
     reach,
     standins,
@@ -18,10 +15,8 @@ from twolane.postgres import (
 )
 from twolane.postgres.databases import Server
 
-if TYPE_CHECKING:
-    from psycopg import Connection
-
 VARIABLE = "SHADOW_DATABASE_URL"
+_NAME = "the shadow's server"
 
 
 def find(config: Config) -> Server:
@@ -32,27 +27,20 @@ def find(config: Config) -> Server:
     """
     url = config.environment.get(VARIABLE)
     if not url:
-        return databases.embedded_server(config)
+        return embedded_databases.server(config)
     parameters = urls.parse(url, VARIABLE)
     if name := reach.target_beside(config, parameters):
-        with maintenance(Server(parameters, parameters)):
+        with databases.connect(Server(parameters, parameters, _NAME)):
             pass  # a server that nobody reaches is another problem
         raise Failure(
             f"{VARIABLE} leads to the server of target {name}: roles and settings belong to a "
             "whole server, and what replays do to them would reach that database.",
             f"Name a server that holds no target, or take {VARIABLE} out: the embedded one serves.",
         )
-    return Server(project_role.lesser(parameters), parameters)
+    return Server(project_role.lesser(parameters), parameters, _NAME)
 
 
 def identity(config: Config) -> str:
     """A text that identifies the server and its extensions; the first step depends on it."""
     brought = standins.digest() if embedded.has_standins(config) else ""
     return config.environment.get(VARIABLE) or f"{embedded.major(config)}{brought}"
-
-
-def maintenance(server: Server) -> AbstractContextManager[Connection[Any]]:
-    """A connection for making and dropping databases, which runs nobody else's SQL."""
-    return connections.open_connection(
-        {"dbname": "postgres"} | server.administrator, "Connecting to the shadow's server"
-    )

@@ -220,7 +220,7 @@ def psql(
     import subprocess
 
     from twolane.guards import guards
-    from twolane.postgres import databases, embedded, reach, urls
+    from twolane.postgres import embedded, reach, stub, urls
     from twolane.state.connected import work_on
 
     with work_on(target, console) as work:
@@ -228,9 +228,9 @@ def psql(
         parameters = reach.parameters(work.config, work.target)
         ours = embedded.administrator_of(work.config, parameters)
         if platform:
-            refuse(guards.plain_only(work.target, databases.has_platform(work.connection)))
-        if platform or (ours and databases.is_platform(file)):
-            file = None if databases.is_platform(file) else file
+            refuse(guards.plain_only(work.target, stub.has_platform(work.connection)))
+        if platform or (ours and stub.is_copy(file)):
+            file = None if stub.is_copy(file) else file
             _load_platform(work, ours)
             if not (command or file):
                 return
@@ -247,12 +247,12 @@ def psql(
 
 def _load_platform(work: Work, ours: dict[str, Any] | None) -> None:
     """Loads the stub: on the embedded server as its superuser, elsewhere as who connects."""
-    from twolane.postgres import connections, databases
+    from twolane.postgres import connections, stub
 
     if ours is None:
-        databases.load_platform(work.connection)
+        stub.load(work.connection)
     else:
         doing = f"Connecting to target {work.target.name}"
         with connections.open_connection(ours, doing) as connection:
-            databases.load_platform(connection, role=work.connection.info.user)
+            stub.load(connection, role=work.connection.info.user)
     done(f"Loaded the stub of what Supabase provides into target {work.target.name}.")

@@ -203,7 +203,7 @@ def _copy(settings: Config, target: str | None) -> Iterator[_Copy]:
     """A connection to a throw-away copy, the facts in it, how to log in as `authenticator`."""
     from twolane.config import LOCAL
     from twolane.facts import catalog
-    from twolane.postgres import connections, databases
+    from twolane.postgres import connections, embedded_databases
     from twolane.shadow import shadow, shadow_server
 
     if target in (None, "shadow"):
@@ -217,7 +217,7 @@ def _copy(settings: Config, target: str | None) -> Iterator[_Copy]:
         copy as parameters,
         connections.open_connection(parameters, "Connecting to the copy") as connection,
     ):
-        login = partial(databases.authenticator, settings, parameters) if is_ours else None
+        login = partial(embedded_databases.authenticator, settings, parameters) if is_ours else None
         yield connection, catalog.read(connection), login
 
 
@@ -235,8 +235,8 @@ def _copies_only(name: str) -> Refusal:
 @contextmanager
 def _clone_of_local(settings: Config) -> Iterator[dict[str, Any]]:
     """A throw-away copy of the embedded database."""
-    from twolane.postgres import databases
+    from twolane.postgres import databases, embedded_databases
 
-    local = databases.local_database(settings)
-    with databases.clone(databases.embedded_server(settings), local["dbname"]) as found:
+    local = embedded_databases.local(settings)
+    with databases.clone(embedded_databases.server(settings), local["dbname"]) as found:
         yield found

@@ -22,11 +22,11 @@ def up(c: Context) -> None:
       invoke db.up
     """
     from twolane import config
-    from twolane.postgres import branches, databases, embedded, urls
+    from twolane.postgres import branches, embedded, embedded_databases, urls
 
     settings = config.load()
     with console.working("starting the embedded Postgres"):
-        url = urls.write(databases.local_database(settings))
+        url = urls.write(embedded_databases.local(settings))
     branch = branches.current(settings)
     whose = f", with the database of branch {branch}" if branch else ""
     done(f"The embedded Postgres {embedded.major(settings)} is up{whose}.")
@@ -48,12 +48,12 @@ def down(c: Context, prune: bool = False) -> None:
       invoke db.down --prune
     """
     from twolane import config
-    from twolane.postgres import databases, embedded
+    from twolane.postgres import embedded, embedded_databases
     from twolane.shadow import pruning
 
     settings = config.load()
     if prune:
-        gone = databases.prune(settings)
+        gone = embedded_databases.prune(settings)
         done(f"Dropped {', '.join(gone)}." if gone else "No branch with a database is gone.")
         shadows, size = pruning.prune(settings)
         done(f"Dropped {shadows} shadows, {size >> 20} MB: the next command replays the files.")
@@ -74,7 +74,7 @@ def reset(c: Context, target: str | None = None, yes: bool = False) -> None:
     """
     from twolane import config
     from twolane.guards import guards
-    from twolane.postgres import branches, databases
+    from twolane.postgres import branches, embedded_databases
 
     settings = config.load()
     refuse(guards.embedded_only(settings.target(target)))
@@ -89,7 +89,7 @@ def reset(c: Context, target: str | None = None, yes: bool = False) -> None:
     if not yes and not console.confirm(f"Drop the local database of {whose} with all its rows?"):
         say("Nothing was changed.")
         return
-    databases.drop_local(settings)
-    databases.local_database(settings, anew=True)
+    embedded_databases.drop_local(settings)
+    embedded_databases.local(settings, anew=True)
     done("The local database is empty again.")
     say("Next:  invoke db.bootstrap")
