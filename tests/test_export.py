@@ -120,15 +120,31 @@ def expect_level(service: Service, url: str) -> None:
 def test_the_migrations_give_a_database_that_is_level_and_one_more_what_changed(
     pushed: Service, new_database: NewDatabase, platform: str, dump_schema: Callable[[str], str]
 ) -> None:
+    fresh, older = new_database(platform), new_database(platform)
+    the_first_makes_what_the_repo_says(pushed, fresh, older)
+    what_changes_is_told_before_it_is_exported(pushed)
+    the_second_has_what_changed_and_no_more(pushed)
+    a_change_by_hand_is_still_drift(pushed, fresh)
+    anew = migrate(pushed, new_database(platform))
+    for url in (fresh, anew):
+        expect_level(pushed, url)
+    run_sql(anew, TRACES)
+    assert dump_schema(anew) == dump_schema(pushed.env["DATABASE_URL"])
+    what_was_pushed_already_stops_the_third(pushed, fresh)
+    expect_level(pushed, migrate(pushed, fresh))
+    with pytest.raises(psycopg.errors.RaiseException, match="twolane has been in this database"):
+        migrate(pushed, pushed.env["DATABASE_URL"])
+
+
+def the_first_makes_what_the_repo_says(pushed: Service, fresh: str, older: str) -> None:
+    """Also where a project grants by default."""
     told = pushed.invoke("db.export").out
     assert "supabase/sql/05_guardrails.sql" in told and "add dev markers" in told
-    (first,) = migrations(pushed)
-    own, older = pushed.env["DATABASE_URL"], new_database(platform)
+    assert len(migrations(pushed)) == 1
     run_sql(older, OLDER)
-    fresh = migrate(pushed, new_database(platform))
-    for url in (fresh, migrate(pushed, older)):
-        expect_level(pushed, url)
-    assert run_sql(fresh, RECORD) == run_sql(own, RECORD)
+    for url in (fresh, older):
+        expect_level(pushed, migrate(pushed, url))
+    assert run_sql(fresh, RECORD) == run_sql(pushed.env["DATABASE_URL"], RECORD)
     reach = "select has_table_privilege('anon', 'public.dev_markers', 'select')"
     assert run_sql(
         older, f"{reach} and not relrowsecurity from pg_class where relname = 'dev_markers'"
@@ -136,6 +152,9 @@ def test_the_migrations_give_a_database_that_is_level_and_one_more_what_changed(
     assert "Nothing to export" in pushed.invoke("db.export", "--check").out
     assert forgotten(pushed) == []
 
+
+def what_changes_is_told_before_it_is_exported(pushed: Service) -> None:
+    there = migrations(pushed)
     text = pushed.read(f"{SQL}/04_rls_chat_tables.sql")
     pushed.write(f"{SQL}/04_rls_chat_tables.sql", f"{text}comment on table threads is 'talk';\n")
     add_sql(pushed, "30_markers.sql", POLICY, after=True)
@@ -149,9 +168,14 @@ def test_the_migrations_give_a_database_that_is_level_and_one_more_what_changed(
         f"A preview branch would lack 04_rls_chat_tables.sql, 30_markers.sql, {revision}."
     ]
     assert "Not exported yet" in pushed.invoke("db.export", "--check", code=3).out
-    assert migrations(pushed) == [first], "looking writes nothing"
+    assert migrations(pushed) == there, "looking writes nothing"
+
+
+def the_second_has_what_changed_and_no_more(pushed: Service) -> None:
+    (first,) = migrations(pushed)
     made = json.loads(pushed.invoke("db.export", "-m", "Notes!", "--json").out)
     assert_documented("db.export", made)
+    assert migrations(pushed)[0] == first
     assert [path.name[14:] for path in migrations(pushed)[1:]] == ["_notes.sql"]
     assert [part.split("  ")[-1] for part in made["parts"]] == [
         f"{SQL}/04_rls_chat_tables.sql",
@@ -159,17 +183,18 @@ def test_the_migrations_give_a_database_that_is_level_and_one_more_what_changed(
         f"{SQL}/30_markers.sql",
     ]
     assert "create table" not in migrations(pushed)[1].read_text().lower()
+
+
+def a_change_by_hand_is_still_drift(pushed: Service, fresh: str) -> None:
     run_sql(fresh, "alter table public.threads add column by_hand int")
     migrate(pushed, fresh)
     status = json.loads(pushed.invoke("db.status", "--json", DATABASE_URL=fresh).out)
     assert [c["fact"] for c in status["drift"]] == ["column public.threads.by_hand"]
     run_sql(fresh, "alter table public.threads drop column by_hand")
-    for url in (fresh, migrate(pushed, new_database(platform))):
-        expect_level(pushed, url)
-    run_sql(url, TRACES)
-    assert dump_schema(url) == dump_schema(own)
 
-    # Somebody pushes what is new into the preview branch's database, then exports it.
+
+def what_was_pushed_already_stops_the_third(pushed: Service, fresh: str) -> None:
+    """Somebody pushes what is new into the preview branch's database, then exports it."""
     pushed.write_app(f"{NOTE}    body: Mapped[str | None]\n")
     pushed.invoke("db.gen", "-m", "add body")
     pushed.invoke("db.push", DATABASE_URL=fresh)
@@ -179,9 +204,6 @@ def test_the_migrations_give_a_database_that_is_level_and_one_more_what_changed(
     with pytest.raises(psycopg.errors.RaiseException, match=f"--status applied {version}"):
         migrate(pushed, fresh)
     mark(fresh, version)
-    expect_level(pushed, migrate(pushed, fresh))
-    with pytest.raises(psycopg.errors.RaiseException, match="twolane has been in this database"):
-        migrate(pushed, own)
 
 
 def test_what_one_transaction_cannot_hold_and_what_no_migration_can_have(
