@@ -11,7 +11,7 @@ from twolane.config import Config
 from twolane.errors import Failure
 from twolane.facts.catalog import Snapshot
 from twolane.postgres.transactions import ask
-from twolane.prove import schema as prove_schema
+from twolane.prove import schema_reading
 from twolane.prove.owners import Owners
 from twolane.prove.policy_text import Surroundings
 from twolane.repo import order
@@ -24,7 +24,7 @@ def read(
     config: Config, connection: Connection[Any], facts: Snapshot, app: frozenset[str]
 ) -> Surroundings:
     """The tables at head, with the facts that policies, grants and indexes need."""
-    schema = prove_schema.read(connection, facts)
+    schema = schema_reading.read(connection, facts)
     owners = Owners(schema, config.tenant_column, config.prove.tenants)
     names = [table.name for table in schema.tables]
     sequences: dict[str, dict[str, bool]] = {name: {} for name in names}

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from twolane.config import Prove
 from twolane.facts.catalog import Snapshot
-from twolane.prove import report
-from twolane.prove import schema as prove_schema
+from twolane.prove import report, schema_reading
 from twolane.prove.attempts import FAILED, OTHER, Attempt
 from twolane.prove.calls import Caller
 from twolane.prove.causes import of_finding
@@ -56,8 +55,8 @@ def prove(
         Failure: a hint names nothing, or no user can be made.
     """
     connection.execute(LIMITS)
-    schema = prove_schema.read(connection, facts)
-    prove_schema.check_hints(hints, schema)
+    schema = schema_reading.read(connection, facts)
+    schema_reading.check_hints(hints, schema)
     owners = Owners(schema, tenant_column, hints.tenants)
     rows = _rows(connection, schema, owners, hints)
     with working("making rows for two users"):
@@ -67,7 +66,20 @@ def prove(
         stage = Stage(session, schema, rows)
         platform = _platform(stage)
         attempts = _attempts(stage, platform.values(), working)
-    is_lent = isinstance(session, LentSession)
+    return _proof(database, hints, stage, owners, platform, attempts)
+
+
+def _proof(
+    database: str,
+    hints: Prove,
+    stage: Stage,
+    owners: Owners,
+    platform: Mapping[str, Storage | Realtime],
+    attempts: list[Attempt],
+) -> report.Proof:
+    """What came of the attempts. platform: see `_platform`."""
+    schema = stage.schema
+    is_lent = isinstance(stage.session, LentSession)
     own = [table for table in schema.tables if table.exposed]
     tenants = {table.name: owners.tenant(table) for table in own}
     tenants |= {name: of.understood[0] for name, of in platform.items()}
@@ -83,13 +95,13 @@ def prove(
         as_owner=[] if is_lent else asking(schema),
         without_policy=[name for name in (OBJECTS, MESSAGES) if name not in schema.platform],
         closed=[table.name for table in own if not table.reachable],
-        gaps=_gaps(schema, rows, attempts),
+        gaps=_gaps(schema, stage.rows, attempts),
         insertable={
             table.name for table in own if any(p.command in ("a", "*") for p in table.policies)
         },
         published=[table.name for table in own if table.published and not table.has_rls],
         cause=partial(of_finding, schema=schema, understood=understood),
-        setting=Setting(schema, rows).of,
+        setting=Setting(schema, stage.rows).of,
         closes=partial(closing, owners=owners, platform=conditions),
         uncalled=dict(report.uncalled(attempts, [f.signature for f in schema.functions])),
     )

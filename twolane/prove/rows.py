@@ -16,7 +16,8 @@ from twolane.errors import Failure
 from twolane.prove import accounts
 from twolane.prove.choice import Choice, Row, Unmakeable, Wish, first_line
 from twolane.prove.owners import Owners
-from twolane.prove.schema import OBJECTS, USERS, ForeignKey, Relation, Schema, as_row
+from twolane.prove.schema import OBJECTS, USERS, ForeignKey, Relation, Schema
+from twolane.prove.schema_reading import as_row
 from twolane.prove.session import Session
 from twolane.prove.variety import Variety
 from twolane.sql import literal, quote
