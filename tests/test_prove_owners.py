@@ -3,9 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
+from twolane.config import Prove
+from twolane.errors import Failure
 from twolane.prove.mining import Source, Sources
 from twolane.prove.owners import Owners
 from twolane.prove.schema import USERS, Column, ForeignKey, Policy, Relation, Schema, Type
+from twolane.prove.schema_reading import check_hints
 from twolane.prove.variety import Variety
 
 UUID = Type("uuid", "uuid", "b", "U", -1, None, [], [])
@@ -71,3 +76,12 @@ def test_more_tables_are_no_more_rounds_through_what_all_of_them_say() -> None:
         assert [found.tenant(table) for table in many] == ["user_id"] * size
         rounds.add(sources.rounds)
     assert len(rounds) == 1
+
+
+def test_a_misnamed_tenant_column_is_told_though_the_table_has_other_hints() -> None:
+    notes = relation("public.notes", "user_id", "org_id")
+    schema = Schema({USERS: relation(USERS), "public.notes": notes}, ())
+    rows = {"public.notes": {"org_id": "null"}}
+    check_hints(Prove(tenants={"public.notes": "org_id"}, rows=rows), schema)
+    with pytest.raises(Failure, match=r"has no column orgid. Is org_id meant\?$"):
+        check_hints(Prove(tenants={"public.notes": "orgid"}, rows=rows), schema)

@@ -64,7 +64,8 @@ def check_hints(hints: Prove, schema: Schema) -> None:
         if name not in schema.relations and name not in functions:
             what = f"shared: {name} is no table, view or function"
             raise _misnamed(what, schema, name, schema.relations)
-    for name, columns in {**{t: [c] for t, c in hints.tenants.items()}, **hints.rows}.items():
+    columns_of = ((name, [column]) for name, column in hints.tenants.items())
+    for name, columns in (*columns_of, *hints.rows.items()):
         if name not in schema.relations:
             raise _misnamed(f"{name} is no table", schema, name, schema.relations)
         for column in columns:
