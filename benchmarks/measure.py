@@ -28,8 +28,8 @@ DROPPED = (
     "TWOLANE_SERVICE",
     "VIRTUAL_ENV",
 )
-# Above SLOW seconds a command runs at most three times; above VERY_SLOW only once, to warm up.
-SLOW, VERY_SLOW = 5.0, 30.0
+# Above SLOW seconds a command runs once after its warm-up; above VERY_SLOW its warm-up is its run.
+SLOW, VERY_SLOW = 2.0, 10.0
 # So long after a command the server has seen the end of the process that served it.
 SETTLED = 0.05
 
@@ -149,7 +149,7 @@ def run(subject: Subject, server: Path | None = None) -> Run:
 def in_turns(subjects: Sequence[Subject], repeats: int, server: Path | None = None) -> list[Result]:
     """Runs each subject once to warm up, then all of them in turns; the first subject is ours.
 
-    A peer that breaks gives a result with a reason. For a very slow peer the warm-up counts.
+    A peer that breaks gives a result with a reason. Of a very slow command the warm-up counts.
 
     Raises:
         Broken: our command broke.
@@ -190,4 +190,4 @@ def _rounds(first: Run, repeats: int) -> int:
     """The number of runs after the warm-up, odd or 0."""
     if first.over_limit or first.seconds > VERY_SLOW:
         return 0
-    return repeats if first.seconds < SLOW else min(3, repeats)
+    return repeats if first.seconds < SLOW else 1
