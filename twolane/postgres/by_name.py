@@ -37,10 +37,14 @@ def compare(source: str, target: str) -> list[Change]:
 def difference(
     source: Connection[Any], target: Connection[Any]
 ) -> tuple[Snapshot, Snapshot, list[Change]]:
-    """The facts of both databases, and the changes from the one to the other."""
+    """The facts of both databases, read at the same time, and the changes from one to the other."""
+    from concurrent.futures import ThreadPoolExecutor
+
     from twolane.facts import views
 
-    before, after = catalog.read(source), catalog.read(target)
+    with ThreadPoolExecutor(1) as beside:
+        reading = beside.submit(catalog.read, target)
+        before, after = catalog.read(source), reading.result()
     after = views.settle(after, before, lambda: nullcontext(target))
     after = views.settle(after, before, lambda: nullcontext(source))
     return before, after, catalog.diff(before, after)
