@@ -491,16 +491,16 @@ def test_what_the_apis_roles_have_by_a_role_that_they_are_in_is_taken_back(
                 "alter default privileges in schema public grant all on tables to readers;"
                 "alter default privileges in schema public grant execute on functions to readers;"
             )
-            before = exposure.open_relations(ground), exposure.open_functions(ground)
+            before = exposure.look(ground)
             ground.execute(
                 "create view everyone as select 1 as id;"
                 "create function leak(int) returns int security definer language sql as 'select 1';"
                 "create event trigger told on ddl_command_end execute function told();"
             )
-        assert list(exposure.take_back(ground, before[0])) == ["public.everyone"]
-        assert len(list(exposure.take_back_functions(ground, before[1]))) == 1
-        assert exposure.open_relations(ground) == before[0]
-        assert exposure.open_functions(ground) == before[1]
+        made = exposure.look(ground).since(before)
+        assert list(exposure.take_back(ground, made.relations)) == ["public.everyone"]
+        assert len(list(exposure.take_back_functions(ground, made.functions))) == 1
+        assert exposure.look(ground) == before
 
 
 @pytest.mark.parametrize(

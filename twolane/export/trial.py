@@ -107,24 +107,25 @@ def _of_file(connection: Connection[Any], file: SqlFile) -> Closing:
 
     def closing() -> Iterator[str]:
         said = opened.Opened(readable_statements(file.text)).said
-        for _, statements in exposure.limit(connection, before, said):
+        since = exposure.opened_since(connection, before)
+        for _, statements in exposure.limit(connection, since, said):
             yield from statements
 
     return closing
 
 
 def _of_revision(connection: Connection[Any]) -> Closing:
-    there = exposure.tables(connection)
-    relations, functions = exposure.open_relations(connection), exposure.open_functions(connection)
+    before = exposure.look(connection)
 
     def closing() -> Iterator[str]:
-        list(exposure.close_tables(connection, there))
-        for name in exposure.closed_tables(connection, there):
+        list(exposure.close_tables(connection, exposure.look(connection).since(before)))
+        made = exposure.look(connection).since(before)
+        for name, _ in made.tables.values():
             # Also what an event trigger closed: the CLI's role may not be let to make one.
             yield f"alter table {name} enable row level security"
-        for _, statements in exposure.limit(connection, relations):
+        for _, statements in exposure.limit(connection, made.relations):
             yield from statements
-        yield from exposure.take_back_functions(connection, functions)
+        yield from exposure.take_back_functions(connection, made.functions)
 
     return closing
 

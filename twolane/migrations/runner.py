@@ -143,13 +143,15 @@ def kept_closed(
     then. is_live: see `upgrade`.
     """
     closed: list[str] = []
-    there = exposure.tables(connection)
-    opened = exposure.open_relations(connection), exposure.open_functions(connection)
+    before = exposure.look(connection)
     yield closed
-    closed += exposure.close_tables(connection, there)
+    made = exposure.look(connection).since(before)
+    closed += exposure.close_tables(connection, made)
     if is_live or not any(_GRANT.match(statement) for statement in statements):
-        list(exposure.take_back(connection, opened[0]))
-        list(exposure.take_back_functions(connection, opened[1]))
+        if closed:
+            made = exposure.look(connection).since(before)
+        list(exposure.take_back(connection, made.relations))
+        list(exposure.take_back_functions(connection, made.functions))
 
 
 @contextmanager

@@ -6,7 +6,8 @@ closed on the database itself, at the end of the transaction that made it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from twolane.postgres.transactions import ask, theirs
@@ -41,8 +42,6 @@ relation as (
                 and d.deptype = 'e')
 )
 """
-_EXPOSED = {"everywhere": False}
-_TABLES = "select oid, name, relrowsecurity from relation where is_table order by name"
 # What a role of the API can read or write, and what no policy limits.
 _OPEN = """
 select oid, name from relation c
@@ -52,7 +51,6 @@ where not (is_table and relrowsecurity) and not (relkind = 'v' and is_invoker)
         where r.rolname in ('anon', 'authenticated')
             and (pg_catalog.has_table_privilege(r.oid, c.oid, 'select, insert, update, delete')
                 or pg_catalog.has_any_column_privilege(r.oid, c.oid, 'select, insert, update')))
-order by name
 """
 # Whose privileges on an object are the API's: its roles, and those that they inherit from.
 _GRANTEES = """
@@ -75,11 +73,16 @@ _OF_FUNCTION = """
 select coalesce(proacl, pg_catalog.acldefault('f', proowner))
 from pg_catalog.pg_proc where oid = %(oid)s
 """
-# Functions that run with their owner's rights, which a role of the API can call: past all policies.
-_OPEN_FUNCTIONS = """
-select p.oid, case p.prokind when 'p' then 'procedure ' else 'function ' end
+# Beside these, functions that run with their owner's rights, which a role of the API can call: past
+# all policies.
+_REACH = f"""
+select 'table', oid, name, relrowsecurity from relation where is_table
+union all
+select 'relation', oid, name, null from ({_OPEN}) open
+union all
+select 'function', p.oid, case p.prokind when 'p' then 'procedure ' else 'function ' end
     || n.name || '.' || pg_catalog.quote_ident(p.proname)
-    || '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')' as name
+    || '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')', null
 from pg_catalog.pg_proc p
 join exposed n on n.oid = p.pronamespace
 where p.prosecdef and p.prorettype <> all (
@@ -92,13 +95,44 @@ where p.prosecdef and p.prorettype <> all (
         select from pg_catalog.pg_roles r
         where r.rolname in ('anon', 'authenticated')
             and pg_catalog.has_function_privilege(r.oid, p.oid, 'execute'))
-order by name
+order by 3
 """
 
 
-def tables(connection: Connection[Any]) -> frozenset[int]:
-    """The OIDs of the tables in schemas that the API's roles may use."""
-    return frozenset(oid for oid, _, _ in ask(connection, _RELATIONS + _TABLES, _EXPOSED))
+@dataclass(frozen=True)
+class Reach:
+    """What a role of the API might reach, or can.
+
+    tables: OID → name, row level security, of those in schemas that the roles may use. relations:
+    name → OID, where rows can be reached and no policy limits them. functions: the same for those
+    that run with their owner's rights, as `function schema.name(arguments)`.
+    """
+
+    tables: Mapping[int, tuple[str, bool]]
+    relations: Mapping[str, int]
+    functions: Mapping[str, int]
+
+    def since(self, before: Reach) -> Reach:
+        """What was not there before."""
+        return Reach(
+            {oid: table for oid, table in self.tables.items() if oid not in before.tables},
+            {name: oid for name, oid in self.relations.items() if name not in before.relations},
+            {name: oid for name, oid in self.functions.items() if name not in before.functions},
+        )
+
+
+def look(connection: Connection[Any]) -> Reach:
+    """Reads in one query what a role of the API might reach."""
+    tables, relations, functions = dict[int, tuple[str, bool]](), dict[str, int](), dict[str, int]()
+    for what, oid, name, has_rls in ask(connection, _RELATIONS + _REACH, {"everywhere": False}):
+        match what:
+            case "table":
+                tables[oid] = (name, has_rls)
+            case "relation":
+                relations[name] = oid
+            case _:
+                functions[name] = oid
+    return Reach(tables, relations, functions)
 
 
 def open_relations(connection: Connection[Any], everywhere: bool = False) -> dict[str, int]:
@@ -106,76 +140,61 @@ def open_relations(connection: Connection[Any], everywhere: bool = False) -> dic
 
     everywhere: also those in schemas that no role of the API may use: granted all the same.
     """
-    found = ask(connection, _RELATIONS + _OPEN, {"everywhere": everywhere})
-    return {name: oid for oid, name in found}
+    question = f"{_RELATIONS}{_OPEN}order by name"
+    return {name: oid for oid, name in ask(connection, question, {"everywhere": everywhere})}
 
 
-def open_functions(connection: Connection[Any]) -> dict[str, int]:
-    """The functions that a role of the API can call and that run with their owner's rights, as
-    `function schema.name(arguments)`, with their OIDs."""
-    found = ask(connection, _RELATIONS + _OPEN_FUNCTIONS, _EXPOSED)
-    return {name: oid for oid, name in found}
+def opened_since(connection: Connection[Any], before: Collection[str]) -> dict[str, int]:
+    """The open relations that were not open `before`."""
+    return {n: oid for n, oid in open_relations(connection).items() if n not in before}
 
 
-def closed_tables(connection: Connection[Any], before: Collection[int]) -> list[str]:
-    """The tables that are not among `before` and have RLS, by whatever it was enabled."""
-    found = ask(connection, _RELATIONS + _TABLES, _EXPOSED).fetchall()
-    return [name for oid, name, has_rls in found if oid not in before and has_rls]
-
-
-def close_tables(connection: Connection[Any], before: Collection[int]) -> Iterator[str]:
-    """Enables RLS on tables that are not among `before`, as the starter's event trigger does.
-
-    Yields what it closes.
-    """
-    for oid, name, has_rls in ask(connection, _RELATIONS + _TABLES, _EXPOSED).fetchall():
-        if oid not in before and not has_rls:
+def close_tables(connection: Connection[Any], made: Reach) -> Iterator[str]:
+    """Enables RLS on new tables, as the starter's event trigger does; yields what it closes."""
+    for name, has_rls in made.tables.values():
+        if not has_rls:
             _run(connection, f"alter table {name} enable row level security")
             yield name
 
 
 def take_back(
     connection: Connection[Any],
-    before: Collection[str],
+    opened: Mapping[str, int],
     said: Callable[[str], Sequence[str] | None] = lambda name: (),
 ) -> Iterator[str]:
-    """Revokes what the API's roles have on relations that were not open `before`.
+    """Revokes what the API's roles have on these relations.
 
     said: as in `limit`. Yields what it closes, with nothing said of it.
     """
-    for name, statements in limit(connection, before, said):
+    for name, statements in limit(connection, opened, said):
         if len(statements) == 1:
             yield name
 
 
 def limit(
     connection: Connection[Any],
-    before: Collection[str],
+    opened: Mapping[str, int],
     said: Callable[[str], Sequence[str] | None] = lambda name: (),
 ) -> Iterator[tuple[str, Sequence[str]]]:
-    """Leaves the API's roles what is said, on relations that were not open `before`.
+    """Leaves the API's roles what is said, on these relations.
 
     said: relation → the statements that grant what it is meant to have, which run again; None if it
     is meant as it is. Yields such a relation, and what ran: a revoke, and those statements.
     """
-    for name, oid in open_relations(connection).items():
-        if name in before or (statements := said(name)) is None:
+    for name, oid in opened.items():
+        if (statements := said(name)) is None:
             continue
         revoke = f"revoke all on table {name} from {_grantees(connection, _OF_RELATION, oid)}"
         _run(connection, revoke, *statements)
         yield name, [revoke, *statements]
 
 
-def take_back_functions(connection: Connection[Any], before: Collection[str]) -> Iterator[str]:
-    """Revokes what the API's roles have on such functions that were not open `before`.
-
-    Yields the statements that ran.
-    """
-    for name, oid in open_functions(connection).items():
-        if name not in before:
-            revoke = f"revoke all on {name} from {_grantees(connection, _OF_FUNCTION, oid)}"
-            _run(connection, revoke)
-            yield revoke
+def take_back_functions(connection: Connection[Any], opened: Mapping[str, int]) -> Iterator[str]:
+    """Revokes what the API's roles have on these functions; yields the statements that ran."""
+    for name, oid in opened.items():
+        revoke = f"revoke all on {name} from {_grantees(connection, _OF_FUNCTION, oid)}"
+        _run(connection, revoke)
+        yield revoke
 
 
 def _grantees(connection: Connection[Any], held: str, oid: int) -> str:

@@ -84,7 +84,8 @@ def run(connection: Connection[Any], file: SqlFile) -> list[str]:
             except psycopg.Error as error:
                 raise _failure(file, statement, error, connection.info.user) from error
     transactions.reset(connection)
-    return list(exposure.take_back(connection, before, opened.Opened(found).said))
+    since = exposure.opened_since(connection, before)
+    return list(exposure.take_back(connection, since, opened.Opened(found).said))
 
 
 def _expect_as_parsed(connection: Connection[Any], file: SqlFile, statement: Statement) -> None:
