@@ -48,15 +48,11 @@ def choose(repo: Repo, done: ledger.Ledger, names: Sequence[str]) -> tuple[SqlFi
 
 @dataclass(frozen=True)
 class Ran:
-    """An SQL file that ran, and the database's facts after it.
-
-    messages: what the server said: warnings, and what the file raised.
-    """
+    """An SQL file that ran; messages: what the server said: warnings, and what the file raised."""
 
     file: SqlFile
     milliseconds: int
     messages: Sequence[str]
-    facts: Snapshot
 
 
 def apply(
@@ -85,8 +81,7 @@ def apply(
     ran = []
     consent = Consent(tuple(allowed), losses.tables(connection) if there is None else there)
     for file in files:
-        done = _apply_one(connection, target, file, tell, again, facts, consent)
-        facts = done.facts if done else None
+        done, facts = _apply_one(connection, target, file, tell, again, facts, consent)
         ran += [done] if done else []
     return ran
 
@@ -132,8 +127,8 @@ def _apply_one(
     again: bool,
     facts: Snapshot | None,
     consent: Consent,
-) -> Ran | None:
-    """facts: those of the database, if they were just read."""
+) -> tuple[Ran | None, Snapshot | None]:
+    """Runs the file unless it ran; with the facts after it. facts: those before, if known."""
     messages: list[str] = []
 
     def warn(text: str) -> None:
@@ -167,10 +162,10 @@ def _apply_one(
         start = time.monotonic()
         after = transactions.retry_locks(work, connection, tell.note)
     if after is None:
-        return None
+        return None, None
     spent = round(1000 * (time.monotonic() - start))
     tell.say(f"  {file.name}  {spent} ms")
-    return Ran(file, spent, messages, after)
+    return Ran(file, spent, messages), after
 
 
 def as_json(ran: Sequence[Ran]) -> dict[str, Any]:
