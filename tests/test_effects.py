@@ -351,6 +351,33 @@ def test_what_is_put_off_to_the_commit_is_seen_or_fails(attacked: Service) -> No
     assert "puts off its work to the commit, again" in attacked.invoke("db.push", code=1).err
 
 
+AT_THE_COMMIT = """
+create function at_the_commit() returns int language plpgsql as
+$$ begin delete from people; return 1; end $$;
+create function hold() returns trigger language plpgsql as
+$$ begin declare c cursor for select 1; begin
+execute 'declare by_trigger cursor with hold for select at_the_commit()'; return null; end; end $$;
+create constraint trigger hold after insert on notes deferrable initially deferred
+for each row execute function hold();
+insert into notes (person) values (1);
+declare plain cursor with hold for select at_the_commit();
+do $$ begin execute 'declare by_block scroll cursor with hold for select at_the_commit()'; end $$;
+create temporary table mine as select 1;
+declare on_temporary cursor for select * from mine
+"""
+
+
+def test_a_cursor_that_is_held_runs_nothing_at_the_commit(ground: Connection) -> None:
+    with transactions.transaction(ground):
+        with transactions.theirs(ground):
+            ground.execute(AT_THE_COMMIT)
+        transactions.reset(ground)
+        ground.execute("drop trigger hold on public.notes; drop function public.hold()")
+    assert ground.execute("select count(*) from people").fetchone() == (1,)
+    assert ground.execute("select from pg_cursors where is_holdable").fetchall() == []
+    ground.execute("drop function at_the_commit()")
+
+
 ENDS = ["op.execute('commit')", "driver.execute('/* so */ end')", "driver.cursor('c').execute(B)"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 import psycopg
@@ -11,6 +12,8 @@ from servers import PostgresServer, Server
 from standins import EXTENSIONS, Pair, install, members, need_real
 
 from twolane.facts import catalog
+from twolane.postgres import standins
+from twolane.sql import statements
 
 
 @pytest.mark.parametrize("name", EXTENSIONS)
@@ -29,6 +32,29 @@ def test_whoever_makes_one_is_told(new_database: NewDatabase, offered: str, name
         connection.execute(f'create extension "{name}"'.encode())
     ((severity, message),) = said
     assert severity == "WARNING" and str(message).startswith(f"twolane's stand-in for {name}: ")
+
+
+def test_a_script_calls_nothing_that_somebody_made_in_its_schema(
+    new_database: NewDatabase, offered: str
+) -> None:
+    """As it runs: Postgres runs it as superuser, whoever makes the extension, and wherever."""
+    with psycopg.connect(new_database(), options=offered) as connection:
+        connection.execute(
+            """
+            create schema evil;
+            create function evil.format(text, text) returns text return 1 / 0;
+            create function evil.format(text, text, text) returns text return 1 / 0;
+            """
+        )
+        install(connection, "evil")
+    for name in EXTENSIONS:
+        (script,) = standins.SOURCE.glob(f"{name}--*.sql")
+        for statement in statements(script.read_text(encoding="utf-8")):
+            kind = type(statement.node).__name__
+            assert kind in ("DoStmt", "CreateFunctionStmt"), statement.text
+            if kind == "DoStmt":
+                called = re.findall(r"([\w.]+)\(", re.sub(r"'[^']*'", "''", statement.text))
+                assert all(word.startswith("pg_catalog.") for word in called), called
 
 
 def test_versions_are_those_that_supabase_has(pair: Pair) -> None:

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from adopting import newcomer
 from conftest import NewDatabase, copy
-from servers import PostgresServer
+from servers import PostgresServer, Server
 from service import Service
 
 from twolane.config import load
@@ -28,9 +28,8 @@ PROGRAM = """
 create function public.out() returns text language plpgsql volatile as
 $$ begin copy (select 1) to program 'touch {canary}'; return 'x'; end $$;
 create function public.imm(t text) returns text language plpgsql immutable as
-$$ declare r text; begin
-if current_setting('is_superuser') = 'on' then execute 'select public.out()' into r; end if;
-return t; end $$;
+$$ declare r text; begin execute 'select public.out()' into r; return t;
+exception when insufficient_privilege then return t; end $$;
 create table public.companies (id bigint primary key, name text);
 insert into public.companies values (1, 'Acme');
 """
@@ -158,6 +157,27 @@ def test_no_program_starts_on_an_older_server(
     said = replay(service, f"{hostile};\n{ATTACKS[attack].replace('vector', 'plpgsql')};")
     assert not canary.exists(), said
     assert "available" not in said, said
+
+
+# `earthdistance` reads the literal of a `cube` as it is made, in versions before 1.2 of any.
+SCRIPT = """
+create schema evil; create schema cubes;
+create domain evil.d as text check (public.imm(value) = value);
+create type evil.cube as (a evil.d);
+create function evil.cube_is_point(evil.cube) returns boolean return true;
+create function evil.cube_dim(evil.cube) returns int return 1;
+create function evil.cube_distance(evil.cube, evil.cube) returns float8 return 1.0::float8;
+create extension cube schema cubes; create extension earthdistance schema evil;
+"""
+
+
+def test_the_script_of_an_extension_meets_nothing_that_others_made(
+    service: Service, canary: Path, fifteen: Server
+) -> None:
+    service.env["SHADOW_DATABASE_URL"] = fifteen.url()
+    said = replay(service, f"{PROGRAM.replace('{canary}', str(canary))};\n{SCRIPT}")
+    assert not canary.exists(), said
+    assert said == ""
 
 
 def test_neither_adopt_nor_capture_starts_a_program(

@@ -778,6 +778,8 @@ declare
     select a.schema from pg_available_extension_versions a
     where a.name = create_extension.name and a.schema is not null limit 1
   );
+  target text = coalesce(create_extension.schema, fixed, here);
+  workshop text;
   comment text;
 begin
   -- Those of `supautils.privileged_extensions` on Supabase.
@@ -812,12 +814,30 @@ begin
       'Name a Postgres 17, in [tool.twolane] postgres or by SHADOW_DATABASE_URL.'
     );
   end if;
+  -- Its script finds names in its schema first, where somebody may have put others by these names:
+  -- so it runs in an empty schema, and what it made moves where it is to be.
+  if target is not null and create_extension.name not in (select extname from pg_extension)
+    and (
+      select bool_and(a.relocatable) from pg_available_extension_versions a
+      where a.name = create_extension.name
+    )
+  then
+    workshop := 'supabase_stand_in_workshop';
+    perform supabase_stand_in.in_silence(format('create schema %I', workshop));
+  end if;
   perform supabase_stand_in.in_silence(concat(
     'create extension ', case when if_missing then 'if not exists ' end, quote_ident(name),
-    ' schema ' || quote_ident(coalesce(create_extension.schema, fixed, here)),
+    ' schema ' || quote_ident(coalesce(workshop, target)),
     ' version ' || quote_literal(create_extension.version),
     case when with_others then ' cascade' end
   ));
+  if workshop is not null then
+    perform supabase_stand_in.in_silence(
+      format('alter extension %I set schema %I', e.extname, target)
+    )
+    from pg_extension e where e.extnamespace = workshop::regnamespace;
+    perform supabase_stand_in.in_silence(format('drop schema %I', workshop));
+  end if;
   perform supabase_stand_in.give('pg_extension', e.oid, 'extowner')
   from pg_extension e where e.oid <> all (before);
   -- A stand-in says what it is as its script runs; one that the platform made says so here.

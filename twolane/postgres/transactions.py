@@ -59,7 +59,7 @@ def transaction(connection: Connection[Any]) -> Iterator[None]:
                 # A limit that is local again after `reset all` would leave its mark in the session
                 # (guc.c, AtEOXact_GUC). Deferred checks run while the limits hold.
                 connection.execute(
-                    "reset search_path; set constraints all immediate; "
+                    "reset search_path; set constraints all immediate; close all; "
                     "reset lock_timeout; reset statement_timeout"
                 )
     except BaseException:
@@ -112,15 +112,16 @@ def ask(
 
 def reset(connection: Connection[Any]) -> None:
     """Takes back what a user's SQL did to the session, so that a pooler's next client doesn't get
-    it: settings, temporary tables, listeners, prepared statements, locks.
+    it: settings, temporary tables, listeners, prepared statements, cursors, locks.
 
-    What triggers and constraints put off to the commit runs now, while its outcome can be seen.
+    What triggers and constraints put off to the commit runs now, while its outcome can be seen. The
+    query of a cursor `with hold` would run at the commit (PreCommit_Portals, portalmem.c): never.
     It stands in a transaction, as `discard all` may not (manual, DISCARD), and sets that
     transaction's limits again: `reset all` took those as well.
     """
     _settle(connection)
     connection.execute(
-        f"{_BARE}discard temp; unlisten *; deallocate all; "
+        f"{_BARE}close all; discard temp; unlisten *; deallocate all; "
         f"select pg_catalog.pg_advisory_unlock_all(), {_NOWHERE}; {_LIMITED}".encode()
     )
     _reset.add(connection)

@@ -52,11 +52,11 @@ begin
         'pgp_sym_encrypt_bytea(bytea, text) returns bytea volatile',
         'pgp_sym_encrypt_bytea(bytea, text, text) returns bytea volatile'
     ] loop
-        call := format('twolane_by_name(%L)', split_part(declaration, '(', 1));
-        execute format(
+        call := pg_catalog.format('twolane_by_name(%L)', pg_catalog.split_part(declaration, '(', 1));
+        execute pg_catalog.format(
             'create function %s strict parallel safe begin atomic select %s; end',
             declaration,
-            case split_part(declaration, ' returns ', 2)
+            case pg_catalog.split_part(declaration, ' returns ', 2)
                 when 'text immutable' then call
                 when 'setof record immutable' then 'x, x from ' || call || ' as x'
                 else call || '::bytea'
