@@ -33,6 +33,10 @@ LOST = {
     "insert into public.dev_markers (label) values ('a'); "
     "insert into public.dev_markers (id, label) select id, 'b' from public.dev_markers "
     "on conflict (id) do update set label = excluded.label": "write:dev_markers",
+    "create or replace function public.empty() returns void language sql as "
+    "'delete from public.contacts'; select public.empty()": "write:contacts",
+    "create or replace function public.empty() returns void language sql as "
+    "'delete from public.contacts'; do 'begin delete from public.messages; end'": "write:messages",
     "truncate public.messages cascade": "rewrite:messages",
     "drop table if exists public.dev_markers": "drop:dev_markers",
     "alter table public.contacts drop column if exists company": "drop:contacts.company",
@@ -67,6 +71,33 @@ def test_rows_that_are_added_need_none_and_nor_do_those_of_a_new_table(service: 
     again = KEPT.partition("alter table public.contacts")[0]
     write(service, again)
     assert "adds rows" not in service.invoke("db.apply").text  # they are there
+
+
+BODIES = """
+create or replace function public.forget(who uuid) returns void language sql
+  as 'delete from public.contacts where id = who; update public.messages set role = role';
+create or replace procedure public.noted(words text) language sql
+  begin atomic insert into public.dev_markers (label) values (words); end;
+"""
+RULE = """
+do $$ begin if false then alter table public.contacts add column x text; end if; end $$;
+do $$ begin
+  create or replace rule kept as on delete to public.contacts
+    do also insert into public.dev_markers (label) values ('gone');
+end $$;
+comment on table public.contacts is 'People';
+"""
+
+
+def test_a_function_or_a_rule_that_would_write_rows_writes_none_by_being_made(
+    service: Service,
+) -> None:
+    """Postgres locks the tables that its body names as if it wrote them."""
+    for text in (BODIES, RULE + BODIES):
+        write(service, text)
+        assert "adds rows" not in service.invoke("db.apply").text
+    checked = service.invoke("db.check", code=None).text
+    assert "✓ G08" in checked, checked
 
 
 def test_twolanes_record_is_not_lane_as(service: Service) -> None:

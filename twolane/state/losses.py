@@ -6,7 +6,7 @@ It is found by running the file, in its own transaction, before the commit; see 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from twolane.migrations.effects import Effects
 from twolane.postgres import traces as looks
 from twolane.postgres.transactions import ask
 from twolane.repo.sqlfiles import SqlFile
-from twolane.sql import readable_statements
+from twolane.sql import Statement, readable_statements
 from twolane.state.hazards import Hazard, plain, short
 
 if TYPE_CHECKING:
@@ -32,24 +32,22 @@ class Rows:
     """The tables that the statements of a file name, by their last name.
 
     inserted: by an insert. updated: by an update → the columns that it sets. touched: by a delete,
-    merge or upsert. words: all words of the text: what it does not name is reached by a cascade or
-    a trigger, and counts where rows were met. makes_rules: whether it makes a rule, for which
-    Postgres locks the tables of the rule's action as if it wrote them. deletes: whether it deletes
-    rows, be it in a block.
+    merge or upsert. words: those of the text, see `_words`: what it does not name is reached by a
+    cascade or a trigger, and counts where rows were met. deletes: whether it deletes rows, be it in
+    a block.
     """
 
     inserted: frozenset[str]
     updated: Mapping[str, frozenset[str]]
     touched: frozenset[str]
     words: frozenset[str]
-    makes_rules: bool
     deletes: bool
 
     def names(self, table: str) -> bool:
         """Whether the file may write the table by statements of its own."""
-        if self.makes_rules:
-            return table in self.touched or table in self.updated or table in self.inserted
-        return table in self.words
+        return any(
+            table in part for part in (self.touched, self.updated, self.inserted, self.words)
+        )
 
 
 @dataclass
@@ -136,7 +134,11 @@ def find(
 
 
 _DELETES = re.compile(r"\bdelete\s+from\b", re.IGNORECASE)
-_RULES = re.compile(r"\bcreate\s+(?:or\s+replace\s+)?rule\b", re.IGNORECASE)
+_BODIES = re.compile(r"\bcreate\s+(?:or\s+replace\s+)?(?:rule|function|procedure)\b", re.IGNORECASE)
+_WRITES = re.compile(
+    r"\b(?:insert|update|delete|merge|truncate|call|perform|execute(?!\s+(?:function|procedure)))\b",
+    re.IGNORECASE,
+)
 _WRITTEN = "its rows are changed or deleted, where there are any"
 _REWRITTEN = "every row is written anew, or lost (truncate), and nobody reads meanwhile"
 
@@ -202,13 +204,38 @@ def named(file: SqlFile) -> Rows:
 
         visit_MergeStmt = visit_DeleteStmt
 
-    for statement in readable_statements(file.text):
-        if not isinstance(statement.node, ast.RuleStmt):
+    found = readable_statements(file.text)
+    for statement in found:
+        if not isinstance(statement.node, ast.RuleStmt | ast.CreateFunctionStmt):
             Targets()(statement.node)
-    words = frozenset(re.findall(r"\w+", file.text))
-    makes_rules = bool(_RULES.search(file.text))
     deletes = bool(_DELETES.search(file.text))
-    return Rows(frozenset(inserted), updated, frozenset(touched), words, makes_rules, deletes)
+    words = _words(file.text, found)
+    return Rows(frozenset(inserted), updated, frozenset(touched), words, deletes)
+
+
+def _words(text: str, found: Sequence[Statement]) -> frozenset[str]:
+    """The words of what the text runs, in which a table that it writes is named.
+
+    They are all of its words, unless it makes rules or functions: Postgres locks the tables of a
+    rule's action, and of a body in SQL that it checks (`fmgr_sql_validator`), as if it wrote them.
+    Then they are those of its blocks that write, and all if it calls a function that it makes.
+    """
+    from pglast import ast
+
+    if not _BODIES.search(text) or not found:
+        return _of(text)
+    kinds = (ast.DoStmt, ast.CallStmt, ast.SelectStmt)
+    runs = [s for s in found if isinstance(s.node, kinds) and not _BODIES.search(s.text)]
+    names = [s.node.funcname for s in found if isinstance(s.node, ast.CreateFunctionStmt)]
+    made = {name[-1].sval for name in names if name}
+    if made & _of(*(s.text for s in runs)):
+        return _of(text)
+    blocks = (s.text for s in runs if isinstance(s.node, ast.DoStmt))
+    return _of(*filter(_WRITES.search, blocks))
+
+
+def _of(*texts: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", " ".join(texts)))
 
 
 def _counts(connection: Connection[Any]) -> Counts:
