@@ -32,5 +32,9 @@ def test_a_role_that_a_file_makes_or_the_platform_brings_is_there() -> None:
     assert missing(f"{block} create role reader; end if; end $$; grant reader to postgres") == {}
     made_of_parts = "do $$ begin execute format('create role %I', 'reader'); end $$"
     assert missing(f"{made_of_parts}; grant select on t to reader") == {}
+    quoted = """create role "app-deploy"; do 'create role "Bü ""ro"'; create role ro"""
+    granted = 'grant select on t to "app-deploy", "Bü ""ro", "app-d", "Bü ro"'
+    assert missing(quoted, granted) == {"app-d": 1, "Bü ro": 1}
+    assert missing(f'{made_of_parts.replace("reader", "a-b")}; grant select on t to "a-b"') == {}
     assert missing("grant select on t to anon, supabase_admin, pg_monitor, public") == {}
     assert missing("grant select on t to current_user") == {}

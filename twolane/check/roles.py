@@ -13,7 +13,7 @@ from twolane.facts import catalog, identities
 from twolane.facts.catalog import STAND_IN, Snapshot
 from twolane.repo.locations import FOLDER, Place
 from twolane.repo.sqlfiles import SqlFile
-from twolane.sql import readable_statements
+from twolane.sql import ident, literal, readable_statements
 
 # Those that Postgres and Supabase bring (platform.sql).
 _GIVEN = re.compile(
@@ -32,7 +32,7 @@ def missing(
     a block names roles in them alone.
     """
     files = list(files)
-    known = _made([*(file.text for file in files), *migrations])
+    makers = [text for text in (*(f.text for f in files), *migrations) if _MAKES.search(text)]
     found: dict[str, Place | None] = {}
     for file in files:
         for name, line in _named(file):
@@ -42,13 +42,18 @@ def missing(
     return {
         name: place
         for name, place in sorted(found.items())
-        if name not in known and not _GIVEN.fullmatch(name)
+        if not _GIVEN.fullmatch(name) and not any(_is_in(text, name) for text in makers)
     }
 
 
-def _made(texts: Iterable[str]) -> set[str]:
-    """The words of the texts that make roles: a block may put a statement together."""
-    return {word for text in texts if _MAKES.search(text) for word in re.findall(r"\w+", text)}
+def _is_in(text: str, name: str) -> bool:
+    """Whether a text that makes roles names this one: a block may put a statement together.
+
+    A name of several words stands between quotes.
+    """
+    if re.fullmatch(r"\w+", name):
+        return bool(re.search(rf"\b{name}\b", text))
+    return ident(name) in text or literal(name) in text
 
 
 def _named(file: SqlFile) -> Iterator[tuple[str, int]]:
