@@ -213,6 +213,17 @@ def test_what_is_not_captured_is_named_with_its_reason_and_the_rest_is_written(
     again = service.invoke("db.capture", "--name", "61_more", code=3)
     assert "Wrote" not in again.out and "Not captured, 1 fact:" in again.out
 
+    hotfix(
+        service,
+        """revoke all on function extensions.vector_dims(extensions.vector) from public;
+        create function tight() returns int leakproof language sql as 'select 1';
+        comment on function tight() is 'no leak'""",
+    )
+    again = service.invoke("db.capture", "--name", "61_more", code=3)
+    assert "Wrote" not in again.out, "what runs and does nothing is no statement of a file"
+    assert "an extension brought it" in again.out
+    assert "only superuser can define a leakproof function" in again.out.partition("+ grant")[0]
+
 
 def test_a_dry_run_shows_the_file_and_writes_nothing(service: Service) -> None:
     hotfix(service, HOTFIX)

@@ -100,7 +100,7 @@ def bring_about(
             connection, [s for s in rendered.statements if not known & {s.sql, s.otherwise}]
         )
         reasons = {left.change.identity: left.reason for left in rendered.left}
-        for refused in done.refused:
+        for refused in reversed(done.refused):  # of several, the first tells the cause
             reasons |= dict.fromkeys(refused.statement.facts, f"Postgres: {refused.message}")
         ran += done.ran
         found = _readers(connection, done.refused)
@@ -111,12 +111,25 @@ def bring_about(
         ran = [statement for statement in ran if statement.facts[0] not in off]
         readers |= found
     facts, settled = catalog.read(connection), _settled(connection, live)
+    ran = _with_effect(ran, rounds[0][0], changes(settled))
     second = {i: text for i, text in facts.items() if settled[i] != text}
     if second:
         ran = _with_second_form(
             ran, rounds, partial(render.render, live=live, owner=owner, order=columns), second
         )
     return Trial(tuple(ran), reasons)
+
+
+def _with_effect(
+    ran: Sequence[Statement], before: Sequence[Change], after: Sequence[Change]
+) -> list[Statement]:
+    """The statements without those that ran and left all of their facts as they were.
+
+    Who may not grant on an object, or not comment on it, may get a mere warning.
+    """
+    untouched = set(before) & set(after)
+    same = {change.identity for change in untouched}
+    return [each for each in ran if not same.issuperset(each.facts)]
 
 
 def _settled(connection: Connection[Any], live: Snapshot) -> Snapshot:
