@@ -32,6 +32,10 @@ create function public.add_profile() returns trigger language plpgsql security d
 create trigger on_user after insert on auth.users
   for each row execute function public.add_profile();
 create view public.authors with (security_invoker) as select id, name from public.profiles;
+create view public.circles with (security_invoker) as
+  with recursive walk (id, depth) as (select 1, 0 union all select id, depth + 1 from walk)
+  cycle id set again to 'it''s again' default varchar(3) 'no' using path
+  select id, again from walk;
 alter table public.profiles enable row level security;
 create policy profiles_own on public.profiles to authenticated using (id = (select auth.uid()));
 create policy avatars on storage.objects for select to anon using (bucket_id = 'avatars');

@@ -31,6 +31,10 @@ grant select, insert on tags to authenticated;
 create type mood as enum ('sad', 'happy');
 create view moody as select id, 'happy'::mood as mood from contacts;
 grant select on moody to authenticated;
+create view chains as with recursive chain (id, next) as (
+  select id, id from contacts
+  union all select c.id, chain.id from contacts c, chain where c.id = chain.next
+) cycle id set again to 'yes' default 'no' using path select id, again from chain;
 alter publication supabase_realtime add table tags;
 create policy avatars on storage.objects for select to anon using (bucket_id = 'avatars');
 comment on table tags is 'it''s new';

@@ -112,6 +112,19 @@ def bound(sql: str) -> str:
     return re.sub(r"\\?(?<![:\w]):(?=\w+(?![:\w]))", lambda m: f"\\{m[0]}", sql)
 
 
+# The marks of a recursive query's cycles, as Postgres prints them: a constant with a cast, where
+# its grammar has `AexprConst`, in which the type comes first (gram.y, opt_cycle_clause).
+_MARKS = re.compile(
+    r"( SET (?:\w+|\"(?:[^\"]|\"\")+\") TO )('(?:[^']|'')*')::(.+?)"
+    r"( DEFAULT )('(?:[^']|'')*')::(.+?)( USING )"
+)
+
+
+def runnable(sql: str) -> str:
+    """A view's query, or a script with it, in words that Postgres reads as well as prints."""
+    return _MARKS.sub(r"\1\3 \2\4\6 \5\7", sql) if " CYCLE " in sql else sql
+
+
 def ident(name: str) -> str:
     """An identifier as Postgres's quote_ident writes it."""
     from pglast import keywords

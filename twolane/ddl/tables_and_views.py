@@ -18,7 +18,7 @@ from twolane.ddl.clauses import (
 from twolane.ddl.columns import clause, extras
 from twolane.ddl.statement import Edit, Parts, Rank, Statement, Unwritten
 from twolane.facts import identities
-from twolane.sql import ident, literal
+from twolane.sql import ident, literal, runnable
 
 # A constraint with only these parts goes inside `create table`; the others follow separately.
 _INLINE = {"type", "columns", "definition"}
@@ -229,7 +229,7 @@ def view(edit: Edit) -> Iterator[Statement]:
     held = list_of(edit.new, "options")
     words = str(edit.new["definition"])
     inside = f" with ({options(held)})" if held else ""
-    create = f"create or replace view {edit.name}{inside} as\n{words}"
+    create = f"create or replace view {edit.name}{inside} as\n{runnable(words)}"
     printed = f"pg_get_viewdef(to_regclass({literal(edit.name)}))"
     # `or replace` can't drop, change or rename columns; only a new view can have these.
     drop = when(differs_from(edit, printed, "definition"), f"drop view if exists {edit.name};")
@@ -240,7 +240,7 @@ def materialized_view(edit: Edit) -> Iterator[Statement]:
     if edit.after is None:
         yield edit.write(f"drop materialized view if exists {edit.name};", Rank.UNHOOK)
         return
-    words = str(edit.new["definition"]).rstrip(";")
+    words = runnable(str(edit.new["definition"]).rstrip(";"))
     create = f"create materialized view if not exists {edit.name}{storage(edit.new)} as\n{words};"
     if edit.before is None:
         yield edit.write(create, Rank.VIEW)

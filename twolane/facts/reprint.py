@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from twolane.facts import catalog, identities
+from twolane.sql import runnable
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -70,7 +71,7 @@ def _literal(text: str) -> str:
 def _view(name: str, parts: Parts, connection: Connected) -> Parts:
     # The view's own name, since a recursive query may have it as well.
     own = identities.split_name(name)[-1]
-    _run(connection, f"create temporary view {own} as {parts['definition']}")
+    _run(connection, f"create temporary view {own} as {runnable(parts['definition'])}")
     view = _literal(f"pg_temp.{own}")
     question = f"select pg_catalog.pg_get_viewdef({view}::pg_catalog.regclass)"
     return {"definition": _ask(connection, question)}

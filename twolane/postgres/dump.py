@@ -106,7 +106,7 @@ def read(connection: Connection[Any], parameters: dict[str, Any]) -> list[Entry]
     script = _run("pg_restore", options, os.environ, archive).decode()
     # Take out the lines that restrict psql.
     script = re.sub(rf"^\\(un)?restrict {key}$", "", script, flags=re.MULTILINE)
-    return list(parse(script, _things(connection)))
+    return list(parse(sql.runnable(script), _things(connection)))
 
 
 def ask(connection: Connection[Any], question: str) -> list[tuple[Any, ...]]:
