@@ -367,6 +367,12 @@ def test_rows_for_local_work_reach_the_embedded_database_alone(two: Two) -> None
     two.service.write("supabase/seed.sql", "insert into nowhere values (1);\n")
     failed = two.invoke("db.bootstrap", code=1).err
     assert "seed.sql:1: ERROR" in failed and '"nowhere" does not exist' in failed, said
+    made = two.service.folder / "made"
+    for command in (f"\\! touch {made}", f"select 1 \\g |touch {made}"):
+        two.service.write("supabase/seed.sql", f"select 1;\n{command}\n")
+        failed = two.invoke("db.bootstrap", code=1).err
+        assert "seed.sql:2:" in failed and "psql's own commands don't run" in failed
+        assert not made.exists()
     two.invoke("db.bootstrap", *ON)
     assert two.there("select from dev_markers") == []
     two.invoke("db.down")

@@ -52,6 +52,7 @@ OUTSIDE_TRANSACTIONS = [
     ("alter system set work_mem = '1MB'", "settings of the server"),
     ("copy public.contacts (id) from stdin", "pg_dump --inserts"),
     ("copy public.contacts (id) from stdin;\n1\tx\n\\.\n", "pg_dump --inserts"),
+    ("copy public.contacts to stdout", "nobody takes them"),
     ("\\d public.contacts", "psql's backslash commands don't work here"),
 ]
 
@@ -66,6 +67,14 @@ def test_statements_that_have_no_place_in_a_transaction(
             assert "05_guardrails.sql:2:1: " in said
             assert words.lower() in said.lower()
             assert service.sql("select to_regclass('public.half')") == [(None,)]
+
+
+def test_what_fails_at_the_end_of_a_file_names_the_file(service: Service) -> None:
+    late = "create table public.half (id int primary key deferrable initially deferred);"
+    service.write(GUARDRAILS, f"{late}\ninsert into public.half values (1), (1);\n")
+    said = fails(service, "db.apply")
+    assert "05_guardrails.sql, at its end: duplicate key value" in said
+    assert "Nothing of this file was applied" in said
 
 
 def test_a_new_enum_value_that_its_own_file_uses(service: Service) -> None:
@@ -166,6 +175,8 @@ BAD_MIGRATIONS = [
     ("nonsense", "name 'nonsense' is not defined"),
     ("op.execute('selekt 1')", 'syntax error at or near "selekt"'),
     ("op.execute('select 1 / 0')", "division by zero"),
+    ("op.execute('copy contacts from stdin')", "copies rows from or to its client"),
+    ("op.execute('select 1; copy contacts to stdout')", "call the driver's cursor.copy()"),
 ]
 
 

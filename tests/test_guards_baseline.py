@@ -58,6 +58,28 @@ def test_g05_a_type_of_lane_as_is_not_dropped_from_under_it(waiting: Service) ->
     waiting.invoke("db.push")
 
 
+def test_g05_a_table_of_the_app_becomes_no_part_of_lane_as(pushed: Service) -> None:
+    """Its rows would show in lane A's table, past the policies of either."""
+    parents = (
+        "create table if not exists labelled (label text not null);"
+        "create table if not exists listed"
+        " (id uuid not null, label text not null, created_at timestamptz not null)"
+        " partition by list (label);"
+    )
+    add_sql(pushed, "10_parents.sql", parents)
+    pushed.invoke("db.apply")
+    pushed.invoke("db.sync")
+    pushed.invoke("db.gen", "--empty", "-m", "parts")
+    for statement, parent in (
+        ("alter table dev_markers inherit labelled", "none → public.labelled"),
+        ("alter table listed attach partition dev_markers default", "none → public.listed"),
+    ):
+        in_revision(pushed, statement)
+        refused = pushed.invoke("db.push", code=2).err
+        assert "G05 baseline" in refused
+        assert f"inherits: {parent}" in refused
+
+
 def test_g05_lets_a_migration_build_on_the_baseline_and_change_its_own(waiting: Service) -> None:
     in_revision(
         waiting,

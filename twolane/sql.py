@@ -12,6 +12,7 @@ from typing import Any
 _ENDING = re.compile(r"\b(commit|rollback|end|abort|prepare)\b", re.IGNORECASE)
 _ENDS = {f"TRANS_STMT_{kind}" for kind in ("COMMIT", "ROLLBACK", "PREPARE")}
 _ENDS |= {f"{kind}_PREPARED" for kind in ("TRANS_STMT_COMMIT", "TRANS_STMT_ROLLBACK")}
+_CLIENT = re.compile(r"\bcopy\b.*\bstd(in|out)\b", re.IGNORECASE | re.DOTALL)
 _LEADING = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
 
 
@@ -100,6 +101,14 @@ _COMMENTS = ("SQL_COMMENT", "C_COMMENT")
 _PAIRS = {("prepare", "transaction")} | {
     ("rollback", after) for after in ("", ";", "work", "transaction", "and", "prepared")
 }
+
+
+def copies(sql: str) -> bool:
+    """Whether a statement of the text copies rows from its client, or to it."""
+    if not _CLIENT.search(sql):
+        return False
+    nodes = [each.node for each in readable_statements(sql)]
+    return any(type(node).__name__ == "CopyStmt" and not node.filename for node in nodes)
 
 
 def quote(name: str) -> str:

@@ -183,12 +183,15 @@ def _follows(change: Change) -> bool:
     return kind in ("column", "constraint", "index") or (kind == "table" and change.sign == "~")
 
 
-def _is_child(change: Change, plan: Plan) -> bool:
-    """Whether it is a new table whose rows show in a table that lane B does not own."""
+def _becomes_child(change: Change, plan: Plan) -> bool:
+    """Whether it is a table whose rows now show in a table that lane B does not own."""
     if identities.kind(change.identity) not in ("table", "foreign table"):
         return False
-    parents = catalog.definition(change.after or "{}").get("inherits") or ()
-    return any(f"table {name}" in plan.before and not plan.owns(name) for name in parents)
+    before, after = (
+        set(catalog.definition(text or "{}").get("inherits") or ())
+        for text in (change.before, change.after)
+    )
+    return any(f"table {name}" in plan.before and not plan.owns(name) for name in after - before)
 
 
 def _is_lane_b(change: Change, plan: Plan, made: set[str]) -> bool:
@@ -199,10 +202,10 @@ def _is_lane_b(change: Change, plan: Plan, made: set[str]) -> bool:
         return True
     if table in plan.partitions and _follows(change):
         return True
+    if _becomes_child(change, plan):
+        return False
     if change.before is not None:
         return change.identity in plan.owned
-    if _is_child(change, plan):
-        return False
     about = identities.about(change.identity)
     if about in plan.before:
         return about in plan.owned

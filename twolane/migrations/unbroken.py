@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from twolane.errors import Failure
-from twolane.sql import ends_transaction
+from twolane.sql import copies, ends_transaction
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -26,13 +26,15 @@ class TransactionEnded(Failure):
 
 @contextmanager
 def unbroken(connection: Connection[Any]) -> Iterator[None]:
-    """Refuses statements that end the transaction before the server gets them.
+    """Refuses statements that end the transaction before the server gets them, and those that would
+    wait for rows which nobody sends.
 
     The cursors of the connection look at them: SQLAlchemy's, and those of code that goes to the
     driver by itself.
 
     Raises:
         TransactionEnded: a statement would end it.
+        Failure: it copies rows from or to the client, or turns standard_conforming_strings off.
     """
     import psycopg
 
@@ -50,7 +52,7 @@ def unbroken(connection: Connection[Any]) -> Iterator[None]:
             return super().stream(query, *arguments, **options)
 
         def copy(self, statement: Any, *arguments: Any, **options: Any) -> Any:
-            _expect_none(connection, statement)
+            _expect_none(connection, statement, is_copy=True)
             return super().copy(statement, *arguments, **options)
 
     class ServerCursor(psycopg.ServerCursor[Any]):
@@ -66,7 +68,7 @@ def unbroken(connection: Connection[Any]) -> Iterator[None]:
         connection.cursor_factory, connection.server_cursor_factory = before
 
 
-def _expect_none(connection: Connection[Any], query: Any) -> None:
+def _expect_none(connection: Connection[Any], query: Any, is_copy: bool = False) -> None:
     from psycopg.sql import Composable
 
     if isinstance(query, Composable):
@@ -80,3 +82,10 @@ def _expect_none(connection: Connection[Any], query: Any) -> None:
         )
     if ends_transaction(text):
         raise TransactionEnded
+    if not is_copy and copies(text):
+        raise Failure(
+            "A migration copies rows from or to its client (`copy … from stdin`, `… to stdout`), "
+            "which a statement alone can't do.",
+            "Write the rows with op.bulk_insert(), or as `insert`; or call the driver's "
+            "cursor.copy().",
+        )

@@ -26,6 +26,9 @@ _INSERTS = (
     "Write the rows as `insert … on conflict do nothing`, as pg_dump --inserts "
     "--on-conflict-do-nothing does; rows for local work alone belong into supabase/seed.sql."
 )
+_TAKER = "`copy … to stdout` gives its rows to psql, and here nobody takes them"
+_OUT = "Take it out of the file; to look at rows: invoke db.psql -c"
+_CORRECT = "Nothing of this file was applied. Correct it, then run the same command again."
 _ENUM = (
     "A new enum value can be used once the transaction that adds it is over: put "
     "`alter type … add value` into a file of its own, listed above this one."
@@ -83,9 +86,22 @@ def run(connection: Connection[Any], file: SqlFile) -> list[str]:
                 raise  # the caller tries the whole transaction again
             except psycopg.Error as error:
                 raise _failure(file, statement, error, connection.info.user) from error
-    transactions.reset(connection)
+    _end(connection, file)
     since = exposure.opened_since(connection, before)
     return list(exposure.take_back(connection, since, opened.Opened(found).said))
+
+
+def _end(connection: Connection[Any], file: SqlFile) -> None:
+    """Runs what the file has put off to the commit, and takes back what it did to the session."""
+    import psycopg
+
+    try:
+        transactions.reset(connection)
+    except psycopg.errors.LockNotAvailable:
+        raise
+    except psycopg.Error as error:
+        failure = from_postgres(error, f"{file.name}, at its end")
+        raise FileFailure(file, failure.message, failure.first or _CORRECT) from error
 
 
 def _expect_as_parsed(connection: Connection[Any], file: SqlFile, statement: Statement) -> None:
@@ -179,8 +195,11 @@ def _statements(file: SqlFile) -> Iterator[Statement]:
         reason = outside.get(type(node))
         if isinstance(node, (ast.IndexStmt, ast.DropStmt)) and node.concurrent:
             reason = "build it without `concurrently`, or by hand with `invoke db.psql -c`"
-        if isinstance(node, ast.CopyStmt) and not node.filename and node.is_from:
-            raise FileFailure(file, place(file, statement.start, _ROWS), _INSERTS)
+        if isinstance(node, ast.CopyStmt) and not node.filename:
+            said, first = (
+                (_ROWS, _INSERTS) if node.is_from else (_TAKER, "Take it out of the file.")
+            )
+            raise FileFailure(file, place(file, statement.start, said), first)
         if reason:
             raise FileFailure(
                 file,
@@ -212,7 +231,7 @@ def _failure(file: SqlFile, statement: Statement, error: Any, role: str) -> Fail
     return FileFailure(
         file,
         place(file, statement.start + position, message),
-        first or "Nothing of this file was applied. Correct it, then run the same command again.",
+        first or _CORRECT,
         is_final,
     )
 
