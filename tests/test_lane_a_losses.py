@@ -25,6 +25,12 @@ def write(service: Service, text: str) -> None:
     service.write(f"supabase/sql/{NAME}", text)
 
 
+def add_contact(service: Service) -> None:
+    user = "insert into auth.users (id) values (gen_random_uuid()) returning id"
+    contact = "insert into contacts (user_id, display_name) select id, 'A' from u"
+    service.sql(f"with u as ({user}) {contact}")
+
+
 LOST = {
     "delete from public.contacts": "write:contacts",
     "with gone as (delete from public.contacts returning id) select from gone": "write:contacts",
@@ -43,7 +49,24 @@ LOST = {
 }
 
 
+# A file that adds a column may fill it; other columns keep their values all the same.
+_ADDS = "alter table public.contacts add column if not exists nick text; "
+LOST |= {
+    f"{_ADDS}{statement}": "write:contacts"
+    for statement in (
+        "do $$ begin update public.contacts set company = null; end $$",
+        "do $$ begin execute 'update public.con' || 'tacts set company = null'; end $$",
+        "do $$ begin update public.contacts set nick = company; "
+        "execute format('update %I set company = null', 'contacts'); end $$",
+        "create or replace function private.wipe() returns void language sql set search_path = '' "
+        "as 'update public.contacts set company = null'; select private.wipe()",
+        "create temporary view v as select * from public.contacts; update v set company = null",
+    )
+}
+
+
 def test_what_a_file_takes_from_data_needs_consent_by_name(service: Service) -> None:
+    add_contact(service)
     for statement, key in LOST.items():
         write(service, f"{statement};\n")
         refused = service.invoke("db.apply", code=2).text
@@ -71,6 +94,11 @@ def test_rows_that_are_added_need_none_and_nor_do_those_of_a_new_table(service: 
     again = KEPT.partition("alter table public.contacts")[0]
     write(service, again)
     assert "adds rows" not in service.invoke("db.apply").text  # they are there
+
+    add_contact(service)
+    block = "execute 'alter table public.contacts add column if not exists nicks text[]'; "
+    write(service, f"do $$ begin {block}update public.contacts set nicks = array[nick]; end $$;\n")
+    assert "adds rows or new values to contacts" in service.invoke("db.apply").text
 
 
 BODIES = """

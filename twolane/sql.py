@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,6 +101,32 @@ _COMMENTS = ("SQL_COMMENT", "C_COMMENT")
 _PAIRS = {("prepare", "transaction")} | {
     ("rollback", after) for after in ("", ";", "work", "transaction", "and", "prepared")
 }
+
+
+def block_queries(block: str) -> list[tuple[int, str]]:
+    """The SQL statements of a `do` block in their order, each with the number of its line.
+
+    None if the block can't be parsed. What it puts together and executes is not among them.
+    """
+    from pglast import parse_plpgsql
+    from pglast.parser import ParseError
+
+    try:
+        return list(_queries(parse_plpgsql(block), 1))
+    except ParseError:
+        return []
+
+
+def _queries(tree: Any, line: int) -> Iterator[tuple[int, str]]:
+    if isinstance(tree, list):
+        for each in tree:
+            yield from _queries(each, line)
+    elif isinstance(tree, dict):
+        line = tree.get("lineno", line)
+        if "sqlstmt" in tree:
+            yield line, tree["sqlstmt"]["PLpgSQL_expr"]["query"]
+        for each in tree.values():
+            yield from _queries(each, line)
 
 
 def copies(sql: str) -> bool:

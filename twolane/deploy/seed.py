@@ -30,8 +30,8 @@ def run(config: Config, path: Path) -> None:
     Raises:
         Failure: a statement fails; no row of the file is kept.
     """
-    options = ("--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--single-transaction")
-    options += ("--command", f"\\restrict {secrets.token_hex(16)}")
+    options = ["--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--single-transaction"]
+    options += ["--command", f"\\restrict {secrets.token_hex(16)}"]
     done = subprocess.run(
         [embedded.program(config, "psql"), *options, "--file", str(path)],
         env=urls.client_environment(embedded_databases.local(config)),

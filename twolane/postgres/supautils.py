@@ -8,12 +8,11 @@ https://github.com/supabase/supautils.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from twolane.facts.catalog import STAND_IN
 from twolane.postgres.supautils_calls import call
-from twolane.sql import Statement, statements
+from twolane.sql import Statement, block_queries, statements
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -105,21 +104,14 @@ def _sets_role(node: Any) -> bool:
 
 def _block(statement: Statement, major: int) -> str | None:
     """A `do` block with its statements raised; supautils raises those inside blocks as well."""
-    from pglast import parse_plpgsql
-    from pglast.parser import ParseError
-
     if type(statement.node).__name__ != "DoStmt":
         return None
     options = {each.defname: each.arg.sval for each in statement.node.args}
     body, text = options.get("as", ""), statement.text
     if options.get("language", "plpgsql") != "plpgsql" or text.count(body) != 1:
         return None
-    try:
-        tree = parse_plpgsql(text)
-    except ParseError:
-        return None
     pieces, done = [], 0
-    for line, query in _queries(tree, 1):
+    for line, query in block_queries(text):
         start = body.find(query, max(done, _offset(body, line)))
         found = statements(query) if start >= 0 else []
         if len(found) == 1 and (changed := call(found[0].node, query, major)):
@@ -127,19 +119,6 @@ def _block(statement: Statement, major: int) -> str | None:
             pieces += [body[done:start], performed]
             done = start + len(query)
     return text.replace(body, "".join([*pieces, body[done:]])) if pieces else None
-
-
-def _queries(tree: Any, line: int) -> Iterator[tuple[int, str]]:
-    """The SQL statements of a block in their order, each with the number of its line."""
-    if isinstance(tree, list):
-        for each in tree:
-            yield from _queries(each, line)
-    elif isinstance(tree, dict):
-        line = tree.get("lineno", line)
-        if "sqlstmt" in tree:
-            yield line, tree["sqlstmt"]["PLpgSQL_expr"]["query"]
-        for each in tree.values():
-            yield from _queries(each, line)
 
 
 def _offset(body: str, line: int) -> int:

@@ -16,7 +16,7 @@ from twolane.migrations.effects import Effects
 from twolane.postgres import traces as looks
 from twolane.postgres.transactions import ask
 from twolane.repo.sqlfiles import SqlFile
-from twolane.sql import Statement, readable_statements
+from twolane.sql import Statement, block_queries, readable_statements
 from twolane.state.hazards import Hazard, plain, short
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Rows:
     inserted: by an insert. updated: by an update → the columns that it sets. touched: by a delete,
     merge or upsert. words: those of the text, see `_words`: what it does not name is reached by a
     cascade or a trigger, and counts where rows were met. deletes: whether it deletes rows, be it in
-    a block.
+    a block. executes: whether a block runs SQL that it puts together, and that may write rows.
     """
 
     inserted: frozenset[str]
@@ -42,6 +42,7 @@ class Rows:
     touched: frozenset[str]
     words: frozenset[str]
     deletes: bool
+    executes: bool
 
     def names(self, table: str) -> bool:
         """Whether the file may write the table by statements of its own."""
@@ -139,6 +140,12 @@ _WRITES = re.compile(
     r"\b(?:insert|update|delete|merge|truncate|call|perform|execute(?!\s+(?:function|procedure)))\b",
     re.IGNORECASE,
 )
+# But for DDL, which writes no rows, or shows as what is rewritten.
+_EXECUTES = re.compile(
+    r"\bexecute\b(?!\s*(?:pg_catalog\.)?(?:format\s*\(\s*)?'\s*"
+    r"(?:alter|create|comment|drop|grant|revoke)\b)",
+    re.IGNORECASE,
+)
 _WRITTEN = "its rows are changed or deleted, where there are any"
 _REWRITTEN = "every row is written anew, or lost (truncate), and nobody reads meanwhile"
 
@@ -161,7 +168,9 @@ def _only_filled(table: str, counts: tuple[int, int, int], rows: Rows, new: froz
     set_ = rows.updated.get(name, frozenset())
     if deleted or name in rows.touched or not set_ <= new:
         return False
-    if updated or not (inserted or set_ or name in rows.inserted):
+    if updated:
+        return bool(set_) and not rows.deletes and not rows.executes
+    if not (inserted or set_ or name in rows.inserted):
         return bool(new) and not rows.deletes
     return True
 
@@ -180,7 +189,8 @@ def _last(table: str) -> str:
 
 
 def named(file: SqlFile) -> Rows:
-    """What the statements of a file name, those inside functions and blocks left aside."""
+    """What the statements of a file name, and those of its blocks; those inside functions left
+    aside."""
     from pglast import ast
     from pglast.visitors import Visitor
 
@@ -204,13 +214,18 @@ def named(file: SqlFile) -> Rows:
 
         visit_MergeStmt = visit_DeleteStmt
 
-    found = readable_statements(file.text)
+    found, executes = readable_statements(file.text), False
     for statement in found:
-        if not isinstance(statement.node, ast.RuleStmt | ast.CreateFunctionStmt):
+        if isinstance(statement.node, ast.DoStmt):
+            executes = executes or bool(_EXECUTES.search(statement.text))
+            for _, query in block_queries(statement.text):
+                for inner in readable_statements(query):
+                    Targets()(inner.node)
+        elif not isinstance(statement.node, ast.RuleStmt | ast.CreateFunctionStmt):
             Targets()(statement.node)
     deletes = bool(_DELETES.search(file.text))
     words = _words(file.text, found)
-    return Rows(frozenset(inserted), updated, frozenset(touched), words, deletes)
+    return Rows(frozenset(inserted), updated, frozenset(touched), words, deletes, executes)
 
 
 def _words(text: str, found: Sequence[Statement]) -> frozenset[str]:
