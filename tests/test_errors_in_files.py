@@ -34,6 +34,15 @@ def test_an_error_in_a_statement_names_its_place(service: Service) -> None:
     assert "05_guardrails.sql" in service.invoke("db.apply").out
 
 
+def test_of_a_long_line_what_is_around_the_error_shows(service: Service) -> None:
+    line = f"select {'1, ' * 2000}nowhere, {'2, ' * 2000}3;"
+    service.write(GUARDRAILS, line)
+    said = fails(service, "db.apply")
+    source, caret = said.splitlines()[1:3]
+    assert f"05_guardrails.sql:1:{line.index('nowhere') + 1}: " in said
+    assert source[caret.index("^") :].startswith("nowhere") and len(source) < 200
+
+
 def test_an_error_inside_a_do_block_names_the_block(service: Service) -> None:
     service.write(GUARDRAILS, "select 1;\n\ndo $$ begin\n  perform 1 / 0;\nend $$;\n")
     said = fails(service, "db.apply")
@@ -118,7 +127,14 @@ def test_conflict_markers_in_the_lock(service: Service) -> None:
     service.invoke("db.sync")
 
 
-@pytest.mark.parametrize("text", ["", '{"format": 1}'])
+NO_LOCKS = [
+    *("", '{"format": 1}', '{"format": 1, "facts": ' + "[" * 100_000),
+    *(f'{{"format": 1, "facts": {{"{text}": {{}}}}}}' for text in ("table", "column a.b", "x y.z")),
+    '{"format": 1, "facts": {"table public.a": ["x"]}}',
+]
+
+
+@pytest.mark.parametrize("text", NO_LOCKS, ids=range(len(NO_LOCKS)))
 def test_a_lock_that_is_none(service: Service, text: str) -> None:
     service.write("supabase/schema.lock.json", text)
     assert "supabase/schema.lock.json can't be read" in fails(service, "db.status")

@@ -43,6 +43,16 @@ def kind(identity: str) -> str:
     return next((words for words in kinds if identity.startswith(f"{words} ")), first)
 
 
+def is_fact(identity: str) -> bool:
+    """Whether it begins with a kind, and its name has the parts that a name of that kind has."""
+    what = kind(identity)
+    name = identity.removeprefix(f"{what} ")
+    if what not in KINDS or name in ("", identity):
+        return False
+    least = 3 if what in _PARTS_OF_A_RELATION else 2 if what in (*RELATION_KINDS, "rls") else 1
+    return len(split_name(name)) >= least
+
+
 def about(identity: str) -> str | None:
     """The fact that an owner, grant, comment or label is about; None for other kinds of fact."""
     if not identity.startswith(_ABOUT_ANOTHER):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from twolane.facts import identities
 from twolane.facts.catalog import Snapshot, as_text, encode
 
 LOCK_FORMAT = 1
@@ -29,20 +30,30 @@ def load_lock(text: str) -> Snapshot:
     """The snapshot in a lock file's text, also in one where git joined the lines of two branches.
 
     Raises:
-        ValueError: the text is no lock file of this format (merge markers, an edit by hand), or
-            says two things of one fact.
+        ValueError: the text is no lock file of this format (merge markers, an edit by hand), has
+            something else than facts, or says two things of one.
     """
     try:
-        lock = json.loads(text)
+        lock = _parsed(text)
     except ValueError:
-        lock = json.loads(_with_commas(text))
+        lock = _parsed(_with_commas(text))
     if not isinstance(lock, dict) or lock.get("format") != LOCK_FORMAT:
         raise ValueError(f"not a schema lock of format {LOCK_FORMAT}")
     if not isinstance(lock.get("facts"), dict):
         raise ValueError("a schema lock without facts")
     if text.count('\n    "') != len(lock["facts"]):
         json.loads(_with_commas(text), object_pairs_hook=_once)
+    for identity, parts in lock["facts"].items():
+        if not isinstance(parts, dict) or not identities.is_fact(identity):
+            raise ValueError(f"{json.dumps(identity)} is no fact")
     return {identity: as_text(parts) for identity, parts in sorted(lock["facts"].items())}
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deep for a schema lock") from None
 
 
 def _with_commas(text: str) -> str:

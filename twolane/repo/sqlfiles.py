@@ -240,6 +240,7 @@ def place(file: SqlFile, position: int, message: str) -> str:
     """`file:line:column: message`, the line, and a caret under the column."""
     before = file.text[:position]
     line, column = before.count("\n") + 1, position - (before.rfind("\n") + 1)
-    source = file.text.split("\n")[line - 1]
-    shown, caret = source[:160], " " * len(source[:column].expandtabs(1))
-    return f"{file.name}:{line}:{column + 1}: {message}\n    {shown.expandtabs(1)}\n    {caret}^"
+    source = file.text.split("\n")[line - 1].expandtabs(1)
+    left = max(0, column - 100)  # of a long line, what is around it
+    shown, caret = source[left : left + 160], " " * (column - left)
+    return f"{file.name}:{line}:{column + 1}: {message}\n    {shown}\n    {caret}^"
