@@ -11,7 +11,8 @@ create table {0} (
   id uuid primary key default gen_random_uuid(), user_id uuid not null references auth.users,
   body text not null default 'x', kind text not null default 'mine',
   flag boolean not null default false, at timestamptz not null default now(), gone timestamptz,
-  tags text[], meta jsonb, token text, email text
+  tags text[], meta jsonb, token text, email text,
+  score int not null default 5
 );
 alter table {0} enable row level security;
 grant select, insert, update, delete on {0} to authenticated;
@@ -32,6 +33,8 @@ BY_VALUES = {
     "past": (READ + "(at < now() - interval '1 year')", "select"),
     "future": (READ + "(at > '2500-01-01')", "select"),
     "filled": (READ + "(gone is not null)", "select"),
+    "many": (READ + "(score > 40)", "select"),
+    "few": (READ + "(score < 3 and token is null)", "select"),
     "element": (READ + "('public' = any (tags))", "select"),
     "document": (READ + "(meta ->> 'visibility' = 'public')", "select"),
     "inserted": (
@@ -65,6 +68,7 @@ BY_CLAIMS = {
     "domain": (READ + "(auth.email() like '%@corp.com')", "select"),
     "any_address": (READ + "(auth.email() is not null)", "select"),
     "address": (READ + "(email = auth.jwt() ->> 'email')", "select"),
+    "anonymous": (READ + "((auth.jwt() ->> 'is_anonymous')::boolean)", "select"),
     "header": (
         READ + "(token = current_setting('request.headers', true)::json ->> 'x-token')",
         "select",
@@ -154,6 +158,42 @@ def test_a_user_who_promotes_themselves_is_found(new_database: NewDatabase, plat
     )
     sql = TABLE.format("p") + profiles.format("closed", "name") + signup
     assert broken(tried(new_database(platform), sql)) == {("public.p", "select")}
+
+
+OF_TWO_USERS = """
+create table follows (followee uuid not null references auth.users,
+  follower uuid not null references auth.users, primary key (followee, follower));
+create table letters (id uuid primary key default gen_random_uuid(), body text not null,
+  recipient uuid not null references auth.users, sender uuid not null references auth.users);
+create table papers (id uuid primary key default gen_random_uuid(), body text not null,
+  written_by uuid not null references auth.users, holder uuid references auth.users);
+alter table follows enable row level security; alter table letters enable row level security;
+alter table papers enable row level security;
+grant select, insert, update, delete on follows, letters, papers to authenticated;
+create policy a on follows for all to authenticated using (follower = auth.uid());
+create policy a on papers for all to authenticated using (holder = auth.uid());
+create policy s on letters for select to authenticated using (auth.uid() in (sender, recipient));
+create policy d on letters for delete to authenticated using (sender = auth.uid());
+create policy i on letters for insert to authenticated with check (sender = auth.uid());
+create policy o on letters as restrictive for insert to authenticated
+with check ((auth.jwt() ->> 'is_anonymous')::boolean is false);
+"""
+
+
+def test_a_row_that_names_two_users_is_whose_its_policies_ask_for(
+    new_database: NewDatabase, platform: str
+) -> None:
+    found = tried(new_database(platform), OF_TWO_USERS)
+    assert found["proven"]
+    assert {table["table"]: table["understood"] for table in found["tables"]} == {
+        "public.follows": "follower", "public.letters": "sender", "public.papers": "holder",
+    }  # fmt: skip
+    forged = (
+        "alter policy i on letters with check (auth.uid() in (sender, recipient));"
+        "alter policy a on papers with check (true)"
+    )
+    seen = broken(tried(new_database(platform), f"{OF_TWO_USERS}; {forged}"))
+    assert {("public.letters", "insert"), ("public.papers", "insert")} <= seen
 
 
 ORGANIZATIONS = """

@@ -30,7 +30,8 @@ class Guises:
 
     @property
     def all(self) -> list[Actor]:
-        return [*self._with_metadata(), *self._with_address(), *self._with_headers()]
+        found = [*self._with_metadata(), *self._with_address(), *self._with_headers()]
+        return [*found, *self._without_account()]
 
     @property
     def _me(self) -> Actor:
@@ -76,6 +77,13 @@ class Guises:
             yield replace(self._me, name=f"user A (headers {headers})", headers=headers)
             anon = Actor("anon", "anon", '{"role": "anon"}', is_guise=True)
             yield replace(anon, name=f"anon (headers {headers})", headers=headers)
+
+    def _without_account(self) -> Iterator[Actor]:
+        """Who signed in anonymously: `authenticated`, without an address, with a claim of it."""
+        if "is_anonymous" in self.schema.sources.words:
+            none = {"is_anonymous": True, "email": "", "aal": "aal1", "amr": []}
+            claims = json.dumps(json.loads(self._me.claims) | none)
+            yield replace(self._me, name="user A (signed in anonymously)", claims=claims)
 
     def _documents(self, claims: Sequence[Claim]) -> list[dict[str, Any]]:
         """Documents that fill every key, each with another of the values worth a try."""

@@ -66,7 +66,11 @@ class Owners:
         return None if self.is_organizations(table) else self.user_column(table)
 
     def user_column(self, table: Relation) -> str | None:
-        """The column with a user's id: found by its name, else by its key to a user."""
+        """The column with a user's id: found by its name, else by its key to a user.
+
+        Of several keys to users, prefers those that the table's policies ask, then the required
+        ones, then the one that most conditions name.
+        """
         if table.name in _NAMED:
             return _NAMED[table.name]
         referring = self.referring(table)
@@ -76,8 +80,15 @@ class Owners:
             is_id = column.type.base == "uuid" or column.type.category == "S"
             if column.name == wanted and is_id and (wanted in referring or wanted not in parents):
                 return wanted
-        required = [name for name in referring if table.column(name).required]
-        return None if table.name in self.named else next(iter(required or referring), None)
+        if table.name in self.named:
+            return None
+        asking = [source.words for source in self._asked.get(table.name, ())]
+
+        def rank(name: str) -> tuple[bool, bool, int]:
+            naming = sum(name in words for words in asking)
+            return not naming, not table.column(name).required, -naming
+
+        return min(referring, key=rank, default=None)
 
     def is_organizations(self, table: Relation) -> bool:
         """Whether its rows belong to an organization: it is one, its members, or refers to one."""
@@ -187,14 +198,15 @@ class Owners:
 
     def _asked_for(self, table: Relation) -> frozenset[str]:
         """The words in the policies of a table."""
-        return self._asked.get(table.name, frozenset())
+        return Sources(self._asked.get(table.name, ())).words
 
     @cached_property
-    def _asked(self) -> Mapping[str, frozenset[str]]:
+    def _asked(self) -> Mapping[str, list[Source]]:
+        """Table → the conditions of its policies."""
         own: dict[str, list[Source]] = defaultdict(list)
         for source in self.schema.sources.all:
             own[source.table].append(source)
-        return {table: Sources(found).words for table, found in own.items()}
+        return own
 
     def _leads_to_organization_by(self, table: Relation, column: str) -> bool:
         keys = [key for key in table.single_keys if key.columns[0] == column]

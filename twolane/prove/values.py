@@ -9,7 +9,7 @@ from uuid import UUID
 
 from twolane.prove.schema import Check, Type
 
-_NUMBERS = ("int2", "int4", "int8", "float4", "float8", "numeric", "money", "oid")
+NUMBERS = ("int2", "int4", "int8", "float4", "float8", "numeric", "money", "oid")
 _BEGIN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 _OF_TYPE = {
     "bool": ["true", "false"],
@@ -88,8 +88,8 @@ def literals(of: Type, n: int, checks: Sequence[str] = ()) -> list[str]:
 
 
 def _scalars(of: Type, n: int, hints: Sequence[str]) -> list[str]:
-    if of.base in _NUMBERS:
-        near = [str(number) for text in hints for number in _near(text)]
+    if of.base in NUMBERS:
+        near = [number for text in hints for number in near_numbers(text)]
         whole = of.base not in ("numeric", "float4", "float8", "money")
         found = [str(n), "1", "0", *near, "0.5", "100", "-1"]
         return [text for text in found if "." not in text] if whole else found
@@ -158,7 +158,8 @@ def groups(checks: Sequence[Check]) -> list[tuple[set[str], list[Check]]]:
     return found
 
 
-def _near(text: str) -> list[str]:
+def near_numbers(text: str) -> list[str]:
+    """The number, one more and one less; nothing for what is no number."""
     if not _NUMBER.fullmatch(text):
         return []
     number = float(text)

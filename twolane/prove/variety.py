@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from twolane.prove.mining import Sources
 from twolane.prove.owners import Owners
 from twolane.prove.schema import USERS, Check, Column, Relation
-from twolane.prove.values import literals, mined, rotated
+from twolane.prove.values import NUMBERS, literals, mined, near_numbers, rotated
 from twolane.sql import literal
 
 FEWEST, MOST = 3, 7
@@ -65,8 +65,8 @@ class Variety:
     @property
     def count(self) -> int:
         """How many further users there should be: as many as the most constants for a column."""
-        columns = {c.name for t in self.owners.schema.tables for c in t.columns}
-        most = [len(self.sources.constants.get(name, ())) + 1 for name in columns]
+        columns = {(c.name, c.type.base): c for t in self.owners.schema.tables for c in t.columns}
+        most = [len(self._known(column)) + 1 for column in columns.values()]
         return min(max([FEWEST, *most, *self._policies()]), MOST)
 
     def preferred(
@@ -136,8 +136,15 @@ class Variety:
         """How many conditions the policies of each table have."""
         return Counter(source.table for source in self.sources.all if source.table).values()
 
+    def _known(self, column: Column) -> list[str]:
+        """What columns of this name are compared with; of a number also one more and one less."""
+        found = self.sources.constants.get(column.name, ())
+        if column.type.base not in NUMBERS:
+            return list(found)
+        return list(dict.fromkeys(number for text in found for number in near_numbers(text)))
+
     def _values(self, column: Column, number: int) -> list[str]:
-        known = rotated([*self.sources.constants.get(column.name, ()), ""], number)
+        known = rotated([*self._known(column), ""], number)
         known = known[: known.index("")]  # what comes after it is nothing special
         base, texts = column.type.base, list[str]()
         if base == "bool":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from twolane.prove.attempts import OTHER, OWN, STILL_REFERRED_TO, Actor, Try
 from twolane.prove.choice import Row
 from twolane.prove.rows import insert
-from twolane.prove.schema import Relation
+from twolane.prove.schema import USERS, Relation
 from twolane.sql import literal, quote
 
 _CROWDED = ("23505", "23P01")
@@ -108,7 +109,7 @@ def _alike(material: Material, actor: Actor, victim: str, alone: str) -> Iterato
     """Inserts: others' rows with other values, own ones with a victim's, for triggers to see."""
     table, me = material.table, actor.user or ""
     again = dict.fromkeys(_CROWDED, alone)
-    for row in material.further:
+    for row in [*material.further, *_signed_by_both(material, me, victim)]:
         yield Try("insert", OTHER, insert(table, _insertable(table, actor, row)), again, quiet=True)
     standing, mine = material.standing.get(victim), material.payloads.get((me, me))
     if standing is None or mine is None or material.of == "members":
@@ -130,6 +131,23 @@ def _alike(material: Material, actor: Actor, victim: str, alone: str) -> Iterato
     if changes and own:
         statement = f"update {table.name} set {', '.join(changes)} where {_where(table, own)}"
         yield Try("update", OTHER, statement, {}, quiet=True)
+
+
+def _signed_by_both(material: Material, me: str, victim: str) -> Iterator[Row]:
+    """The victim's row with the actor in another column that an insert's condition names as well.
+
+    Where no condition names both columns, a row for another user may be meant to be: a letter.
+    """
+    table = material.table
+    row, own = (material.payloads.get((user, user)) for user in (victim, me))
+    if material.of != "user" or row is None or own is None:
+        return
+    conditions = [p.check or p.using or "" for p in table.policies if p.command in ("a", "*")]
+    for column in [key.columns[0] for key in table.foreign_keys if key.parent == USERS]:
+        named = {column, *material.tenant.get(victim, {})}
+        both = any(all(re.search(rf"\b{re.escape(n)}\b", text) for n in named) for text in conditions)
+        if both and len(named) > 1 and column in own:
+            yield {**row, column: own[column]}
 
 
 def _rises(material: Material, actor: Actor, alone: str) -> Iterator[Try]:
