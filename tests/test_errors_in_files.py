@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from failing import fails
 from service import APP, DEV_MARKERS, Service
@@ -157,6 +159,59 @@ def test_a_syntax_error_in_the_models(service: Service) -> None:
     assert f"src/crm/db/schema/app.py:{line}: " in said
     assert "class Notes(AppBase:" in said
     assert "Correct it, then run the same command again" in said
+
+
+MODELS = APP.parent.as_posix()
+INTROSPECTED = f"{MODELS}/introspected.py"
+BASE = f"{MODELS}/base.py"
+LOCK = "supabase/schema.lock.json"
+# file: what it holds (None: it is gone), words of the message, the command that leads on
+DAMAGED = [
+    (
+        f"{MODELS}/app.py",
+        "# ä\n".encode("latin-1"),
+        f"{APP} is no UTF-8: ",
+        f"git checkout -- {APP}",
+    ),
+    (f"{MODELS}/app.py", None, f"{APP} is missing.", f"git checkout -- {APP}"),
+    (BASE, None, f"{BASE} is missing.", f"git checkout -- {BASE}"),
+    (INTROSPECTED, "x = 1\n".encode("utf-16"), f"{INTROSPECTED} is no UTF-8: ", "invoke db.sync"),
+    (INTROSPECTED, None, f"{INTROSPECTED} is missing.", "invoke db.sync"),
+    (INTROSPECTED, b"<<<<<<< HEAD\n", f"{INTROSPECTED}:1: invalid syntax", "invoke db.sync"),
+    ("migrations/env.py", b"\xff\xfe", "migrations/env.py is no UTF-8: ", "Save it as UTF-8"),
+    ("pyproject.toml", b"\xef\xbb\xbf[tool]\n", "pyproject.toml can't be read", "without a BOM"),
+    (LOCK, b"", f"{LOCK} can't be read", f"git checkout -- {LOCK}"),
+    (LOCK, b"<<<<<<< HEAD\n", f"{LOCK} can't be read", "git checkout --theirs"),
+    (".env", b"<<<<<<< HEAD\nA=1\n", ".env has both sides of a merge in it", "Choose, between"),
+]
+
+
+def test_a_damaged_file_is_named_with_the_command_that_brings_it_back(
+    service: Service, subtests: pytest.Subtests
+) -> None:
+    for name, holds, words, first in DAMAGED:
+        path = service.folder / name
+        kept = path.read_bytes() if path.exists() else None
+        with subtests.test(f"{name} {holds!r}"):
+            if holds is None:
+                path.unlink()
+            else:
+                path.write_bytes(holds)
+            said = fails(service, "db.gen", "-m", "notes")
+            assert words in said and first in said.partition("  First:  ")[2]
+        if kept is None:
+            path.unlink()
+        else:
+            path.write_bytes(kept)
+
+
+def test_check_places_an_error_in_the_environment_there(service: Service) -> None:
+    env = service.read("migrations/env.py")
+    service.write("migrations/env.py", f"<<<<<<< HEAD\n{env}")
+    report = json.loads(service.invoke("db.check", "--json", code=3).out)
+    (finding,) = (f for f in report["findings"] if f["check"] == "app")
+    assert (finding["file"], finding["line"]) == ("migrations/env.py", 1)
+    service.write("migrations/env.py", env)
 
 
 BAD_MODELS = [

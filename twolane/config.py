@@ -25,6 +25,7 @@ from twolane.settings import Unread as Unread
 from twolane.settings import is_many as is_many
 from twolane.text import meant
 
+CHOOSE = "Choose, between <<<<<<< and >>>>>>>, then run the same command again."
 SERVICE_VARIABLE = "TWOLANE_SERVICE"
 # What CI services set, by their documentation.
 CI_VARIABLES = (
@@ -207,6 +208,11 @@ def _tool_tables(folder: Path) -> Mapping[str, Any]:
     return tool if isinstance(tool, dict) else {}
 
 
+def is_conflicted(text: str) -> bool:
+    """Whether a merge left its marks in it."""
+    return bool(re.search("^<<<<<<< ", text, re.MULTILINE))
+
+
 def document(folder: Path) -> Mapping[str, Any]:
     """The folder's pyproject.toml; nothing where there is none."""
     path = folder / "pyproject.toml"
@@ -217,9 +223,9 @@ def document(folder: Path) -> Mapping[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:
-        first = "Correct it, then run the same command again."
-        if re.search("^<<<<<<< ", text, re.MULTILINE):
-            first = "Choose, between <<<<<<< and >>>>>>>, then run the same command again."
+        first = CHOOSE if is_conflicted(text) else "Correct it, then run the same command again."
+        if text.startswith("\ufeff"):
+            first = "Save it as UTF-8 without a BOM, which TOML does not allow."
         raise Failure(f"{path} can't be read: {error}", first) from error
 
 
@@ -235,6 +241,8 @@ def _environment(root: Path) -> Mapping[str, str]:
         ) from error
     if not text:
         return dict(os.environ)
+    if is_conflicted(text):
+        raise Failure(f"{path.name} has both sides of a merge in it.", CHOOSE)
     from dotenv import dotenv_values
 
     values = dotenv_values(stream=io.StringIO(text))

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from twolane.config import Config
+from twolane.errors import Failure
 
 
 @contextmanager
@@ -22,6 +23,27 @@ def alone(config: Config) -> Iterator[None]:
     folder.mkdir(mode=0o700, exist_ok=True)
     with FileLock(folder / "files.lock"):
         yield
+
+
+def read(config: Config, path: Path) -> str:
+    """The text of one of the service's Python files.
+
+    Raises:
+        Failure: it is missing, may not be read, or is no UTF-8. `db.sync` makes the models of lane
+            A anew, git has the others.
+    """
+    shown = path.relative_to(config.root).as_posix()
+    is_made = path == config.introspected
+    first = "invoke db.sync" if is_made else f"git checkout -- {shown}"
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise Failure(f"{shown} is missing.", first) from error
+    except UnicodeDecodeError as error:
+        other = first if is_made else f"Save it as UTF-8, or {first}"
+        raise Failure(f"{shown} is no UTF-8: {error}", other) from error
+    except OSError as error:
+        raise Failure(f"{shown} can't be read: {error.strerror}", first) from error
 
 
 def with_line_ends(text: str, like: str | bytes) -> str:

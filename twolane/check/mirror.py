@@ -15,7 +15,7 @@ from twolane.facts import catalog, differences, identities, views
 from twolane.facts.catalog import Change
 from twolane.guards import guards
 from twolane.guards.checks import examines
-from twolane.guards.findings import DIFFERENT, Finding, from_failure, from_refusal
+from twolane.guards.findings import DIFFERENT, Finding, from_failure, from_refusal, placed
 from twolane.guards.refusal import Refused
 from twolane.lanes import app_changes
 from twolane.migrations import app_models
@@ -56,7 +56,8 @@ def app(ground: Replayed) -> Iterator[Finding]:
     except Refused as refused:
         yield from_refusal(refused.refusal, place.file, place)
     except Failure as failure:
-        yield replace(from_failure(failure, "app", place.file), exit=DIFFERENT, place=place)
+        found = from_failure(failure, "app", place.file)
+        yield placed(replace(found, exit=DIFFERENT), place)
 
 
 @examines("mirror", "lock and models are what the files make", needs=("replay", "baseline"))

@@ -7,6 +7,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
+from twolane import files
 from twolane.errors import Failure
 from twolane.facts import identities
 from twolane.facts.catalog import Change, Snapshot
@@ -78,13 +79,13 @@ def lane_a(replays: Replays) -> Snapshot:
 def look(repo: Repo) -> Path:
     """A mark that exists if exactly these models, files and revisions were compared and agreed."""
     code = repo.config.source / repo.config.package
-    parts = [path.read_text(encoding="utf-8") for path in sorted(code.rglob("*.py"))]
+    own = [*sorted(code.rglob("*.py")), *sorted(repo.config.migrations.glob("*.py"))]
+    parts = [files.read(repo.config, path) for path in own]
     parts += [version(name) for name in ("alembic", "sqlalchemy")]
     parts += [file.digest for file in repo.order.before] + [r.digest for r in repo.revisions]
     parts += [
         path.read_text(encoding="utf-8")
-        for folder in (repo.config.migrations, Path(generation.__file__).parent)
-        for path in sorted(folder.glob("*.py"))
+        for path in sorted(Path(generation.__file__).parent.glob("*.py"))
     ]
     folder = repo.config.home / "looks"
     folder.mkdir(parents=True, exist_ok=True)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from twolane import files
 from twolane.config import Config
-from twolane.errors import from_user_code
+from twolane.errors import Failure, from_user_code
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Snapshot
 from twolane.migrations import app_import, domains, places
@@ -150,7 +151,23 @@ def _metadata(config: Config) -> Any:
     try:
         return app_metadata(config)
     except Exception as error:
-        raise from_user_code(error, config.root) from error
+        raise _failure(config, error) from error
+
+
+def _failure(config: Config, error: Exception) -> Failure:
+    """What is wrong with the models; a file of them that can't be read comes first.
+
+    `db.sync` writes the models of lane A anew, whatever they are.
+    """
+    try:
+        for path in (config.schema / "base.py", config.introspected, config.schema / "app.py"):
+            files.read(config, path)
+    except Failure as unread:
+        return unread
+    failure = from_user_code(error, config.root)
+    if isinstance(error, SyntaxError) and error.filename == str(config.introspected):
+        failure.first = "invoke db.sync"
+    return failure
 
 
 def app_schema(config: Config) -> AppSchema:
@@ -164,7 +181,7 @@ def app_schema(config: Config) -> AppSchema:
             tables = list(app_metadata(config).tables.values())
             referenced = {key.column.table for table in tables for key in table.foreign_keys}
         except Exception as error:
-            raise from_user_code(error, config.root) from error
+            raise _failure(config, error) from error
     return AppSchema(frozenset(map(_full_name, tables)), frozenset(map(_full_name, referenced)))
 
 
@@ -180,7 +197,7 @@ def configure(config: Config) -> None:
             schema.AppBase.registry.configure(cascade=True)
             schema.IntrospectedBase.registry.configure(cascade=True)
         except Exception as error:
-            raise from_user_code(error, config.root) from error
+            raise _failure(config, error) from error
 
 
 def app_metadata(config: Config) -> Any:

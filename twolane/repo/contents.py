@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from twolane.config import Config
+from twolane.config import Config, is_conflicted
 from twolane.errors import Failure
 from twolane.facts.catalog import Snapshot
 from twolane.facts.lock import load_lock
@@ -65,11 +66,16 @@ def read_lock(config: Config) -> Snapshot:
     """The mirror; empty before the first sync."""
     if not config.lock.exists():
         return {}
+    text, shown = "", config.lock.relative_to(config.root).as_posix()
     try:
-        return load_lock(config.lock.read_text(encoding="utf-8"))
+        text = config.lock.read_text(encoding="utf-8-sig")
+        return load_lock(text)
     except (OSError, ValueError) as error:
-        raise Failure(
-            f"{config.lock.relative_to(config.root)} can't be read: {error}",
+        first = (
             "Take either side of the conflict (git checkout --theirs), or keep one of the two "
-            "lines, then: invoke db.sync",
-        ) from error
+            "lines, then: invoke db.sync"
+        )
+        is_damaged = isinstance(error, OSError | UnicodeDecodeError | json.JSONDecodeError)
+        if is_damaged and not is_conflicted(text):
+            first = f"git checkout -- {shown}"
+        raise Failure(f"{shown} can't be read: {error}", first) from error

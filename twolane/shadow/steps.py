@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from twolane import files
 from twolane.config import Config
 from twolane.postgres import supautils, transactions
 from twolane.repo import sqlfiles
@@ -68,7 +69,7 @@ def migrations_step(config: Config, revisions: Sequence[Revision]) -> Step | Non
         return None
 
     environment = sorted(config.migrations.glob("*.py"))
-    texts = [path.read_text(encoding="utf-8") for path in environment]
+    texts = [files.read(config, path) for path in environment]
 
     # One transaction each: a new enum value can be used only after its transaction.
     def part(revision: Revision) -> Step:
