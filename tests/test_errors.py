@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import json
+import subprocess
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -10,7 +13,7 @@ import pytest
 from failing import SECRET, fails
 from invoke.context import Context
 from invoke.exceptions import Exit
-from service import Service
+from service import Service, clean_environment
 from steps import GUARDRAILS
 
 from twolane.config import load
@@ -166,3 +169,20 @@ def test_a_command_leaves_the_garbage_collector_as_it_was(fault: BaseException |
     with pytest.raises(Exit) if fault else nullcontext():
         nothing(Context())
     assert (seen, gc.isenabled()) == ([False], True)
+
+
+def test_output_that_lacks_a_character_or_is_closed_gets_no_traceback(service: Service) -> None:
+    said = service.run("db.status", PYTHONIOENCODING="ascii").text
+    assert "Lane A" in said and "Error" not in said
+    own = service.folder / "supabase/sql/é.sql"
+    own.write_text("select 1;")
+    told = service.run("db.check", "--json", code=2, PYTHONIOENCODING="ascii").out
+    assert told.isascii() and "é.sql" in str(json.loads(told))
+    own.unlink()
+    closed = subprocess.run(
+        ["sh", "-c", f"exec {sys.executable} -m invoke db.targets >&- 2>&-"],
+        cwd=service.folder,
+        env=clean_environment() | service.env,
+        check=False,
+    )
+    assert closed.returncode == 0

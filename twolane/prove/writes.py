@@ -144,9 +144,9 @@ def _signed_by_both(material: Material, me: str, victim: str) -> Iterator[Row]:
         return
     conditions = [p.check or p.using or "" for p in table.policies if p.command in ("a", "*")]
     for column in [key.columns[0] for key in table.foreign_keys if key.parent == USERS]:
-        named = {column, *material.tenant.get(victim, {})}
-        both = any(all(re.search(rf"\b{re.escape(n)}\b", text) for n in named) for text in conditions)
-        if both and len(named) > 1 and column in own:
+        words = [rf"\b{re.escape(name)}\b" for name in {column, *material.tenant[victim]}]
+        both = any(all(re.search(word, text) for word in words) for text in conditions)
+        if both and len(words) > 1 and column in own:
             yield {**row, column: own[column]}
 
 

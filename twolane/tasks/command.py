@@ -19,7 +19,7 @@ from twolane.errors import Failure, explain
 from twolane.exit_codes import DIFFERENT, ERROR, INTERRUPTED, REFUSED
 from twolane.facts.differences import as_json
 from twolane.guards.refusal import Refusal, Refused
-from twolane.tasks.console import OnlyJson, about, error, print_json
+from twolane.tasks.console import OnlyJson, about, error, print_json, take_any_text
 from twolane.tasks.flags import with_letters
 from twolane.tasks.mistyped import name_the_nearest
 from twolane.tasks.screens import show_refusal
@@ -73,6 +73,7 @@ def command(name: str, **options: Any) -> Callable[[Callable[..., None]], Any]:
 
 def _obey(name: str, body: Callable[..., None], /, *args: Any, **kwargs: Any) -> None:
     """Runs the command's body; its error becomes a message and an exit code."""
+    take_any_text()
     only_json = OnlyJson() if kwargs.get("json") else None
     try:
         with without_collector(), only_json or nullcontext():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -142,6 +143,17 @@ def working(label: str) -> Iterator[None]:
         timer.cancel()
 
 
+def take_any_text() -> None:
+    """Makes standard output and error take any text: one that is closed swallows it, one whose
+    encoding lacks a character, as on Windows in a pipe, gets its escape."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+        elif isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
 def error(message: str, first: str = "") -> None:
     sys.stdout.flush()
     print(f"{paint('✗', 'red', sys.stderr)} {pasted(message)}", file=sys.stderr)
@@ -156,11 +168,14 @@ def print_json(value: Any) -> None:
 
 
 def say_json(text: str) -> None:
-    """Prints a JSON text; control characters, which only strings have, become escapes."""
-    escaped = re.sub(r"[^\n -~]", lambda found: _json_escape(found[0]), text)
+    """Prints a JSON text; control characters, which only strings have, become escapes, as what
+    the output's encoding lacks does."""
+    stream = _only_json[-1].stream if _only_json else sys.stdout
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    escaped = re.sub(r"[^\n -~]", lambda found: _json_escape(found[0], encoding), text)
     if _only_json:
         _only_json[-1].has_any = True
-    print(escaped, file=_only_json[-1].stream if _only_json else sys.stdout)
+    print(escaped, file=stream)
 
 
 class OnlyJson:
@@ -184,8 +199,8 @@ class OnlyJson:
 _only_json: list[OnlyJson] = []
 
 
-def _json_escape(letter: str) -> str:
-    if letter.isprintable():
+def _json_escape(letter: str, encoding: str) -> str:
+    if letter.isprintable() and letter.encode(encoding, "ignore"):
         return letter
     return re.sub("(....)", r"\\u\1", letter.encode("utf-16-be").hex())
 
