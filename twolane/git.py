@@ -10,6 +10,10 @@ from pathlib import Path
 from twolane.errors import Failure
 
 
+class Absent(Failure):
+    """There is no git on this machine."""
+
+
 def commit_id(root: Path) -> str | None:
     """The commit that is checked out; None outside a repo or without git."""
     try:
@@ -146,7 +150,7 @@ def files_with(root: Path, starts: Sequence[str]) -> list[str]:
     try:
         found = _git(root, "grep", *options, "--extended-regexp", *patterns)
     except OSError as error:
-        raise Failure(f"git can't be run: {error}", "Install git.") from error
+        raise Absent(f"git can't be run: {error}", "Install git.") from error
     if found.returncode not in (0, 1):  # 1: there are none
         raise Failure(f"git: {found.stderr.strip()}")
     return sorted(found.stdout.split("\0")[:-1])
@@ -188,7 +192,7 @@ def run(root: Path, *arguments: str, text: bytes | None = None) -> bytes:
             ["git", *arguments], cwd=root, input=text, capture_output=True, check=False
         )
     except OSError as error:
-        raise Failure(f"git can't be run: {error}", "Install git.") from error
+        raise Absent(f"git can't be run: {error}", "Install git.") from error
     if done.returncode != 0:
         said = (done.stderr or done.stdout).decode(errors="replace").strip()
         raise Failure(f"git: {said}")

@@ -243,6 +243,8 @@ def _is_template(path: Path) -> bool:
 
 
 def _unreachable(origin: Origin, failure: Failure) -> Failure:
+    if isinstance(failure, git.Absent):
+        return failure
     said = _gist(failure, origin)
     return Failure(
         f"The template at {origin.shown} can't be reached. {said}",

@@ -62,10 +62,12 @@ def uncommitted(root: Path) -> Refusal | None:
     Changes elsewhere in the repository count, too, because git applies the patch.
 
     Raises:
-        Failure: there is no repository, or no commit yet.
+        Failure: there is no git, no repository, or no commit yet.
     """
     try:
         git.run(root, "rev-parse", "--verify", "--quiet", "HEAD")
+    except git.Absent:
+        raise
     except Failure as failure:
         raise Failure(
             "An update merges with what git has of the service, and there is no commit yet.",
