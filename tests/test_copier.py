@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import copier
 import pytest
 import warm
 import yaml
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 
@@ -140,6 +142,24 @@ def test_an_invalid_package_name_is_refused(template: Path, tmp_path: Path, name
     with pytest.raises(ValueError, match="question 'package_name'"):
         copy(template, tmp_path / "service", package_name=name)
     assert not (tmp_path / "service").exists()
+
+
+def test_no_package_takes_the_name_of_what_a_service_installs() -> None:
+    taken = set(yaml.safe_load((ROOT / "copier.yml").read_text())["taken_names"]["default"].split())
+    waiting = ["twolane", "pgvector", "psycopg[binary]", "python-dotenv", "sqlalchemy[asyncio]"]
+    waiting += ["mypy", "pytest", "ruff"]
+    seen = set(waiting)
+    for wanted in map(Requirement, waiting):
+        extras = [{"extra": extra} for extra in ("", *wanted.extras)]
+        for line in metadata.requires(wanted.name) or ():
+            needed = Requirement(line)
+            applies = not needed.marker or any(map(needed.marker.evaluate, extras))
+            if applies and str(needed.name) not in seen:
+                seen.add(needed.name)
+                waiting.append(f"{needed.name}[{','.join(needed.extras)}]")
+    files = [file for name in map(Requirement, waiting) for file in metadata.files(name.name) or ()]
+    modules = {file.parts[0].removesuffix(".py") for file in files if file.suffix in (".py", ".so")}
+    assert {name for name in modules if re.fullmatch(r"[a-z][a-z0-9_]*", name)} <= taken
 
 
 @pytest.mark.parametrize("name", [" ", "two\nlines", "a\tb", "nul\x01"])

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from twolane.config import Config, is_conflicted
+from twolane.config import Config
 from twolane.errors import Failure
 from twolane.facts.catalog import Snapshot
 from twolane.facts.lock import load_lock
@@ -76,6 +76,6 @@ def read_lock(config: Config) -> Snapshot:
             "lines, then: invoke db.sync"
         )
         is_damaged = isinstance(error, OSError | UnicodeDecodeError | json.JSONDecodeError)
-        if is_damaged and not is_conflicted(text):
+        if is_damaged and "<<<<<<< " not in text:
             first = f"git checkout -- {shown}"
         raise Failure(f"{shown} can't be read: {error}", first) from error
