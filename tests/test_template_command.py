@@ -123,6 +123,12 @@ def test_an_update_refuses_what_is_not_committed(service: Service) -> None:
     assert "    ?? notes.txt\n  First:  git commit" in refused.err
 
 
+def test_without_git_neither_command_blames_network_or_commits(service: Service) -> None:
+    for name in ("template.check", "template.update"):
+        told = service.invoke(name, code=1, PATH=str(service.folder / "nothing")).err
+        assert "git can't be run" in told and "First:  Install git." in told
+
+
 def test_an_update_runs_no_commands_of_a_template_and_says_why_it_wants_to(
     service: Service,
 ) -> None:
