@@ -34,6 +34,8 @@ alter table people rename column mail to address;
 alter table people rename column note to remark;
 alter table people alter remark set not null;
 alter table jobs rename to errands;
+create schema attic;
+alter table ai_insights set schema attic;
 """
 
 
@@ -50,12 +52,15 @@ def people(service: Service) -> Service:
 def test_what_was_renamed_by_hand_is_captured_as_a_rename(
     people: Service, new_database: NewDatabase, platform: str
 ) -> None:
+    behind = new_database(platform)
+    people.invoke("db.bootstrap", DATABASE_URL=behind)
     people.sql(BY_HAND)
     before = people.invoke("db.snapshot").out
     told = json.loads(people.invoke("db.sync", "--check", "--json", code=3).out)
     assert told["renamed"] == [
         {"before": "column public.people.mail", "after": "column public.people.address"},
         {"before": "column public.people.note", "after": "column public.people.remark"},
+        {"before": "table public.ai_insights", "after": "table attic.ai_insights"},
         {"before": "table public.jobs", "after": "table public.errands"},
     ]
     told = people.invoke("db.sync").out
@@ -72,6 +77,9 @@ def test_what_was_renamed_by_hand_is_captured_as_a_rename(
     assert people.invoke("db.snapshot").out == before
     told = json.loads(people.invoke("db.sync", "--check", "--json").out)
     assert "renamed" not in told and told["no_sql_file_makes"] == []
+
+    people.invoke("db.deploy", DATABASE_URL=behind)  # needs no consent: rows stay
+    assert people.invoke("db.snapshot", DATABASE_URL=behind).out == before
 
     theirs = new_database(platform)
     people.invoke("db.bootstrap", DATABASE_URL=theirs)

@@ -62,8 +62,15 @@ def statements(asked: Sequence[Rename], facts: Snapshot) -> Iterator[Statement]:
         if old not in made:
             continue
         made = {_moved(identity, old, new) for identity in made}
-        sql = when(_condition(rename), *(f"{each};" for each in rename.statements))
+        sql = when(_condition(rename), *(f"{each};" for each in _steps(rename)))
         yield Statement(sql, (new, old), Rank.TABLE, note=f"Renamed by hand: {old} to {new}.")
+
+
+def _steps(rename: Rename) -> list[str]:
+    """The rename as SQL; the schema that a table moves to may be new as well."""
+    schema, before = (identities.split_name(name)[0] for name in (rename.new, rename.table))
+    is_moved = not rename.column and schema != before
+    return [*([f"create schema if not exists {schema}"] if is_moved else []), *rename.statements]
 
 
 def _facts(rename: Rename) -> tuple[str, str]:

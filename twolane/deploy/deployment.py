@@ -150,6 +150,7 @@ def _by_files(course: Course, state: State) -> Iterator[Hazard]:
         for identity in before.keys() - after.keys()
         if identities.kind(identity) in _HOLDS_DATA
         and identity not in kept
+        and course.renamed(identity) not in course.end
         and identity in state.live
     ]
     tables = {identities.relation(i) for i in gone if identities.kind(i) == "table"}
@@ -165,7 +166,9 @@ def _of_rows(course: Course, state: State) -> Iterator[Hazard]:
     """What SQL files do to the rows of tables that the database has."""
     tables = {short(i) for i in state.live if identities.kind(i) == "table"}
     kinds = ("write", "rewrite")
-    yield from (each for each in course.losses if each.kind in kinds and each.what in tables)
+    for each in (hazard for file in course.files for hazard in file.hazards):
+        if each.kind in kinds and each.what in tables:
+            yield each
 
 
 def idle(deployment: Deployment, allowed: Sequence[str]) -> list[str]:

@@ -57,7 +57,8 @@ class Losses:
 
     filled: tables to which it only added rows, or values of columns that it has added. lost: tables
     and columns whose data are gone or written anew, as facts name them. written: tables whose rows
-    it changed or deleted. deletes: whether its text deletes rows.
+    it changed or deleted. deletes: whether its text deletes rows. renamed: tables and columns that
+    have another name since, before → after.
     """
 
     hazards: list[Hazard] = field(default_factory=list)
@@ -66,6 +67,7 @@ class Losses:
     lost: list[str] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
     deletes: bool = False
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ def find(
         sorted({*done.gone, *(f"table {name}" for name in done.rewritten)}),
         [f"rows of {name}" for name in written],
         rows.deletes,
+        done.renamed,
     )
 
 

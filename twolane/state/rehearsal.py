@@ -20,7 +20,7 @@ from twolane.repo.sqlfiles import FileFailure, SqlFile
 from twolane.shadow import shadow
 from twolane.shadow.stages import Replays
 from twolane.state import losses
-from twolane.state.hazards import Hazard
+from twolane.state.losses import Losses
 from twolane.state.plan import Plan
 from twolane.state.stand import Stand
 
@@ -47,15 +47,21 @@ class Steps:
 class Course:
     """How a database gets on: the facts where it stands, the plan, the facts at the end.
 
-    rest: the statements of `finish`, which ran last. losses: what the SQL files do to data that the
-    database may have.
+    rest: the statements of `finish`, which ran last. files: what each SQL file does to data that
+    the database may have.
     """
 
     start: Snapshot
     plan: Plan
     end: Snapshot
     rest: tuple[Statement, ...] = ()
-    losses: tuple[Hazard, ...] = ()
+    files: tuple[Losses, ...] = ()
+
+    def renamed(self, identity: str) -> str:
+        """The table's or column's name after the SQL files."""
+        for file in self.files:
+            identity = file.renamed.get(identity, identity)
+        return identity
 
 
 @dataclass(frozen=True)
@@ -153,14 +159,14 @@ def _new_faults(connection: Connection[Any], before: Mapping[str, str]) -> Mappi
 
 def _run(
     connection: Connection[Any], files: Sequence[SqlFile], there: frozenset[int]
-) -> list[Hazard]:
-    """Runs the files; what they do to data of the tables that are `there`, by OID."""
-    found: list[Hazard] = []
+) -> list[Losses]:
+    """Runs the files; what each does to data of the tables that are `there`, by OID."""
+    found: list[Losses] = []
     for file in files:
         with transactions.transaction(connection), _rehearsing():
             before = losses.look(connection)
             sqlfiles.run(connection, file)
-            found += losses.find(connection, file, before, there).hazards
+            found.append(losses.find(connection, file, before, there))
     return found
 
 
