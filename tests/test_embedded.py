@@ -220,6 +220,20 @@ def test_data_that_let_everybody_in_are_set_aside_by_one_command(new_service: Ne
     assert query(up(service), "select 1") == [(1,)]
 
 
+def test_sql_does_not_lock_the_owner_out_of_the_server(new_service: NewService) -> None:
+    """`postgres` may change its own password, and set what lasts for itself."""
+    service = new_service()
+    url = up(service)
+    query(url, "alter role postgres password 'mine'")
+    assert up(service) == url
+    query(as_administrator(service, url), "alter role postgres nologin connection limit 0")
+    assert up(service) == url
+    query(url, "alter role postgres set default_transaction_read_only = on")
+    service.invoke("db.reset", "--yes")
+    query(up(service), "create table kept ()")
+    assert query(url, "show createrole_self_grant") == [("set, inherit",)]
+
+
 def test_a_command_starts_the_server_that_was_killed(new_service: NewService) -> None:
     service = new_service()
     query(up(service), "create table public.kept (id int)")

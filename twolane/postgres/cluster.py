@@ -188,3 +188,13 @@ def make_role(administrator: dict[str, Any], secret: str) -> None:
         if connection.info.server_version >= 170_000:
             # Nobody's event trigger runs as superuser, nor one for logins.
             connection.execute("alter role supabase_admin set event_triggers = off")
+
+
+def admit(administrator: dict[str, Any], secret: str) -> None:
+    """Lets the role of the project log in again with this password and the settings that it had at
+    first, whatever somebody's SQL did to it."""
+    import psycopg
+
+    with psycopg.connect(**administrator, dbname="postgres", connect_timeout=5) as connection:
+        project_role.restore(connection, ROLE)
+        project_role.set_password(connection, ROLE, secret)

@@ -109,13 +109,34 @@ def _look(config: Config) -> tuple[dict[str, Any], str | None] | None:
         )
     parameters = _as(config, {"host": HOST, "port": found.port}, ROLE)
     try:
-        with psycopg.connect(
-            **parameters, dbname="postgres", connect_timeout=5, autocommit=True
-        ) as connection:
-            row = connection.execute(standins.SETTING).fetchone()
+        return parameters, _search_path(parameters)
+    except psycopg.OperationalError:
+        pass
+    try:
+        _admit(config, parameters)
+        return parameters, _search_path(parameters)
     except psycopg.OperationalError:
         return None
-    return parameters, row[0] if row else None
+
+
+def admit(config: Config) -> None:
+    """Gives `postgres` back what it had at first: see `cluster.admit`. Starts the server if
+    necessary."""
+    _admit(config, server(config))
+
+
+def _admit(config: Config, parameters: dict[str, Any]) -> None:
+    cluster.admit(_as(config, parameters, ADMINISTRATOR), place.password(config, ROLE))
+
+
+def _search_path(parameters: dict[str, Any]) -> str | None:
+    import psycopg
+
+    with psycopg.connect(
+        **parameters, dbname="postgres", connect_timeout=5, autocommit=True
+    ) as connection:
+        row = connection.execute(standins.SETTING).fetchone()
+    return row[0] if row else None
 
 
 def _postmaster(folder: Path) -> cluster.Postmaster | None:

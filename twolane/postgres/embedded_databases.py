@@ -45,7 +45,9 @@ def local(config: Config, anew: bool = False) -> dict[str, Any]:
 
 
 def drop_local(config: Config) -> None:
-    """Drops the embedded database, of the current branch where each has its own."""
+    """Drops the embedded database, of the current branch where each has its own; what SQL set for
+    the role `postgres`, for whichever database, goes as well."""
+    embedded.admit(config)
     with databases.connect(server(config)) as maintenance:
         databases.drop(maintenance, branches.database(config))
 

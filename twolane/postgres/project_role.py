@@ -106,6 +106,21 @@ def make(connection: Connection[Any], name: str) -> None:
         connection.execute(sql.SQL(_MAKER).format(role=role))
 
 
+def restore(connection: Connection[Any], name: str) -> None:
+    """Takes back what keeps a role from logging in, and its own settings."""
+    from psycopg import sql
+
+    role = sql.Identifier(name)
+    connection.execute(
+        sql.SQL(
+            "alter role {0} login connection limit -1 valid until 'infinity'; "
+            "alter role {0} reset all"
+        ).format(role)
+    )
+    if connection.info.server_version >= 160_000:
+        connection.execute(sql.SQL(_MAKER).format(role=role))
+
+
 # Roles that others made for their files, as `postgres` makes them on Supabase. None that something
 # of the whole server belongs to: a member could give it away.
 _ORDINARY = """
