@@ -163,3 +163,66 @@ def test_what_makes_room_gets_a_name_that_postgres_takes_as_it_is(name: str, asi
     assert wording.set_aside(f"public.{name}") == aside
     new = wording.suffixed(name, "_new")
     assert len(identities.unquote(new).encode()) <= 63 and new.rstrip('"').endswith("_new")
+
+
+FIRMS = """
+
+class Firms(UUIDKey, AppBase):
+    __tablename__ = "firms"
+
+    region: Mapped[str]
+    {}
+
+
+class People(UUIDKey, AppBase):
+    __tablename__ = "people"
+
+    firm_id: Mapped[uuid.UUID | None]
+    region: Mapped[str | None]
+    {}
+"""
+PLAIN = (
+    "note: Mapped[str | None]",
+    'size: Mapped[int | None]\n    gone: Mapped[str | None] = mapped_column(comment="x")',
+)
+TIED = (
+    '__table_args__ = (UniqueConstraint("region", "id", name="firms_rk"),)',
+    """size: Mapped[int | None] = mapped_column(Computed("length(region)", persisted=True))
+    __table_args__ = (
+        sa.ForeignKeyConstraint(("region", "firm_id"), (Firms.region, Firms.id), name="firm"),
+        CheckConstraint("region between 'a' and 'z' and firm_id is not null", name="ranged"),
+        Index("people_size_idx", "size"),
+    )""",
+)
+
+
+def test_what_goes_at_once_is_not_looked_for_by_the_online_revision_and_all_of_it_comes_back(
+    service: Service,
+) -> None:
+    """Keys have names of their own choice; a column takes another's place under its name."""
+    service.write(APP, HEAD + FIRMS.format(*PLAIN))
+    service.invoke("db.gen", "-m", "firms")
+    service.invoke("db.push")
+    before = service.invoke("db.snapshot").out
+    service.write(APP, HEAD + FIRMS.format(*TIED))
+    service.invoke("db.gen", "-m", "tie")
+    assert len(service.revisions()) == 3
+    asked = consents(service)
+    lost = {"drop:people.gone", "drop:people.size", "drop:firms.note"}
+    assert {*asked} - {"--allow"} == {*lost, "rewrite:people"}
+    service.invoke("db.push", *asked)
+    assert service.invoke("db.gen", "-m", "again").out == NO_CHANGES
+    service.invoke("db.downgrade", "--to", "-2", *_all(service, "-2"))
+    assert service.invoke("db.snapshot").out == before
+
+
+def test_a_table_moves_into_an_exposed_schema_and_back_and_is_closed_meanwhile(
+    service: Service,
+) -> None:
+    moved = FIRMS.split("\n\n\nclass People")[0].format("__table_args__ = {}")
+    service.write(APP, HEAD + moved.replace("{}", '{"schema": "private"}'))
+    service.invoke("db.gen", "-m", "firms")
+    service.write(APP, HEAD + moved)
+    service.invoke("db.gen", "-m", "move them", "--rename", "private.firms:firms")
+    told = json.loads(service.invoke("db.check", "--json", code=None).out)
+    assert [f for f in told["findings"] if f["check"] in ("replay", "reversible", "app")] == []

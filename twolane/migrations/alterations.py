@@ -25,6 +25,7 @@ from twolane.migrations.wording import (
     commented,
     identity_steps,
     index,
+    listed,
     reparsable,
     reparsable_parts,
     sequence,
@@ -65,7 +66,7 @@ class Alterations:
         """What is in the way goes: keys that point elsewhere, then constraints, then indexes."""
         gone = [i for i in self.old if i not in self.new or i in self._remade.facts]
         gone = [i for i in gone if table_of(i) not in self.dropped or self._is_tie(i)]
-        for identity in sorted(gone, key=_unhooked):
+        for identity in sorted(gone, key=self._unhooked):
             table, own = table_of(identity), own_name(identity)
             match identities.kind(identity):
                 case "constraint":
@@ -75,6 +76,13 @@ class Alterations:
                     yield f"drop index {self._if_there(identity)}{schema}.{own}"
                 case "column" if "generated" in self._before(identity):
                     yield f"alter table {table} drop column {self._if_there(identity)}{own}"
+
+    def _unhooked(self, identity: str) -> tuple[bool, int, str]:
+        """Foreign keys hang on other constraints, indexes on generated columns."""
+        kinds = ("constraint", "index", "column")
+        kind = identities.kind(identity)
+        is_tie = kind == "constraint" and self._before(identity)["type"] == "foreign key"
+        return not is_tie, kinds.index(kind) if kind in kinds else len(kinds), identity
 
     def _if_there(self, identity: str) -> str:
         return "if exists " if identity in self.shared else ""
@@ -119,6 +127,8 @@ class Alterations:
                     table = table_of(identity)
                     there = self._if_there(identity)
                     yield f"alter table {table} drop column {there}{own_name(identity)}"
+            elif identity in self._remade.facts and "generated" not in self._before(identity):
+                yield f"alter table {table_of(identity)} drop column {own_name(identity)}"
             elif identity in self.new and identity not in self._remade.facts:
                 yield from self._altered(identity)
         for identity in of_kind(self.new, "column"):
@@ -234,13 +244,11 @@ class Alterations:
             found = self.casts(*bases).format(column) or column
             return f"{words} using {found}::{new['type']}"
         if element(old["type"]) in self._remade.swapped:
-            return f"{words} using {_by_text(column, new['type'])}"
+            return f"{words} using {_by_text(column, old['type'], new['type'])}"
         if old["type"] == new["type"]:
             return words
         if element(new["type"]) in {*enums.names(self.new)}:
-            if old["type"] == f"{new['type']}[]":
-                return f"{words} using {column}[1]"
-            return f"{words} using {_by_text(column, new['type'])}"
+            return f"{words} using {_by_text(column, old['type'], new['type'])}"
         using = self.casts(old["type"], new["type"])
         return f"{words} using {using.format(column)}" if using else words
 
@@ -251,17 +259,10 @@ class Alterations:
         return catalog.definition(self.new[identity])
 
 
-def _unhooked(identity: str) -> tuple[bool, int, str]:
-    """Foreign keys hang on other constraints, indexes on generated columns."""
-    kinds = ("constraint", "index", "column")
-    kind = identities.kind(identity)
-    return (
-        not identity.endswith(("_fkey", '_fkey"')),
-        kinds.index(kind) if kind in kinds else len(kinds),
-        identity,
-    )
-
-
-def _by_text(column: str, kind: str) -> str:
+def _by_text(column: str, old: str, new: str) -> str:
     """The column as that type, label by label."""
-    return f"{column}::text{'[]' if kind.endswith('[]') else ''}::{kind}"
+    if new.endswith("[]") and not old.endswith("[]"):
+        return listed(f"{column}::text", new)
+    if old.endswith("[]") and not new.endswith("[]") and new != "text":
+        return f"{column}[1]::text::{new}"
+    return f"{column}::text{'[]' if new.endswith('[]') else ''}::{new}"

@@ -15,6 +15,7 @@ from twolane.facts.catalog import Snapshot
 from twolane.migrations.app_models import app_metadata
 from twolane.migrations.comparable import Comparison
 from twolane.migrations.session import run, session
+from twolane.migrations.wording import ways
 from twolane.postgres import transactions
 from twolane.repo import ledger_tables
 from twolane.repo.revisions import Revision
@@ -136,7 +137,7 @@ def casting(connection: Connection[Any]) -> Casts:
     from psycopg import Error, Rollback
 
     def casts(old: str, new: str) -> str:
-        for using in ("", f"{{0}}::{new}", f"{{0}}::text::{new}"):
+        for using in ways(old, new):
             words = f" using {using.format('c')}" if using else ""
             try:
                 with connection.transaction():

@@ -19,19 +19,66 @@ NOT_VALID = " NOT VALID"
 _VARCHARS = re.compile(r"(ARRAY\[(?:(?:'(?:[^']|'')*'::character varying)(?:, )?)+\])\)::text\[\]")
 
 
+# Quoted names and texts; what else a condition is made of.
+_TOKENS = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|[()]|(?<= )(?:AND|OR)(?= )""")
+
+
 def reparsable(printed: str) -> str:
     """SQL that Postgres prints as it is given here.
 
     `varchar in ('a', 'b')` prints as `(ARRAY['a'::character varying, …])::text[]`. Read again,
     that casts each element, and prints otherwise; a cast of the array in between keeps it.
+    `a between 1 and 9 and b` prints as `((… AND …) AND b)`. Read again, the first AND becomes part
+    of the second (makeAndExpr in src/backend/parser/gram.y); a cast, which does nothing, keeps it.
     """
-    return _VARCHARS.sub(r"\1::character varying[])::text[]", printed)
+    words = _VARCHARS.sub(r"\1::character varying[])::text[]", printed)
+    for end in sorted(_first_of_their_kind(words), reverse=True):
+        words = f"{words[:end]}::boolean{words[end:]}"
+    return words
+
+
+def _first_of_their_kind(words: str) -> Iterator[int]:
+    """Where a condition in parentheses ends that is the first of those which its own word joins."""
+    joins: list[str] = [""]
+    closed: dict[int, str] = {}
+    for token in _TOKENS.finditer(words):
+        match token[0]:
+            case "(":
+                joins.append("")
+            case ")" if len(joins) > 1:
+                closed[token.end()] = joins.pop()
+            case "AND" | "OR" as word if not joins[-1]:
+                joins[-1] = word
+                if closed.get(token.start() - 1) == word:
+                    yield token.start() - 1
 
 
 def reparsable_parts(parts: Mapping[str, Any]) -> dict[str, Any]:
     """A column's parts with its expressions as `reparsable` gives them."""
     texts = ("default", "generated")
     return {n: reparsable(v) if n in texts else v for n, v in parts.items()}
+
+
+def ways(old: str, new: str) -> list[str]:
+    """How a column of the one type may become the other, `{0}::uuid`; the best comes first.
+
+    A value alone becomes an array of one, an array its first element, and JSON what it is, where
+    the text of each would be read as something else.
+    """
+    is_list, was_list = new.endswith("[]"), old.endswith("[]")
+    found = ["", f"{{0}}::{new}"]
+    if is_list and not was_list and old not in ("json", "jsonb"):
+        found.insert(1, listed("{0}", new))
+    if new in ("json", "jsonb"):
+        found.append(f"to_{new}({{0}})")
+    if was_list and not is_list:
+        found.append(f"{{0}}[1]::{new}")
+    return [*found, f"{{0}}::text::{new}"]
+
+
+def listed(value: str, kind: str) -> str:
+    """The value as an array of one; null stays null."""
+    return f"case when {value} is not null then array[{value}]::{kind} end"
 
 
 def create_table(table: str, columns: Iterable[str], facts: Snapshot) -> str:

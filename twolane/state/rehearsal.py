@@ -195,13 +195,13 @@ def _in_stages(ground: _Ground, before: Snapshot, steps: Steps, unfit: Mapping[s
         plans.append(_stage(ground, plans[-1].after if plans else before, now, unfit))
         if plans[-1].needs_session or plans[-1].effects.traces.server:
             return replace(plans[-1], revisions=steps.revisions)
-        ground = replace(ground, owned=ground.owned | plans[-1].app.keys())
+        ground = replace(ground, owned=frozenset(plans[-1].app))
     whole = effects.compare(layout, effects.layout(ground.connection), {})
     return Plan(
         revisions=steps.revisions,
         before=before,
         after=plans[-1].after,
-        owned=plans[-1].owned,  # what an earlier stage made is lane B's in a later one
+        owned=ground.owned.union(*(plan.owned for plan in plans)),
         effects=effects.in_sequence(whole, [plan.effects for plan in plans]),
         drops=[sql for plan in plans for sql in plan.drops],
         again=tuple(dict.fromkeys(file for plan in plans for file in plan.again)),
