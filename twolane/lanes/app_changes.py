@@ -61,7 +61,7 @@ def compare(
     refuse(guards.metadata(found.is_app_metadata))
     if found.path:
         formatting.format_revision(found.path)
-    if found.comparison.changes or found.path or found.rest is not None:
+    if found.comparison.changes or found.is_renamed or found.path or found.rest is not None:
         return found
     seen.touch()
     return None

@@ -66,6 +66,12 @@ class Renaming:
     renames: Sequence[Rename] = ()
     followers: Sequence[tuple[str, str]] = ()
 
+    @property
+    def is_change(self) -> bool:
+        """Whether it is worth a revision alone; no model says a sequence's name, it only follows."""
+        names = [there for there, _ in self.followers if not there.startswith("alter sequence ")]
+        return bool(self.renames or names)
+
     def operations(self) -> list[MigrateOperation]:
         """The operations of the upgrade."""
         found = [op for rename in self.renames for op in _renaming(rename)]

@@ -57,12 +57,14 @@ class Goal:
 class Found:
     """What differs, whether Alembic was given the app's metadata, and the revision, if written.
 
+    is_renamed: whether keys, indexes or checks have other names, which `comparison` does not show.
     rest: where part of it waits for an online revision, what of new columns waits; else None.
     """
 
     comparison: Comparison
     is_app_metadata: bool
     path: Path | None
+    is_renamed: bool = False
     rest: frozenset[str] | None = None
 
 
@@ -85,7 +87,7 @@ def generate(connection: Connection[Any], config: Config, title: str | None, goa
     def keep(context: Any, _: Any, scripts: list[MigrationScript]) -> None:
         """Replaces what Alembic found; it writes no script that is removed from the list."""
         seen.append(context.opts["target_metadata"] is app_metadata(config))
-        if title is None or not seen[0] or not (comparison.changes or renaming.renames):
+        if title is None or not seen[0] or not (comparison.changes or renaming.is_change):
             scripts.clear()
             return
         more = compare.More(*goal.more, goal.there, rest or frozenset())
@@ -112,7 +114,7 @@ def generate(connection: Connection[Any], config: Config, title: str | None, goa
         if script and not isinstance(script, list):
             path = Path(script.path)
         raise Rollback
-    return Found(comparison, seen[0], path, rest)
+    return Found(comparison, seen[0], path, renaming.is_change, rest)
 
 
 def _renamed(connection: Connection[Any], goal: Goal) -> tuple[Renaming, Comparison]:

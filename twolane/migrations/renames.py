@@ -178,7 +178,8 @@ def followers(comparison: Comparison) -> list[tuple[str, str]]:
     new_columns = parts_of(comparison.new, "column", tables)
     for identity in old_columns.keys() & new_columns.keys():
         before, after = _sequence(old_columns[identity]), _sequence(new_columns[identity])
-        if before and after and before != after:
+        is_kept = ("identity" in old_columns[identity]) == ("identity" in new_columns[identity])
+        if is_kept and before and after and before != after:
             found.append((_sequence_renamed(before, after), _sequence_renamed(after, before)))
     return sorted(found)
 
