@@ -1,12 +1,20 @@
-"""The way from one state of the app's tables to another, as SQL; all of it pure."""
+"""The way from one state of the app's tables to another, as SQL."""
 
 from typing import Any
 
+import psycopg
 import pytest
+import sqlalchemy as sa
+from conftest import FactsAfter, NewDatabase
 from models_text import fact, foreign_key, table
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateIndex, CreateTable
 
-from twolane.facts import catalog
+from twolane.facts import catalog, identities
 from twolane.migrations.alterations import Alterations
+from twolane.migrations.declared_texts import settle
+from twolane.migrations.generation import casting
+from twolane.migrations.wording import reparsable
 
 
 def test_a_type_changes_without_a_look_at_every_column_for_every_constraint(
@@ -35,3 +43,80 @@ def test_a_type_changes_without_a_look_at_every_column_for_every_constraint(
         ]
         counts.append(looks - before)
     assert counts[1] <= 2 * counts[0]
+
+
+CONDITIONS = [
+    "n between 1 and 9 and name <> 'a(b'",
+    "n not between 1 and 9 or n = 50",
+    "(n, m) = (1, 2) and m > 0",
+    "n between 1 and 9 and m between 1 and 9 and (n > 1 or m > 1 or n = m)",
+    "n between symmetric 9 and 1 or m > 0",
+    "not (n between 1 and 9 and m > 0) and name is not null",
+    "case when n between 1 and 9 and m > 0 then name in ('a', 'b AND c') and m > 1 end",
+    "name in ('a', 'b') and (n between 1 and 9 and m = 2) and m < 5",
+]
+
+
+def test_a_condition_is_written_so_that_postgres_prints_it_the_same(
+    facts_after: FactsAfter,
+) -> None:
+    """The words that a fact has are what makes the same again."""
+    made = 'create table notes (n int, m int, name varchar(9), "A AND B" boolean{})'
+    first = facts_after(made.format("".join(f", check ({words})" for words in CONDITIONS)))
+    printed = {i: t for i, t in first.items() if i.startswith("constraint public.notes.")}
+    assert len(printed) == len(CONDITIONS)
+    again = "".join(
+        f", constraint {identities.own_name(i)} {reparsable(catalog.definition(t)['definition'])}"
+        for i, t in printed.items()
+    )
+    assert facts_after(made.format(again)) == first
+
+
+def test_a_value_becomes_an_array_of_one_and_an_array_json(new_database: NewDatabase) -> None:
+    """Read as text, `x` is no array, and the empty array is an object of JSON."""
+    tried = {
+        ("text", "text[]"): [("'a,b'", '{"a,b"}'), ("null", None)],
+        ("text", "integer[]"): [("'7'", "{7}")],
+        ("integer", "bigint[]"): [("7", "{7}")],
+        ("integer[]", "bigint"): [("'{7,8}'", "7"), ("'{}'", None)],
+        ("text[]", "text"): [("'{a,b}'", "{a,b}")],
+        ("text[]", "jsonb"): [("'{}'", "[]"), ("'{x,y}'", '["x", "y"]')],
+        ("date", "jsonb"): [("'2026-01-02'", '"2026-01-02"')],
+        ("text", "jsonb"): [("'{}'", "{}")],
+        ("boolean", "json"): [("true", "true")],
+    }
+    with psycopg.connect(new_database("template1"), autocommit=True) as connection:
+        casts = casting(connection)
+        for (old, new), rows in tried.items():
+            using = casts(old, new).format("c")
+            connection.execute(f"create temporary table t (c {old})".encode())
+            for value, _ in rows:
+                connection.execute(f"insert into t values ({value})".encode())
+            words = f" using {using}" if using else ""
+            connection.execute(f"alter table t alter c type {new}{words}".encode())
+            got = [found for (found,) in connection.execute("select c::text from t")]
+            assert got == [after for _, after in rows], (old, new, using)
+            connection.execute("drop table t")
+
+
+def test_a_colon_in_a_text_of_a_model_is_a_colon_and_how_an_index_is_built_no_part_of_it() -> None:
+    clock = sa.text("a <> '12:30 \\:y :z' and n > :n and a::text <> ':z'").bindparams(n=5)
+    table = sa.Table(
+        "notes",
+        sa.MetaData(),
+        sa.Column("a", sa.Text, server_default=sa.text("':x'")),
+        sa.Column("b", sa.Text, sa.Computed("a || ':x'")),
+        sa.CheckConstraint(clock, name="c"),
+        postgresql.ExcludeConstraint((sa.text("(a || ':x')"), "="), where=sa.text("a <> ':x'")),
+    )
+    by = {"postgresql_where": sa.text("a <> ':x'"), "postgresql_concurrently": True}
+    index = sa.Index("by_a", sa.func.lower(sa.text("a || ':x'")), _table=table, **by)
+    settle(table.metadata)
+    settle(table.metadata)
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    made = str(CreateTable(table).compile(dialect=dialect))
+    assert "NULL" not in made and made.count("':x'") == 4
+    assert "CHECK (a <> '12:30 :y :z' and n > 5 and a::text <> ':z')" in made
+    assert str(CreateIndex(index).compile(dialect=dialect)) == (
+        "CREATE INDEX by_a ON notes (lower(a || ':x')) WHERE a <> ':x'"
+    )

@@ -255,6 +255,18 @@ def test_a_rename_keeps_the_rows_and_renames_what_carries_the_name(service: Serv
     assert_reversible(service)
 
 
+def test_another_name_of_an_index_and_a_check_is_a_change(service: Service) -> None:
+    said = """
+        a: Mapped[str] = mapped_column(unique=True)
+        __table_args__ = (Index("NAME", "a"), CheckConstraint("a <> ''", name="NAME"))
+    """
+    evolve(service, notes(said.replace("NAME", "one")))
+    text = evolve(service, notes(said.replace("NAME", "two")))
+    assert text.count("rename") == 4 and "alter index public.one rename to two" in text
+    assert definition(service, "two") and definition(service, "notes_two_check")
+    assert_reversible(service)
+
+
 def test_a_rename_that_does_not_fit_is_refused_in_words(pushed: Service) -> None:
     for asked, said in {
         "dev_markers.nix:dev_markers.title": "no table or column dev_markers.nix",
@@ -272,6 +284,7 @@ def test_what_postgres_refuses_is_located_in_app_py(service: Service) -> None:
         'b: Mapped[str] = mapped_column(server_default=text("nix()"))': "nix() does not exist",
         '__table_args__ = (CheckConstraint("nix > 0", name="n"),)': 'column "nix" does not exist',
         '__table_args__ = (Index("i", text("nix")),)': 'column "nix" does not exist',
+        '__table_args__ = {"schema": "nix"}': "an SQL file, above @migrations",
     }.items():
         write(service, notes(f"a: Mapped[int]\n{line}"))
         number = service.read("src/crm/db/schema/app.py").splitlines().index(f"    {line}") + 1

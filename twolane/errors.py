@@ -53,6 +53,8 @@ _NEXT_STEPS = {
     "2BP01": "Change what depends on it first, in the file that makes it: "
     "supabase/sql/, below @migrations where it stands on a table of app.py.",
     "3D000": "Check the database's name at the end of the URL; on Supabase it is `postgres`.",
+    "3F000": "Make the schema in an SQL file, above @migrations where app.py names it: "
+    "create schema if not exists …;",
     "42501": "Connect as the role that owns the objects; on Supabase that is `postgres`.",
     "53100": "Free disk space on the server, then run the same command again.",
     "53300": "Too many connections: close some, or use the pooler's URL.",

@@ -124,18 +124,16 @@ def _keep_sequences(connection: Connection[Any]) -> None:
 
 
 def _make(config: Config, alchemy: Any, own: Iterable[Any]) -> None:
-    """Makes all tables of `app.py`, the schemas that they name, and its own domains."""
+    """Makes all tables of `app.py`, and its own domains; schemas are made by SQL files."""
     from psycopg import Error as PostgresError
     from sqlalchemy.exc import DBAPIError
-    from sqlalchemy.schema import CheckFirst, CreateSchema
+    from sqlalchemy.schema import CheckFirst
 
     from twolane.migrations import types
 
     metadata = _metadata(config)
     base = import_module(f"{config.package}.db.schema.base").AppBase
     try:
-        for schema in sorted({table.schema for table in metadata.tables.values() if table.schema}):
-            alchemy.execute(CreateSchema(schema, if_not_exists=True))
         for domain in own:
             types.create_domain(domain, alchemy)
         metadata.create_all(alchemy, checkfirst=CheckFirst.TYPES | CheckFirst.SEQUENCES)
@@ -202,7 +200,11 @@ def configure(config: Config) -> None:
 
 def app_metadata(config: Config) -> Any:
     """The metadata of `AppBase`, with the tables of `app.py` in it; call within `importable`."""
-    return app_import.app_metadata(config.package)
+    from twolane.migrations import declared_texts
+
+    metadata = app_import.app_metadata(config.package)
+    declared_texts.settle(metadata)
+    return metadata
 
 
 def _full_name(table: Any) -> str:
