@@ -74,7 +74,7 @@ def test_a_condition_is_written_so_that_postgres_prints_it_the_same(
 
 def test_a_value_becomes_an_array_of_one_and_an_array_json(new_database: NewDatabase) -> None:
     """Read as text, `x` is no array, and the empty array is an object of JSON."""
-    tried = {
+    tried: dict[tuple[str, str], list[tuple[str, str | None]]] = {
         ("text", "text[]"): [("'a,b'", '{"a,b"}'), ("null", None)],
         ("text", "integer[]"): [("'7'", "{7}")],
         ("integer", "bigint[]"): [("7", "{7}")],
@@ -109,8 +109,13 @@ def test_a_colon_in_a_text_of_a_model_is_a_colon_and_how_an_index_is_built_no_pa
         sa.CheckConstraint(clock, name="c"),
         postgresql.ExcludeConstraint((sa.text("(a || ':x')"), "="), where=sa.text("a <> ':x'")),
     )
-    by = {"postgresql_where": sa.text("a <> ':x'"), "postgresql_concurrently": True}
-    index = sa.Index("by_a", sa.func.lower(sa.text("a || ':x'")), _table=table, **by)
+    index = sa.Index(
+        "by_a",
+        sa.func.lower(sa.text("a || ':x'")),
+        _table=table,
+        postgresql_where=sa.text("a <> ':x'"),
+        postgresql_concurrently=True,
+    )
     settle(table.metadata)
     settle(table.metadata)
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]

@@ -68,7 +68,7 @@ class Renaming:
 
     @property
     def is_change(self) -> bool:
-        """Whether it is worth a revision alone; no model says a sequence's name, it only follows."""
+        """Whether it is worth a revision alone; a sequence's name follows, no model says it."""
         names = [there for there, _ in self.followers if not there.startswith("alter sequence ")]
         return bool(self.renames or names)
 
