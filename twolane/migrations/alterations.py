@@ -122,14 +122,13 @@ class Alterations:
         """Columns go and change; those without an operation of their own come."""
         yield from storage.changes(self.old, self.new)
         for identity in of_kind(self.old, "column"):
-            if identity not in self.new and table_of(identity) not in self.dropped:
+            is_gone = identity not in self.new and table_of(identity) not in self.dropped
+            if is_gone or identity in self._remade.facts:
                 if "generated" not in self._before(identity):
                     table = table_of(identity)
                     there = self._if_there(identity)
                     yield f"alter table {table} drop column {there}{own_name(identity)}"
-            elif identity in self._remade.facts and "generated" not in self._before(identity):
-                yield f"alter table {table_of(identity)} drop column {own_name(identity)}"
-            elif identity in self.new and identity not in self._remade.facts:
+            elif identity in self.new:
                 yield from self._altered(identity)
         for identity in of_kind(self.new, "column"):
             is_plain = "generated" not in self._after(identity)
