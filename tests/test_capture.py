@@ -181,16 +181,17 @@ def test_the_apps_own_structure_is_not_captured(pushed: Service) -> None:
 def test_a_new_value_of_an_enum_has_a_file_of_its_own(
     service: Service, new_database: NewDatabase, platform: str
 ) -> None:
-    """It can't be used in the transaction that adds it."""
+    """It can't be used in the transaction that adds it; another value was renamed meanwhile."""
     add_sql(
         service,
         "10_moods.sql",
-        """do $$ begin create type public.mood as enum ('sad');
+        """do $$ begin create type public.mood as enum ('sad', 'mad');
         exception when duplicate_object then null; end $$;
         create table if not exists public.moods (id uuid primary key, mood public.mood);
         revoke all on table public.moods from public, anon, authenticated, service_role;""",
     )
     service.invoke("db.apply")
+    hotfix(service, "alter type mood rename value 'sad' to 'low'")
     hotfix(service, "alter type mood add value 'happy'")
     hotfix(service, "alter table moods alter mood set default 'happy'")
     result = service.invoke("db.capture", "--name", NAME)

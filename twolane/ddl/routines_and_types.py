@@ -118,12 +118,14 @@ def enum(edit: Edit) -> Iterator[Statement]:
     create = f"create type {edit.name} as enum ({', '.join(map(literal, new))});"
     if edit.before is None:
         yield edit.write(unless_there(create), Rank.TYPE)
-    elif set(old) < set(new) and [label for label in new if label in old] == old:
-        yield edit.write("\n".join(_added(edit.name, old, new)), Rank.VALUE)
-    elif _is_renamed(old, new):
-        pairs = [pair for pair in zip(old, new, strict=True) if pair[0] != pair[1]]
-        steps = [_renamed(edit.name, *pair) for pair in pairs]
-        yield edit.write("\n".join(steps), Rank.TYPE)
+    elif (renamed := _renames(old, new)) is not None:
+        earlier = {after: before for before, after in renamed}
+        added = list(_added(edit.name, old, [earlier.get(label, label) for label in new]))
+        if added:
+            yield edit.write("\n".join(added), Rank.VALUE)
+        if renamed:
+            steps = [_renamed(edit.name, *pair) for pair in renamed]
+            yield edit.write("\n".join(steps), Rank.TYPE)
     else:  # only dropping the type drops a value; Postgres refuses that while a column has it
         held = (
             "array(select enumlabel::text from pg_enum "
@@ -141,11 +143,29 @@ def _added(name: str, old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
         yield f"alter type {name} add value if not exists {literal(label)}{where};"
 
 
-def _is_renamed(old: Sequence[str], new: Sequence[str]) -> bool:
-    """Whether only names differ: the values stay in their places."""
-    if len(old) != len(new):
-        return False
-    return not any(b in old or a in new for a, b in zip(old, new, strict=True) if a != b)
+def _renames(old: Sequence[str], new: Sequence[str]) -> list[tuple[str, str]] | None:
+    """The labels that got another name, before and after; None where that can't be told.
+
+    No label goes while its type stays. Between two labels that both have, as many others are the
+    same in other words; where there were none, they are new.
+    """
+    if [label for label in old if label in new] != [label for label in new if label in old]:
+        return None
+    pairs = list(zip(_gaps(old, new), _gaps(new, old), strict=True))
+    if any(gone and len(gone) != len(come) for gone, come in pairs):
+        return None
+    return [pair for gone, come in pairs for pair in zip(gone, come, strict=False)]
+
+
+def _gaps(labels: Sequence[str], others: Sequence[str]) -> list[list[str]]:
+    """The labels that the others lack, between those that both have."""
+    found: list[list[str]] = [[]]
+    for label in labels:
+        if label in others:
+            found.append([])
+        else:
+            found[-1].append(label)
+    return found
 
 
 def _renamed(name: str, old: str, new: str) -> str:
