@@ -142,3 +142,11 @@ def test_a_sync_does_not_mirror_an_empty_database(
     result = service.invoke("db.sync", code=1, DATABASE_URL=new_database(platform))
     assert "invoke db.bootstrap" in result.err
     assert service.git("status", "--short") == ""
+
+
+def test_g10_what_is_gone_of_the_apps_tables_comes_back_as_it_was(pushed: Service) -> None:
+    pushed.sql("drop table dev_markers")
+    said = pushed.invoke("db.deploy", code=2).err
+    statements = [line.partition("as it was: ")[2] for line in said.splitlines()]
+    pushed.sql(" ".join(statements))
+    assert "Nothing to deploy" in pushed.invoke("db.deploy").out

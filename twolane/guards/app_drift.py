@@ -5,9 +5,11 @@ Such a change is in one database alone, and the next revision would build on it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
+from twolane.ddl import render
 from twolane.facts import identities
+from twolane.facts.catalog import Change
 from twolane.guards.refusal import Refusal
 from twolane.state.state import State
 
@@ -35,4 +37,13 @@ def app_drift(state: State, declared: Collection[str] = ()) -> Refusal | None:
         "The app's tables were changed by hand; no revision makes this:",
         first,
         changes,
+        _as_it_was(state, changes),
     )
+
+
+def _as_it_was(state: State, changes: Sequence[Change]) -> list[str]:
+    """The statements that bring back what is gone or changed, to be pasted into `db.psql`."""
+    back = [Change(c.identity, c.after, c.before) for c in changes if c.before is not None]
+    wanted = {c.identity: c.after for c in back if c.after is not None}
+    statements = render.render(back, {**state.live, **wanted}).statements
+    return [f"as it was: {' '.join(each.sql.split())}" for each in statements]
