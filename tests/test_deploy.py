@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import psycopg
@@ -251,10 +252,11 @@ def test_drift_is_what_was_changed_by_hand_and_pending_work_is_not(two: Two) -> 
 def test_a_hotfix_is_captured_on_a_database_that_is_behind(two: Two) -> None:
     add_sql(two.service, "30_t.sql", TOTALS, after=True)
     two.finish_here()
-    two.there("alter table contacts add column fax text")
+    two.there("alter table contacts add column fax text; drop index contacts_user_id_idx")
     two.invoke("db.capture", *ON, "--name", "40_fax")
     captured = two.service.read(f"{SQL}/40_fax.sql")
     assert "fax" in captured and "marker_totals" not in captured
+    assert "drop index if exists public.contacts_user_id_idx" in captured
     two.finish_here()
     two.invoke("db.sync", *ON)
     two.invoke("db.deploy", *ON)
@@ -376,3 +378,24 @@ def test_rows_for_local_work_reach_the_embedded_database_alone(two: Two) -> None
     two.invoke("db.bootstrap", *ON)
     assert two.there("select from dev_markers") == []
     two.invoke("db.down")
+
+
+def test_what_an_earlier_step_renamed_or_dropped_is_no_longer_the_plan_s(pushed: Service) -> None:
+    """An online revision makes a plan of several stages; an SQL file may run before all of them."""
+    pushed.write_app(DEV_MARKERS.replace("label", "tag") + "    note: Mapped[str | None]\n")
+    pushed.invoke("db.gen", "-m", "rename label", "--rename", "dev_markers.label:tag")
+    pushed.write_app(DEV_MARKERS.replace("label", "tag") + "    note: Mapped[str]\n")
+    pushed.invoke("db.gen", "-m", "notes for all")
+    plan = json.loads(pushed.invoke("db.deploy", "--dry-run", "--json").out)
+    assert {hazard["key"] for hazard in plan["hazards"]} == {
+        "lock:dev_markers",
+        "not-null:dev_markers.note",
+    }
+
+    order = pushed.read("supabase/bootstrap.txt")
+    pushed.write(
+        "supabase/bootstrap.txt", order.replace("\n@migrations\n", "\n09.sql\n@migrations\n")
+    )
+    pushed.write("supabase/sql/09.sql", "alter table if exists dev_markers drop column created_at;")
+    said = pushed.invoke("db.deploy", "--dry-run", code=None).text
+    assert "drop:dev_markers.created_at" in said

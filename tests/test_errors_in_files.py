@@ -7,7 +7,7 @@ import json
 import pytest
 from failing import fails
 from service import APP, DEV_MARKERS, Service
-from steps import GUARDRAILS
+from steps import GUARDRAILS, add_sql
 
 # SQL files
 
@@ -103,6 +103,17 @@ def test_a_new_enum_value_that_its_own_file_uses(service: Service) -> None:
     assert "05_guardrails.sql:2:" in said and "a file of its own" in said
 
 
+def test_a_view_whose_columns_change_is_dropped_first(service: Service) -> None:
+    """Postgres advises `alter view … rename column`, which runs once only."""
+    view = "create or replace view public.ids with (security_invoker) as select {} from contacts;"
+    service.write(GUARDRAILS, view.format("id, email"))
+    service.invoke("db.apply")
+    service.write(GUARDRAILS, view.format("id, company, email"))
+    assert "put `drop view if exists public.ids;` above it" in fails(service, "db.apply")
+    service.write(GUARDRAILS, "drop view if exists public.ids;" + service.read(GUARDRAILS))
+    service.invoke("db.apply")
+
+
 def test_an_sql_file_that_is_no_utf8(service: Service) -> None:
     (service.folder / GUARDRAILS).write_bytes("-- café".encode("latin-1"))
     said = fails(service, "db.apply")
@@ -124,8 +135,10 @@ def test_conflict_markers_in_the_lock(service: Service) -> None:
     )
     said = fails(service, "db.sync")
     assert "supabase/schema.lock.json can't be read" in said
-    assert "git checkout --theirs" in said and "invoke db.sync" in said
-    service.write("supabase/schema.lock.json", lock)
+    assert "git checkout HEAD -- supabase/schema.lock.json" in said and "invoke db.sync" in said
+    service.commit()  # as git does by itself where it kept both sides' lines
+    assert "git checkout HEAD~1 -- supabase/schema.lock.json" in fails(service, "db.status")
+    service.git("checkout", "HEAD~1", "--", "supabase/schema.lock.json")
     service.invoke("db.sync")
 
 
@@ -266,3 +279,11 @@ def test_errors_in_a_migration(waiting: Service, subtests: pytest.Subtests) -> N
     revision.write_text(good)
     waiting.invoke("db.push")
     assert waiting.sql("select to_regclass('public.dev_markers')") != [(None,)]
+
+
+def test_a_file_that_needs_what_a_revision_makes_belongs_below_the_mark(waiting: Service) -> None:
+    add_sql(waiting, "09_a.sql", "comment on table public.dev_markers is 'x';", after=False)
+    first = "Put 09_a.sql below the line @migrations in supabase/bootstrap.txt"
+    assert first in fails(waiting, "db.apply") and first in fails(waiting, "db.deploy")
+    waiting.write("supabase/sql/09_a.sql", "comment on table public.elsewhere is 'x';")
+    assert first not in fails(waiting, "db.deploy")

@@ -125,6 +125,12 @@ def test_g01_two_services_of_one_repo_differ(service: Service, tmp_path: Path) -
     assert whose(service)[:2] == ("crm", "a/")
     add_sql(other, "11_fax.sql", FAX)
     assert "belongs to another service" in other.invoke("db.apply", *STAGING, code=2).err
+    moved.sql(
+        "create table if not exists twolane.alembic_version (version_num text);"
+        "insert into twolane.alembic_version values ('abc')"
+    )
+    told = other.invoke("db.status", *STAGING).out
+    assert "belongs to another service" in told and "Next     correct the URL in STAGING" in told
 
 
 def test_g01_a_database_with_tables_that_twolane_was_never_in_is_no_empty_one(

@@ -81,8 +81,9 @@ def begun(repo: Repo, ledger: Ledger, present: Present) -> Refusal | None:
         "The service has a history, and an adoption would begin another:",
         "invoke db.sync, then invoke db.capture for what no SQL file makes"
         if lived
-        else "move these files away, or adopt in a fresh service; an Alembic chain from before "
-        "stays in a folder of its own",
+        else "invoke db.adopt --record, where the database lost its record; else move these files "
+        "away, or adopt in a fresh service; an Alembic chain from before stays in a folder of its "
+        "own",
         details=shortened(found),
     )
 

@@ -21,6 +21,7 @@ from twolane.guards.history import half_pushed as half_pushed
 from twolane.guards.history import half_run as half_run
 from twolane.guards.history import half_taken_back as half_taken_back
 from twolane.guards.history import history as history
+from twolane.guards.history import lost_record as lost_record
 from twolane.guards.history import of_another_branch as of_another_branch
 from twolane.guards.history import older_checkout as older_checkout
 from twolane.guards.one_lane import one_lane_for_apply as one_lane_for_apply
@@ -45,3 +46,4 @@ from twolane.guards.target import plain_only as plain_only
 from twolane.guards.target import protected as protected
 from twolane.guards.target import target as target
 from twolane.guards.target import unapproved as unapproved
+from twolane.guards.target import unknown_there as unknown_there

@@ -16,6 +16,8 @@ from twolane.repo.ledger import Ledger
 from twolane.repo.locations import in_folder
 from twolane.repo.revisions import heads
 from twolane.state.plan import Plan
+from twolane.state.state import State
+from twolane.text import shortened
 
 
 def history(repo: Repo, ledger: Ledger) -> Refusal | None:
@@ -40,6 +42,23 @@ def applied_history(repo: Repo, ledger: Ledger) -> Refusal | None:
     enter the mirror.
     """
     return foreign_revision(repo, ledger) or edited_revision(repo, ledger)
+
+
+def lost_record(state: State) -> Refusal | None:
+    """G11: a database has what revisions make, and its record says of none that it ran."""
+    if not state.unrecorded:
+        return None
+    return Refusal(
+        "G11",
+        "history",
+        "The database has tables that revisions make, and no record that they ran:",
+        RECORD,
+        details=shortened(state.unrecorded),
+    )
+
+
+RECORD = "invoke db.adopt --record"
+"""Finds out where a database stands that lost its record."""
 
 
 def foreign_revision(repo: Repo, ledger: Ledger) -> Refusal | None:

@@ -6,6 +6,8 @@ service is not changed; nor is one by mistake that has tables, and was never two
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from twolane.config import Config, Target
 from twolane.guards.refusal import Refusal
 from twolane.state.contact import Contact
@@ -31,15 +33,24 @@ def own_service(contact: Contact, confirm: str | None) -> Refusal | None:
     """G01: another service's database is not changed, unless it changes hands on purpose."""
     if contact.another is None or _consents(confirm, f"service:{contact.another.name}"):
         return None
-    first = f"correct the URL in {contact.target.variable}, or name the right --target"
     return Refusal(
         "G01",
         "target",
         f"The database of target {contact.target.name} belongs to another service, "
         f"{contact.another.name}.",
-        f"{first}; if this repo takes it over, repeat with "
+        f"{_right_url(contact)}; if this repo takes it over, repeat with "
         f"--confirm service:{contact.another.name}",
     )
+
+
+def _right_url(contact: Contact) -> str:
+    return f"correct the URL in {contact.target.variable}, or name the right --target"
+
+
+def unknown_there(contact: Contact, blocked: Refusal) -> Refusal:
+    """What `db.status` says of a database whose history is `blocked`: whose it is comes first."""
+    other = own_service(contact, None)
+    return replace(other, first=_right_url(contact)) if other else blocked
 
 
 def protected(config: Config, contact: Contact, confirm: str | None) -> Refusal | None:
@@ -75,11 +86,14 @@ def first_contact(contact: Contact, confirm: str | None) -> Refusal | None:
     name = contact.protected_as or contact.target.name
     if not contact.unknown or _consents(confirm, name):
         return None
+    first = "invoke db.adopt, to bring them in"
+    if contact.has_revisions:
+        first = "invoke db.adopt --record, where it was restored without its record"
     return Refusal(
         "G01",
         "target",
         "twolane never changed this database, and it has tables that the repo does not know:",
-        f"invoke db.adopt, to bring them in; to build beside them, repeat with --confirm {name}",
+        f"{first}; to build beside them, repeat with --confirm {name}",
         details=shortened(contact.unknown),
     )
 

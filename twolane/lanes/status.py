@@ -12,6 +12,7 @@ from twolane.facts import differences
 from twolane.facts.catalog import Change
 from twolane.facts.identities import RELATION_KINDS, kind
 from twolane.guards import exposed
+from twolane.guards.history import RECORD
 from twolane.guards.refusal import Refusal, Refused
 from twolane.lanes import app_changes
 from twolane.postgres import branches
@@ -165,6 +166,8 @@ def next_step(state: State, ungenerated: bool | None) -> str:
     """The next command to run. Lane A goes first; files after the mark follow their revision."""
     if state.ledger.half and state.ledger.half.way == DOWN:
         return "invoke db.downgrade --to -1"
+    if state.unrecorded:
+        return RECORD
     if state.pending_before and not state.ledger.applied:
         return ADOPT if _is_older(state) else "invoke db.bootstrap"
     if state.is_behind and not (state.drift or state.app_drift):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from twolane import git
 from twolane.config import Config
 from twolane.errors import Failure
 from twolane.facts.catalog import Snapshot
@@ -71,11 +72,20 @@ def read_lock(config: Config) -> Snapshot:
         text = config.lock.read_text(encoding="utf-8-sig")
         return load_lock(text)
     except (OSError, ValueError) as error:
-        first = (
-            "Take either side of the conflict (git checkout --theirs), or keep one of the two "
-            "lines, then: invoke db.sync"
-        )
         is_damaged = isinstance(error, OSError | UnicodeDecodeError | json.JSONDecodeError)
+        first = f"{_one_side(config)}then: invoke db.sync"
         if is_damaged and "<<<<<<< " not in text:
             first = f"git checkout -- {shown}"
         raise Failure(f"{shown} can't be read: {error}", first) from error
+
+
+def _one_side(config: Config) -> str:
+    """How the lock gets the text of one side of a merge, which git may have committed."""
+    path = config.lock.relative_to(config.root).as_posix()
+    for commit in ("HEAD", "HEAD~1"):
+        try:
+            load_lock(git.run(config.root, "show", f"{commit}:./{path}").decode())
+        except (Failure, ValueError):
+            continue
+        return f"git checkout {commit} -- {path}   (the sync brings the other side's), "
+    return "keep one of the two lines, "

@@ -55,6 +55,13 @@ def read_order(config: Config) -> Order:
     )
 
 
+def listed(text: str) -> list[tuple[str, bool]]:
+    """The files that such a text lists, each with whether it is after the mark."""
+    entries = [entry for line in text.splitlines() if (entry := _entry(line))]
+    mark = entries.index(MARK) if MARK in entries else len(entries)
+    return [(name, place > mark) for place, name in enumerate(entries) if name != MARK]
+
+
 def read_text(config: Config) -> str:
     """The text of `bootstrap.txt` as it is: with its line ends, and with its byte order mark.
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from twolane.errors import Failure
+from twolane.repo.sqlfiles import FileFailure
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,21 @@ def up_to(revisions: Sequence[Revision], revision: str | None) -> tuple[Revision
         if r.id in wanted:
             wanted |= set(r.down)
     return tuple(r for r in revisions if r.id in wanted)
+
+
+def below_the_mark(failure: FileFailure, later: Sequence[Revision]) -> str | None:
+    """What to do with a file that lacks a table of the app's; None if it lacks none.
+
+    later: the revisions that run after the file.
+    """
+    found = re.search(r'(?:relation|table) "(?:\w+\.)?(\w+)" does not exist', failure.message)
+    made = found and re.compile(rf"""["']{found[1]}["']""")
+    if not made or not any(made.search(r.path.read_text(encoding="utf-8")) for r in later):
+        return None
+    return (
+        f"Put {failure.file.name} below the line @migrations in supabase/bootstrap.txt: a revision "
+        "makes what it needs. Then run the same command again."
+    )
 
 
 def moves(history: Sequence[Revision]) -> tuple[frozenset[str], frozenset[str]]:

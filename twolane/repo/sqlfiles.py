@@ -33,6 +33,11 @@ _ENUM = (
     "A new enum value can be used once the transaction that adds it is over: put "
     "`alter type … add value` into a file of its own, listed above this one."
 )
+_NAMED_VIEW = re.compile(r"\bview\s+((?:\"[^\"]+\"|[\w.])+)", re.IGNORECASE)
+_VIEW = (
+    "`create or replace view` only adds columns at the end: put `drop view if exists {name};` "
+    "above it, then run the same command again."
+)
 
 
 @dataclass(frozen=True)
@@ -226,6 +231,8 @@ def _failure(file: SqlFile, statement: Statement, error: Any, role: str) -> Fail
     first = translated.first
     if error.sqlstate == "55P04":
         first, is_final = _ENUM, True
+    if error.sqlstate == "42P16" and (view := _NAMED_VIEW.search(statement.text)):
+        first = _VIEW.format(name=view[1])
     if error.sqlstate == "42501":
         first, is_final = denied(statement.text, role, first), True
     return FileFailure(

@@ -39,7 +39,7 @@ class Replays:
         history: the repo's revisions. foreign: those that only a database's record has.
         """
         steps = [
-            files_step(self.repo.order.before if before is None else before),
+            files_step(self.repo.order.before if before is None else before, self.repo.revisions),
             migrations_step(self.repo.config, history),
             recorded_step(foreign),
             files_step(after),

@@ -12,7 +12,7 @@ from twolane import files
 from twolane.config import Config
 from twolane.postgres import supautils, transactions
 from twolane.repo import sqlfiles
-from twolane.repo.revisions import Revision, expect_unedited
+from twolane.repo.revisions import Revision, below_the_mark, expect_unedited
 from twolane.repo.sqlfiles import FileFailure, SqlFile
 from twolane.shadow.shadow_server import VARIABLE
 
@@ -33,21 +33,24 @@ class Step:
     parts: Sequence[Step] = ()
 
 
-def files_step(files: Sequence[SqlFile]) -> Step | None:
-    """SQL files, each in its own transaction; None for no files."""
+def files_step(files: Sequence[SqlFile], later: Sequence[Revision] = ()) -> Step | None:
+    """SQL files, each in its own transaction; None for no files.
+
+    later: the revisions that run after them, whose tables they can't have.
+    """
     if not files:
         return None
 
     def run(connection: Connection[Any]) -> None:
         for file in files:
-            with transactions.transaction(connection), _on_the_shadow():
+            with transactions.transaction(connection), _on_the_shadow(later):
                 sqlfiles.run(connection, file)
 
     return Step(digest(*(f"{file.name}\0{file.digest}" for file in files)), run)
 
 
 @contextmanager
-def _on_the_shadow() -> Iterator[None]:
+def _on_the_shadow(later: Sequence[Revision]) -> Iterator[None]:
     try:
         yield
     except FileFailure as failure:
@@ -55,6 +58,7 @@ def _on_the_shadow() -> Iterator[None]:
             "Make the file run on an empty Supabase, too (`to_regclass` tells what is there), or "
             f"name a server that has what it needs: {VARIABLE}."
         )
+        first = below_the_mark(failure, later) or first
         raise FileFailure(
             failure.file,
             f"On the shadow, {failure.message}",

@@ -26,7 +26,7 @@ class Contact:
     service: whose database it is, as it says itself. another: the same, if that is not this repo's
     service; the embedded database is its folder's own. protected_as: the target's name if it is
     protected, by pyproject.toml under any URL or by itself. unknown: tables that the repo doesn't
-    know, in a database that twolane was never in.
+    know, in a database that twolane was never in. has_revisions: the repo has some.
     """
 
     target: Target
@@ -34,6 +34,7 @@ class Contact:
     another: Service | None
     protected_as: str | None
     unknown: tuple[str, ...]
+    has_revisions: bool = False
 
 
 def read(repo: Repo, target: Target, connection: Connection[Any], done: Ledger) -> Contact:
@@ -42,7 +43,8 @@ def read(repo: Repo, target: Target, connection: Connection[Any], done: Ledger) 
     protected_as = done.protected_as or (target.name if target.protected else None)
     protected_as = protected_as or places.protected_twin(repo.config, target, connection)
     unknown = _unknown(repo.lock, catalog.read(connection)) if done.is_empty else ()
-    return Contact(target, service, None if is_ours else service, protected_as, unknown)
+    another = None if is_ours else service
+    return Contact(target, service, another, protected_as, unknown, bool(repo.revisions))
 
 
 def _unknown(lock: Snapshot, live: Snapshot) -> tuple[str, ...]:

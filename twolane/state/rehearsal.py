@@ -128,10 +128,10 @@ def _course(ground: _Ground, start: Snapshot, steps: Steps, finish: Finish) -> C
     connection = ground.connection
     unfit = functions.faults(connection)
     there = losses.tables(connection)
-    lost = _run(connection, steps.early, there)
+    lost = _run(connection, steps.early, there, steps.revisions)
     before = catalog.read(connection) if steps.early else start
     moved = ownership.structure(before, moves(steps.revisions)[0])
-    ground = replace(ground, owned=ground.owned | moved)
+    ground = replace(ground, owned=(ground.owned | moved) & before.keys())
     plan = Plan((), before, before, ground.owned)
     if steps.revisions:
         plan = _in_stages(ground, before, steps, unfit)
@@ -158,12 +158,18 @@ def _new_faults(connection: Connection[Any], before: Mapping[str, str]) -> Mappi
 
 
 def _run(
-    connection: Connection[Any], files: Sequence[SqlFile], there: frozenset[int]
+    connection: Connection[Any],
+    files: Sequence[SqlFile],
+    there: frozenset[int],
+    later: Sequence[Revision] = (),
 ) -> list[Losses]:
-    """Runs the files; what each does to data of the tables that are `there`, by OID."""
+    """Runs the files; what each does to data of the tables that are `there`, by OID.
+
+    later: the revisions that run after them.
+    """
     found: list[Losses] = []
     for file in files:
-        with transactions.transaction(connection), _rehearsing():
+        with transactions.transaction(connection), _rehearsing(later):
             before = losses.look(connection)
             sqlfiles.run(connection, file)
             found.append(losses.find(connection, file, before, there))
@@ -171,14 +177,14 @@ def _run(
 
 
 @contextmanager
-def _rehearsing() -> Iterator[None]:
+def _rehearsing(later: Sequence[Revision] = ()) -> Iterator[None]:
     try:
         yield
     except FileFailure as failure:
         raise FileFailure(
             failure.file,
             f"Rehearsed where the database stands, {failure.message}",
-            failure.first,
+            revisions.below_the_mark(failure, later) or failure.first,
         ) from failure
 
 

@@ -85,6 +85,24 @@ class State:
         return waiting(self.repo, self.ledger)
 
     @cached_property
+    def unrecorded(self) -> tuple[str, ...]:
+        """The app's tables that a database has of whose revisions its record says nothing.
+
+        One that the record does not know was made by hand.
+        """
+        if self.ledger.revision is not None:
+            return ()
+        known = self.live if self.base is None else self.base
+        return tuple(
+            identity.removeprefix("table ")
+            for identity in self.app
+            if identities.kind(identity) == "table"
+            and identity in self.live
+            and identity in known
+            and identity not in self.standing
+        )
+
+    @cached_property
     def sql_lane(self) -> Snapshot:
         """The live facts that lane B does not own."""
         return {i: text for i, text in self.live.items() if not self._is_app(i, text)}
@@ -237,7 +255,7 @@ class State:
         return [
             change
             for change in catalog.diff(sides.made or {}, self.sql_lane)
-            if not (change.after is None and unfinished)
+            if not (change.after is None and unfinished and change.identity not in sides.standing)
             and not intent.is_still_to_come(change.identity, sides)
             and identities.kind(change.identity) != "owner"
             and not self.is_out_of_reach(change.identity)

@@ -17,6 +17,9 @@ from twolane.text import clean_line, shortened
 if TYPE_CHECKING:
     from twolane.adopt.histories import History
     from twolane.adopt.prepare import Adoption
+    from twolane.adopt.recover import Recovered
+    from twolane.state.connected import Work
+    from twolane.state.state import State
 
 
 @command(
@@ -44,17 +47,21 @@ def adopt(
     Example:
       invoke db.adopt --target staging
     """
-    from twolane.adopt import histories, prepare, write
+    from twolane.adopt import histories, prepare, recover, write
     from twolane.guards import guards
     from twolane.state.connected import work_on
 
     with work_on(target, console) as work:
         before = write.present(work.config)
+        is_lost = record and recover.is_due(work.repo, work.ledger)
         refuse(
-            write.begun(work.repo, work.ledger, before),
+            None if is_lost else write.begun(work.repo, work.ledger, before),
             guards.own_service(work.contact, confirm) if record else None,
             guards.protected(work.config, work.contact, confirm) if record else None,
         )
+        if is_lost:
+            _recover(work, json)
+            return
         found = prepare.prepare(work, before.starter)
         write.write(found, before)
         if record:
@@ -72,9 +79,59 @@ def adopt(
         raise Different
 
 
+def _recover(work: Work, json: bool) -> None:
+    """The record of a database that lost it, from the commit where it stands."""
+    from twolane.adopt import recover
+    from twolane.facts import differences
+
+    state = work.state()
+    found = recover.find(work, state)
+    recover.write(work, state, found)
+    if json:
+        console.print_json(_recovered(state, found))
+        return
+    past = found.past
+    where = f"at commit {clean_line(past.name)}" if past.name else "in this checkout"
+    done(f"Recorded: target {state.target.name} stands where the repo stands {where}.")
+    say(f"  SQL files: {', '.join(file.name for file in found.files) or 'none'}")
+    for revision in past.revisions:
+        say(clean_line(f"  {revision.id}  {revision.title}"))
+    if found.unseen:
+        names = ", ".join(revision.id for revision in found.unseen)
+        warn(f"Counted as run, though nothing in the tables tells: {names}.")
+    if found.different:
+        warn("Not as it was there, so counted as changed by hand:")
+        for line in shortened(differences.flat(found.different)):
+            say(clean_line(f"    {line}"))
+    say("Next:  invoke db.status")
+
+
+def _recovered(state: State, found: Recovered) -> dict[str, Any]:
+    """The keys of an adoption, which wrote no file here; commit: null for the repo as it lies."""
+    from twolane.facts import differences
+
+    changes = differences.as_json(found.different)
+    return {
+        "target": state.target.name,
+        "identical": not found.different,
+        "facts": len(state.live),
+        "files": [file.name for file in found.files],
+        "later": [],
+        "left": [{**change, "reason": None} for change in changes],
+        "left_out": [],
+        "own_schemas": list(state.repo.config.own_schemas),
+        "histories": [],
+        "findings": {},
+        "recorded": True,
+        "commit": found.past.name.partition(" ")[0] or None,
+        "revision": found.past.revisions[-1].id if found.past.revisions else None,
+        "unseen": [revision.id for revision in found.unseen],
+    }
+
+
 def _as_json(found: Adoption, known: list[History], recorded: bool) -> dict[str, Any]:
     """`{"target", "identical", "facts", "files", "later", "left", "left_out", "own_schemas",
-    "histories", "findings", "recorded"}`.
+    "histories", "findings", "recorded", "commit", "revision", "unseen"}`, the last three empty.
 
     facts: how many there are. later: files moved away. left: differences as in `db.diff --json`,
     each with "reason". left_out: objects in the platform's schemas that are not the platform's.
@@ -102,6 +159,9 @@ def _as_json(found: Adoption, known: list[History], recorded: bool) -> dict[str,
             for code, (errors, warnings) in _findings(found).items()
         },
         "recorded": recorded,
+        "commit": None,
+        "revision": None,
+        "unseen": [],
     }
 
 

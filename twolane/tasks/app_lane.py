@@ -214,6 +214,7 @@ def _plan(work: Work, confirm: str | None, to: str | None) -> tuple[State, Plan,
         guards.history(work.repo, work.ledger),
     )
     state = work.state()
+    refuse(guards.lost_record(state))
     refuse(guards.one_lane_for_push(state), guards.stale_mirror(state), guards.app_drift(state))
     late = () if to else state.pending_after
     steps = Steps(plan.chosen(state.waiting, to, work.repo.revisions), late=late)

@@ -62,7 +62,10 @@ def capture(
     with work_on(target, console) as work:
         refuse(guards.order(work.repo), guards.applied_history(work.repo, work.ledger))
         state = work.state()
-        refuse(None if state.is_mirrored else guards.one_lane_for_push(state))
+        refuse(
+            guards.lost_record(state),
+            None if state.is_mirrored else guards.one_lane_for_push(state),
+        )
         owner = connections.owner(work.connection)
         placed = capture_files.columns(work.connection)
     if state.replay_error:

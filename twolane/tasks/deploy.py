@@ -128,6 +128,7 @@ def _prepare(work: Work, confirm: str | None, plan: str | None, later: bool) -> 
         guards.older_checkout(work.repo, work.ledger),
     )
     state = work.state()
+    refuse(guards.lost_record(state))
     if state.ledger.applied:
         refuse(guards.drift(state), guards.app_drift(state))
     found = deployment.prepare(work, state)

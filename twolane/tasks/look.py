@@ -47,6 +47,7 @@ def status(c: Context, target: str | None = None, json: bool = False, jobs: str 
     with work_on(target, console) as work:
         elsewhere = guards.of_another_branch(work.repo, work.ledger)
         if elsewhere:
+            elsewhere = guards.unknown_there(work.contact, elsewhere)
             found = report.of_another_branch(work, elsewhere)
         else:
             blocked = guards.order(work.repo) or guards.history(work.repo, work.ledger)

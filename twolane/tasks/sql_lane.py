@@ -84,6 +84,7 @@ def _run(work: Work, names: Sequence[str], allow: Sequence[str]) -> Sequence[Ran
     """Runs the files of these names, or of none named those that are due; what ran."""
     from twolane.adopt.files import is_adopted
     from twolane.lanes import apply as lane_a
+    from twolane.repo.revisions import below_the_mark
     from twolane.repo.sqlfiles import FileFailure
     from twolane.state import completion
 
@@ -98,6 +99,8 @@ def _run(work: Work, names: Sequence[str], allow: Sequence[str]) -> Sequence[Ran
     except FileFailure as failure:
         if is_adopted(failure.file) and "must be owner of" in failure.message:
             failure.first = "invoke db.adopt --record   (the database has what the file makes)"
+        later = () if failure.file.after_migrations else work.repo.revisions
+        failure.first = below_the_mark(failure, later) or failure.first
         raise
 
 
@@ -141,6 +144,7 @@ def sync(
     with work_on(target, console) as work:
         refuse(guards.applied_history(work.repo, work.ledger))
         state = work.state()
+        refuse(guards.lost_record(state))
         mirror.expect_something(state)
         if not check and not json:
             write_mirror(work, state, commit)
