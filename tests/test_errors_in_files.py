@@ -194,7 +194,7 @@ DAMAGED = [
     ("migrations/env.py", b"\xff\xfe", "migrations/env.py is no UTF-8: ", "Save it as UTF-8"),
     ("pyproject.toml", b"\xef\xbb\xbf[tool]\n", "pyproject.toml can't be read", "without a BOM"),
     (LOCK, b"", f"{LOCK} can't be read", f"git checkout -- {LOCK}"),
-    (LOCK, b"<<<<<<< HEAD\n", f"{LOCK} can't be read", "git checkout --theirs"),
+    (LOCK, b"<<<<<<< HEAD\n", f"{LOCK} can't be read", f"git checkout HEAD -- {LOCK}"),
     (".env", b"<<<<<<< HEAD\nA=1\n", ".env has both sides of a merge in it", "Choose, between"),
 ]
 
@@ -279,6 +279,20 @@ def test_errors_in_a_migration(waiting: Service, subtests: pytest.Subtests) -> N
     revision.write_text(good)
     waiting.invoke("db.push")
     assert waiting.sql("select to_regclass('public.dev_markers')") != [(None,)]
+
+
+def test_revisions_of_two_branches_that_make_the_same_are_named(waiting: Service) -> None:
+    first = waiting.revisions()[-1]
+    twin = first.with_name("2026_01_01_0000_aaaaaaaaaaaa_twin.py")
+    ours = first.name.split("_")[4]
+    twin.write_text(first.read_text().replace(ours, "aaaaaaaaaaaa"))
+    waiting.invoke("db.gen", "--merge", "-m", "both")
+    said = fails(waiting, "db.push")
+    assert "are of two branches: git rm" in said
+    assert all(path.name in said for path in waiting.revisions())
+    waiting.revisions()[-1].unlink()
+    twin.unlink()
+    waiting.invoke("db.push")
 
 
 def test_a_file_that_needs_what_a_revision_makes_belongs_below_the_mark(waiting: Service) -> None:

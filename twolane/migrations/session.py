@@ -13,6 +13,7 @@ from twolane.config import Config
 from twolane.errors import Failure, denied, from_postgres, from_user_code, place_in_user_code
 from twolane.migrations import dependents
 from twolane.postgres import supautils
+from twolane.repo import revisions
 
 if TYPE_CHECKING:
     from alembic.config import Config as AlembicConfig
@@ -153,6 +154,26 @@ _IN_THE_WAY = (
 )
 
 
+# What a revision makes is there already, or what it changes is gone (Postgres manual, appendix A).
+_TWICE = ("42701", "42P07", "42710", "42703", "42P01", "42704")
+
+
+def _of_two_branches(config: Config, place: str) -> str:
+    """The way on where a revision of another branch may have done the same; empty if none has."""
+    every = revisions.read(config.migrations)
+    failed = next((r for r in every if r.path.name in place), None)
+    others = revisions.beside(every, failed) if failed else ()
+    if not failed or not others:
+        return ""
+    merges = [r.path.name for r in every if len(r.down) > 1]
+    return (
+        f"{failed.path.name} and {', '.join(r.path.name for r in others)} are of two branches: "
+        "git rm the one that no shared database has"
+        f'{", and " + ", ".join(merges) if merges else ""}; then invoke db.gen -m "…" writes what '
+        "is left of it. Where it was pushed, invoke db.status leads on"
+    )
+
+
 def _statement_failure(config: Config, error: Any, cause: Any, role: str) -> Failure:
     failure = from_postgres(cause, "The migration failed")
     place = place_in_user_code(error, config.root) or type(error).__name__
@@ -164,6 +185,8 @@ def _statement_failure(config: Config, error: Any, cause: Any, role: str) -> Fai
         )
     if cause.sqlstate == "42501":
         failure.first = denied(error.statement or "", role, failure.first)
+    if cause.sqlstate in _TWICE:
+        failure.first = _of_two_branches(config, place) or failure.first
     kind = NeedsSession if cause.sqlstate == "25001" else Failure
     if dependents.is_in_the_way(cause.sqlstate, cause.diag.message_primary or ""):
         kind, failure.first = dependents.InTheWay, _IN_THE_WAY

@@ -110,6 +110,12 @@ def up_to(revisions: Sequence[Revision], revision: str | None) -> tuple[Revision
     return tuple(r for r in revisions if r.id in wanted)
 
 
+def beside(revisions: Sequence[Revision], revision: Revision) -> tuple[Revision, ...]:
+    """The revisions of other branches: neither builds on the other."""
+    below = set(up_to(revisions, revision.id))
+    return tuple(r for r in revisions if r not in below and revision not in up_to(revisions, r.id))
+
+
 def below_the_mark(failure: FileFailure, later: Sequence[Revision]) -> str | None:
     """What to do with a file that lacks a table of the app's; None if it lacks none.
 
