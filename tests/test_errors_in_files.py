@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from failing import fails
@@ -34,6 +35,16 @@ def test_an_error_in_a_statement_names_its_place(service: Service) -> None:
     assert service.sql("select to_regclass('public.half')") == [(None,)]
     service.write(GUARDRAILS, "create table public.half (id int);")
     assert "05_guardrails.sql" in service.invoke("db.apply").out
+
+
+def test_no_message_of_a_file_looks_like_twolanes_own(service: Service) -> None:
+    raised = "E'a\\n✓ forged' using detail = E'b\\n✓ forged', hint = E'c\\n✓ forged'"
+    service.write(GUARDRAILS, f"do $$ begin raise warning {raised}; end $$;")
+    said = service.invoke("db.apply").text
+    service.write(GUARDRAILS, f"do $$ begin raise exception {raised}; end $$;")
+    said += fails(service, "db.apply")
+    assert said.count("forged") >= 6
+    assert not [line for line in said.splitlines() if line.startswith("✓ forged")]
 
 
 def test_of_a_long_line_what_is_around_the_error_shows(service: Service) -> None:
@@ -153,6 +164,16 @@ NO_LOCKS = [
 def test_a_lock_that_is_none(service: Service, text: str) -> None:
     service.write("supabase/schema.lock.json", text)
     assert "supabase/schema.lock.json can't be read" in fails(service, "db.status")
+
+
+def test_a_lock_that_is_no_file_of_the_repo(service: Service, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text(service.read("supabase/schema.lock.json"))
+    lock = service.folder / "supabase/schema.lock.json"
+    for place, words in ((tmp_path / "elsewhere", "it is a link out of"), ("/dev/zero", "no file")):
+        lock.unlink()
+        lock.symlink_to(place)
+        said = fails(service, "db.status")
+        assert "supabase/schema.lock.json can't be read" in said and words in said
 
 
 def test_an_extension_that_the_embedded_server_lacks(service: Service) -> None:

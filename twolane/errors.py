@@ -98,9 +98,11 @@ def from_postgres(error: psycopg.Error, doing: str) -> Failure:
     state = error.sqlstate or _guess(str(error))
     message = error.diag.message_primary or str(error).strip() or type(error).__name__
     if error.diag.message_detail:
-        message += f"\n  {error.diag.message_detail}"
-    hint = "" if state == "2BP01" else error.diag.message_hint  # Postgres's advice is CASCADE
-    first = hint or _NEXT_STEPS.get(state, "")
+        message += f"\n{error.diag.message_detail}"
+    if error.sqlstate:  # SQL may raise lines that look like twolane's own
+        message = message.replace("\n", "\n  ")
+    hint = "" if state == "2BP01" else error.diag.message_hint or ""  # its advice is CASCADE
+    first = hint.replace("\n", "\n  ") or _NEXT_STEPS.get(state, "")
     if state in _MISSING and _OF_SUPABASE.search(message):
         first = _STUB
     if not error.sqlstate and not first:

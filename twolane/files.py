@@ -25,6 +25,24 @@ def alone(config: Config) -> Iterator[None]:
         yield
 
 
+def expect_own(config: Config, path: Path) -> None:
+    """Expects a file of the repo, where there is anything.
+
+    Raises:
+        OSError: it is a pipe, a device or a folder, or a link that leads out of the repo.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError("it is no file")
+    if not path.resolve().is_relative_to(_repo(config)):
+        raise OSError(f"it is a link out of the repo, to {path.resolve()}")
+
+
+def _repo(config: Config) -> Path:
+    """The folder of the git repo; without one, the service's."""
+    root = config.root.resolve()
+    return next((each for each in (root, *root.parents) if (each / ".git").exists()), root)
+
+
 def read(config: Config, path: Path) -> str:
     """The text of one of the service's Python files.
 
@@ -36,6 +54,7 @@ def read(config: Config, path: Path) -> str:
     is_made = path == config.introspected
     first = "invoke db.sync" if is_made else f"git checkout -- {shown}"
     try:
+        expect_own(config, path)
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise Failure(f"{shown} is missing.", first) from error
@@ -43,7 +62,7 @@ def read(config: Config, path: Path) -> str:
         other = first if is_made else f"Save it as UTF-8, or {first}"
         raise Failure(f"{shown} is no UTF-8: {error}", other) from error
     except OSError as error:
-        raise Failure(f"{shown} can't be read: {error.strerror}", first) from error
+        raise Failure(f"{shown} can't be read: {error.strerror or error}", first) from error
 
 
 def with_line_ends(text: str, like: str | bytes) -> str:

@@ -11,6 +11,7 @@ from twolane.config import Config
 from twolane.errors import Failure
 from twolane.facts.catalog import Snapshot
 from twolane.facts.lock import load_lock
+from twolane.files import expect_own
 from twolane.repo import revisions
 from twolane.repo.ledger import Ledger
 from twolane.repo.order import Order, read_order
@@ -69,6 +70,7 @@ def read_lock(config: Config) -> Snapshot:
         return {}
     text, shown = "", config.lock.relative_to(config.root).as_posix()
     try:
+        expect_own(config, config.lock)
         text = config.lock.read_text(encoding="utf-8-sig")
         return load_lock(text)
     except (OSError, ValueError) as error:

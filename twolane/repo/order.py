@@ -8,6 +8,7 @@ from pathlib import Path
 
 from twolane.config import Config
 from twolane.errors import Failure
+from twolane.files import expect_own
 from twolane.repo.sqlfiles import SqlFile, of_text
 
 MARK = "@migrations"
@@ -121,18 +122,11 @@ def _read(config: Config, path: Path) -> str:
 
 def _decoded(config: Config, path: Path) -> str:
     try:
-        if not path.is_file():
-            raise OSError("it is no file" if path.exists() else "there is no such file")
-        if not path.resolve().is_relative_to(_repo(config)):
-            raise OSError(f"it is a link out of the repo, to {path.resolve()}")
+        if not path.exists():
+            raise OSError("there is no such file")
+        expect_own(config, path)
         return path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Failure(
             f"{path} can't be read: {error}", "Restore it (git checkout), as UTF-8."
         ) from error
-
-
-def _repo(config: Config) -> Path:
-    """The folder of the git repo; without one, the service's."""
-    root = config.root.resolve()
-    return next((each for each in (root, *root.parents) if (each / ".git").exists()), root)

@@ -150,7 +150,7 @@ def messages(connection: Connection[Any], show: Callable[[str], None]) -> Iterat
         raised = message.source_function == "exec_stmt_raise"
         if raised or message.severity_nonlocalized == "WARNING":
             lines = [message.message_primary, message.message_detail, message.message_hint]
-            show("\n    ".join(line for line in lines if line))
+            show("\n".join(line for line in lines if line).replace("\n", "\n    "))
 
     connection.add_notice_handler(note)
     try:
