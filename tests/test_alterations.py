@@ -86,7 +86,9 @@ def test_a_value_becomes_an_array_of_one_and_an_array_json(new_database: NewData
         ("boolean", "json"): [("true", "true")],
     }
     with psycopg.connect(new_database("template1"), autocommit=True) as connection:
-        casts = casting(connection)
+        casts, back = casting(connection), casting(connection, is_back=True)
+        assert back("text[]", "text") == "{0}[1]::text" and back("text", "text[]") == "{0}::text[]"
+        assert back("integer[]", "integer") == "{0}[1]::integer"
         for (old, new), rows in tried.items():
             using = casts(old, new).format("c")
             connection.execute(f"create temporary table t (c {old})".encode())

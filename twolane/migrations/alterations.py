@@ -46,7 +46,7 @@ class Alterations:
     made, dropped: the tables that come and go, each by an operation of its own; their facts are in
     `new` and `old` as well. apart: those of them that need statements of their own. added: the
     columns that come by operations of their own. casts: see `Casts`. shared: facts that may be
-    gone already, see `Comparison`.
+    gone already, see `Comparison`. is_back: whether it undoes another way.
     """
 
     old: Snapshot
@@ -57,6 +57,7 @@ class Alterations:
     apart: Collection[str] = ()
     added: Collection[str] = ()
     shared: Collection[str] = ()
+    is_back: bool = False
 
     @cached_property
     def _remade(self) -> Remade:
@@ -243,25 +244,25 @@ class Alterations:
             found = self.casts(*bases).format(column) or column
             return f"{words} using {found}::{new['type']}"
         if element(old["type"]) in self._remade.swapped:
-            return f"{words} using {_by_text(column, old['type'], new['type'])}"
+            return f"{words} using {self._by_text(column, old['type'], new['type'])}"
         if old["type"] == new["type"]:
             return words
         if element(new["type"]) in {*enums.names(self.new)}:
-            return f"{words} using {_by_text(column, old['type'], new['type'])}"
+            return f"{words} using {self._by_text(column, old['type'], new['type'])}"
         using = self.casts(old["type"], new["type"])
         return f"{words} using {using.format(column)}" if using else words
+
+    def _by_text(self, column: str, old: str, new: str) -> str:
+        """The column as that type, label by label."""
+        is_list, was_list = new.endswith("[]"), old.endswith("[]")
+        if is_list and not was_list and not (self.is_back and old == "text"):
+            return listed(f"{column}::text", new)
+        if was_list and not is_list and (self.is_back or new != "text"):
+            return f"{column}[1]::text::{new}"
+        return f"{column}::text{'[]' if is_list else ''}::{new}"
 
     def _before(self, identity: str) -> dict[str, Any]:
         return catalog.definition(self.old[identity])
 
     def _after(self, identity: str) -> dict[str, Any]:
         return catalog.definition(self.new[identity])
-
-
-def _by_text(column: str, old: str, new: str) -> str:
-    """The column as that type, label by label."""
-    if new.endswith("[]") and not old.endswith("[]"):
-        return listed(f"{column}::text", new)
-    if old.endswith("[]") and not new.endswith("[]") and new != "text":
-        return f"{column}[1]::text::{new}"
-    return f"{column}::text{'[]' if new.endswith('[]') else ''}::{new}"

@@ -98,9 +98,16 @@ class More:
 
 
 def write(
-    script: Any, comparison: Comparison, casts: Casts, renaming: Renaming, more: More
+    script: Any,
+    comparison: Comparison,
+    casts: tuple[Casts, Casts],
+    renaming: Renaming,
+    more: More,
 ) -> None:
-    """Replaces the operations that Alembic found by those that make what `app.py` says."""
+    """Replaces the operations that Alembic found by those that make what `app.py` says.
+
+    casts: those there, and those back.
+    """
     found = list(_flat(script.upgrade_ops.ops))
     made = _by_table(op for op in found if isinstance(op, CreateTableOp))
     made = {t: op for t, op in made.items() if f"table {t}" not in comparison.before}
@@ -126,14 +133,16 @@ def write(
     there = Alterations(
         with_new_labels(old, new),
         new,
-        casts,
+        casts[0],
         made,
         dropped,
         apart,
         columns.keys(),
         comparison.shared,
     )
-    again = Alterations(with_new_labels(new, old), old, casts, dropped, made, apart)
+    again = Alterations(
+        with_new_labels(new, old), old, casts[1], dropped, made, apart, is_back=True
+    )
     script.upgrade_ops.ops[:] = [
         *renaming.operations(),
         *up.operations(there),

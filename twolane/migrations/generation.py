@@ -91,7 +91,8 @@ def generate(connection: Connection[Any], config: Config, title: str | None, goa
             scripts.clear()
             return
         more = compare.More(*goal.more, goal.there, rest or frozenset())
-        compare.write(scripts[0], comparison, casting(connection), renaming, more)
+        casts = casting(connection), casting(connection, is_back=True)
+        compare.write(scripts[0], comparison, casts, renaming, more)
 
     with (
         session(connection) as (alchemy, _),
@@ -134,12 +135,15 @@ def _renamed(connection: Connection[Any], goal: Goal) -> tuple[Renaming, Compari
     return Renaming(asked, following), comparison
 
 
-def casting(connection: Connection[Any]) -> Casts:
-    """Finds how Postgres makes one type of another, by trying it on an empty table."""
+def casting(connection: Connection[Any], is_back: bool = False) -> Casts:
+    """Finds how Postgres makes one type of another, by trying it on an empty table.
+
+    is_back: see `ways`.
+    """
     from psycopg import Error, Rollback
 
     def casts(old: str, new: str) -> str:
-        for using in ways(old, new):
+        for using in ways(old, new, is_back):
             words = f" using {using.format('c')}" if using else ""
             try:
                 with connection.transaction():

@@ -59,20 +59,21 @@ def reparsable_parts(parts: Mapping[str, Any]) -> dict[str, Any]:
     return {n: reparsable(v) if n in texts else v for n, v in parts.items()}
 
 
-def ways(old: str, new: str) -> list[str]:
+def ways(old: str, new: str, is_back: bool = False) -> list[str]:
     """How a column of the one type may become the other, `{0}::uuid`; the best comes first.
 
     A value alone becomes an array of one, an array its first element, and JSON what it is, where
-    the text of each would be read as something else.
+    the text of each would be read as something else. is_back: whether that undoes such a step, so
+    that an array of one is the value again, and the text of an array an array.
     """
     is_list, was_list = new.endswith("[]"), old.endswith("[]")
     found = ["", f"{{0}}::{new}"]
     if is_list and not was_list and old not in ("json", "jsonb"):
-        found.insert(1, listed("{0}", new))
+        found.insert(2 if is_back else 1, listed("{0}", new))
     if new in ("json", "jsonb"):
         found.append(f"to_{new}({{0}})")
-    if was_list and not is_list:
-        found.append(f"{{0}}[1]::{new}")
+    elif was_list and not is_list:
+        found.insert(0 if is_back else 2, f"{{0}}[1]::{new}")
     return [*found, f"{{0}}::text::{new}"]
 
 
