@@ -218,16 +218,30 @@ def test_what_is_not_captured_is_named_with_its_reason_and_the_rest_is_written(
     again = service.invoke("db.capture", "--name", "61_more", code=3)
     assert "Wrote" not in again.out and "Not captured, 1 fact:" in again.out
 
+    add_sql(
+        service,
+        "61_moods.sql",
+        """create table if not exists public.moods (id int primary key);
+        do $$ begin
+          create type public.mood as enum ('sad'); alter table public.moods add mood public.mood;
+        exception when duplicate_object then null; end $$;""",
+    )
+    service.invoke("db.apply")
     hotfix(
         service,
-        """revoke all on function extensions.vector_dims(extensions.vector) from public;
+        """alter type mood set schema private;
+        revoke all on function extensions.vector_dims(extensions.vector) from public;
         create function tight() returns int leakproof language sql as 'select 1';
         comment on function tight() is 'no leak'""",
     )
-    again = service.invoke("db.capture", "--name", "61_more", code=3)
-    assert "Wrote" not in again.out, "what runs and does nothing is no statement of a file"
-    assert "an extension brought it" in again.out
-    assert "only superuser can define a leakproof function" in again.out.partition("+ grant")[0]
+    again = service.invoke("db.capture", "--name", "62_more", code=3)
+    assert "vector_dims" not in captured(service, "62_more.sql"), "it runs, and does nothing"
+    left = again.out.partition("Not captured")[2]
+    assert left.count("an extension brought it") == 1
+    assert "LEAKPROOF AS $function$select …\n      Postgres: only superuser" in left
+    reasons = re.findall(r"^      (\w.*)", left, re.MULTILINE)
+    assert reasons.index("no statement alone brings it about") == 6, "what tells most comes first"
+    assert "cannot cast type public.mood to private.mood" in left
 
 
 def test_a_dry_run_shows_the_file_and_writes_nothing(service: Service) -> None:

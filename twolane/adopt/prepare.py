@@ -85,7 +85,7 @@ def prepare(work: Work, starter: Sequence[SqlFile]) -> Adoption:
     if proven.replayed is None:
         raise proven.replay_error or Failure("The files don't run on the shadow.")
     later = tuple(file for file in starter if file not in kept)
-    left = rest.left(without_owners(proven.replayed, proven.live), proven.live)
+    left = rest.left(proven.replayed, proven.live)
     return Adoption(proven, later, left, tuple(platform.left_out(work.connection)))
 
 

@@ -6,7 +6,7 @@ tables, so no dump has them. What no SQL can make is reported.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from twolane import sql
@@ -17,7 +17,7 @@ from twolane.capture.trial import bring_about
 from twolane.config import Config
 from twolane.ddl.render import Left, Statement
 from twolane.facts import catalog, identities
-from twolane.facts.catalog import Change, Snapshot
+from twolane.facts.catalog import Snapshot
 from twolane.facts.differences import without_owners
 from twolane.shadow import shadow
 from twolane.sql import literal
@@ -38,9 +38,12 @@ class Rest:
     blocks: tuple[Block, ...] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)
 
-    def left(self, changes: Sequence[Change], facts: Snapshot) -> tuple[Left, ...]:
-        """The remaining differences, each with its reason. facts: those of the live database."""
-        return tuple(Left(c, self.reasons.get(c.identity, no_reason(c, facts))) for c in changes)
+    def left(self, made: Snapshot, live: Snapshot) -> tuple[Left, ...]:
+        """The remaining differences of what the files make, each with its reason."""
+        return tuple(
+            Left(change, self.reasons.get(change.identity, no_reason(change, live, made)))
+            for change in without_owners(made, live)
+        )
 
 
 def find(config: Config, database: str, facts: Snapshot, live: Live, columns: Columns) -> Rest:

@@ -96,7 +96,7 @@ def read(
         made = [*early, *_files(then.ran, f"{stem}_app" if early else stem, after=True)]
         whole = _whole(state, made, working)
         left = [
-            Left(c, then.reasons.get(c.identity, no_reason(c, state.live)))
+            Left(c, then.reasons.get(c.identity, no_reason(c, state.live, whole.facts)))
             for c in _uncaptured(state, whole)
         ]
         still = {each.change.identity for each in left}
@@ -180,13 +180,13 @@ def _try(
         return trial.bring_about(connection, changes, state.live, owner, placed, first)
 
 
-def no_reason(change: Change, facts: Snapshot) -> str:
+def no_reason(change: Change, *sides: Snapshot) -> str:
     """Why a fact of the database stays as it is, where Postgres gave no reason.
 
-    facts: those of the database; what an extension brought is none.
+    sides: the facts of the database and those of the files; what an extension brought is in none.
     """
     about = identities.about(change.identity)
-    if about is None or about in facts or identities.kind(about) == "sequence":
+    if about is None or identities.kind(about) == "sequence" or any(about in s for s in sides):
         return NO_REASON
     return _EXTENSIONS if identities.kind(change.identity) == "grant" else NO_REASON
 

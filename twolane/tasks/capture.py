@@ -15,7 +15,7 @@ from twolane.tasks import console, screens
 from twolane.tasks.command import Different, command
 from twolane.tasks.console import done, say, warn
 from twolane.tasks.options import COMMIT, JSON, TARGET
-from twolane.text import MOST, shortened
+from twolane.text import shortened
 
 if TYPE_CHECKING:
     from twolane.capture.capture import Captured
@@ -147,6 +147,7 @@ def _stem(name: str) -> str:
 
 
 def _show(state: State, found: Captured, written: bool, dry_run: bool) -> None:
+    from twolane.capture.capture import NO_REASON
     from twolane.facts import differences
     from twolane.tasks import mirror_screen
 
@@ -173,9 +174,11 @@ def _show(state: State, found: Captured, written: bool, dry_run: bool) -> None:
         say("  them in every insert and `select *`: " + ", ".join(shortened(found.reordered)))
     if found.left:
         warn(f"Not captured, {differences.count([each.change for each in found.left])}:")
-        for each in found.left[:MOST]:
-            (line,) = differences.flat([each.change])
-            say(f"    {line}\n      {each.reason}")
+        # Those that Postgres gave no reason for mostly hang on the others.
+        known = sorted(found.left, key=lambda each: each.reason == NO_REASON)
+        told = (f"{differences.flat([each.change])[0]}\n      {each.reason}" for each in known)
+        for text in shortened(list(told)):
+            say(f"    {text}")
     if not state.uncaptured:
         done("Nothing to capture: the SQL files make all that lane A has.")
     elif not found.left:
