@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -26,12 +27,24 @@ ROUNDS = 4
 _SETTINGS = "set local check_function_bodies = off; set local search_path = ''"
 
 
+# What Postgres says of a function in an untrusted language, and of an aggregate of such functions.
+_BY_SUPERUSER = re.compile(
+    r"permission denied for language (?:c|internal|\w+u)"
+    r"|aggregate transition data type cannot be internal"
+)
+
+
 @dataclass(frozen=True)
 class Untaken:
     """A statement that the database refuses, and the error message."""
 
     statement: Statement
     message: str
+
+    @property
+    def reason(self) -> str:
+        by_superuser = _BY_SUPERUSER.fullmatch(self.message)
+        return render.SUPERUSER if by_superuser else f"Postgres: {self.message}"
 
 
 @dataclass(frozen=True)
@@ -101,7 +114,7 @@ def bring_about(
         )
         reasons = {left.change.identity: left.reason for left in rendered.left}
         for refused in reversed(done.refused):  # of several, the first tells the cause
-            reasons |= dict.fromkeys(refused.statement.facts, f"Postgres: {refused.message}")
+            reasons |= dict.fromkeys(refused.statement.facts, refused.reason)
         ran += done.ran
         found = _readers(connection, done.refused)
         if not done.ran and readers.keys() >= found.keys():

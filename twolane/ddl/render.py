@@ -74,21 +74,21 @@ WRITERS: Mapping[str, Writer] = {
     "user mapping": rare_kinds.user_mapping,
 }
 
-_SUPERUSER = "only a superuser makes it"
+SUPERUSER = "only a superuser makes it"
 UNWRITTEN: Mapping[str, str] = {
     "owner": "an object belongs to who makes it: owners differ with who connects",
     "subscription": "its connection holds a password, which is no fact",
-    "type": _SUPERUSER,
-    "operator class": _SUPERUSER,
-    "operator family": _SUPERUSER,
-    "operator of access method": _SUPERUSER,
-    "function of access method": _SUPERUSER,
-    "access method": _SUPERUSER,
-    "language": _SUPERUSER,
-    "transform": _SUPERUSER,
-    "conversion": _SUPERUSER,
-    "text search parser": _SUPERUSER,
-    "text search template": _SUPERUSER,
+    "type": SUPERUSER,
+    "operator class": SUPERUSER,
+    "operator family": SUPERUSER,
+    "operator of access method": SUPERUSER,
+    "function of access method": SUPERUSER,
+    "access method": SUPERUSER,
+    "language": SUPERUSER,
+    "transform": SUPERUSER,
+    "conversion": SUPERUSER,
+    "text search parser": SUPERUSER,
+    "text search template": SUPERUSER,
 }
 
 
