@@ -379,6 +379,7 @@ def test_a_cursor_that_is_held_runs_nothing_at_the_commit(ground: Connection) ->
 
 
 ENDS = ["op.execute('commit')", "driver.execute('/* so */ end')", "driver.cursor('c').execute(B)"]
+ENDS += ["op.get_bind().commit()", "op.get_bind().rollback()", "driver.commit()"]
 
 
 def test_a_migration_that_ends_its_transaction_in_the_database_alone_is_stopped_before(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from twolane.config import Config
 from twolane.errors import Failure, denied, from_postgres, from_user_code, place_in_user_code
 from twolane.migrations import dependents
+from twolane.migrations.unbroken import TransactionEnded
 from twolane.postgres import supautils
 from twolane.repo import revisions
 
@@ -127,6 +128,8 @@ def run(config: Config, alchemy: Any, work: Any, is_online: bool = False, **attr
         try:
             return work(command, settings)
         except DBAPIError as error:
+            if _WITHIN in str(error.orig):
+                raise _placed(config, error, TransactionEnded()) from error
             if isinstance(error.orig, LockNotAvailable):
                 raise error.orig from None  # the whole transaction is tried again
             if not isinstance(error.orig, PostgresError):
@@ -138,14 +141,26 @@ def run(config: Config, alchemy: Any, work: Any, is_online: bool = False, **attr
                 str(error), "Run `invoke db.status` to see where things stand."
             ) from error
         except Failure as own:
-            place = place_in_user_code(own, config.root)
-            own.message = f"{place}: {own.message}" if place else own.message
+            _placed(config, own, own)
             raise
         except (Exception, SystemExit) as error:
+            if _WITHIN in str(error):
+                raise _placed(config, error, TransactionEnded()) from error
             failure = from_user_code(error, config.root)
             if any(frame.name == "autocommit_block" for frame in extract_tb(error.__traceback__)):
                 raise NeedsSession(failure.message.replace(": AssertionError: ", ":")) from error
             raise failure from error
+
+
+# What psycopg says to `commit()` and `rollback()` inside its `transaction()`.
+_WITHIN = "forbidden within a Transaction context"
+
+
+def _placed(config: Config, error: BaseException, failure: Failure) -> Failure:
+    """The failure with the line of the user's code that the error comes from."""
+    place = place_in_user_code(error, config.root)
+    failure.message = f"{place}: {failure.message}" if place else failure.message
+    return failure
 
 
 _IN_THE_WAY = (
