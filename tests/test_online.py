@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -122,6 +123,16 @@ def test_a_push_that_is_cut_short_goes_on_with_the_step_where_it_stopped(pushed:
     assert "step 2, done: alter table dev_markers add constraint label_check" in refused
     revision.write_text(good)
     assert "is half done" in pushed.invoke("db.downgrade", "--to", "base", code=2).err
+
+    # A commit that takes the revision away hides nothing of it; it comes back by the hint.
+    pushed.commit()
+    revision.unlink()
+    pushed.commit()
+    refused = pushed.invoke("db.deploy", code=2).err
+    assert "is half done, and the repo has no such revision" in refused
+    command = refused.partition("First:  ")[2].partition(", then invoke")[0]
+    subprocess.run(command, shell=True, cwd=pushed.folder, check=True)
+    assert revision.read_text() == good
     revision.write_text(good.replace(sleep(pushed), "pass"))
     pushed.invoke("db.deploy")
     assert valid(pushed, "by_label") == made

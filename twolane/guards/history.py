@@ -41,7 +41,9 @@ def applied_history(repo: Repo, ledger: Ledger) -> Refusal | None:
     Ownership comes from replay, so the tables of a missing revision would count as lane A's and
     enter the mirror.
     """
-    return foreign_revision(repo, ledger) or edited_revision(repo, ledger)
+    return (
+        foreign_revision(repo, ledger) or edited_revision(repo, ledger) or lost_half(repo, ledger)
+    )
 
 
 def lost_record(state: State) -> Refusal | None:
@@ -101,6 +103,22 @@ def edited_revision(repo: Repo, ledger: Ledger) -> Refusal | None:
         "These revisions were edited after they had been pushed:",
         f"{restore}, and put the change into a new revision",
         details=[f"{r.id}  {r.title}" for r in edited],
+    )
+
+
+def lost_half(repo: Repo, ledger: Ledger) -> Refusal | None:
+    """G11: the repo has the online revision that is half done in the database."""
+    half = ledger.half
+    if half is None or half.way == DOWN or any(r.id == half.revision for r in repo.revisions):
+        return None
+    files = f"'migrations/versions/*{half.revision}*'"
+    commit = f"$(git log --all -1 --format=%h --diff-filter=AMR -- {files})"
+    return _half(
+        half,
+        "is half done, and the repo has no such revision",
+        f"git checkout {commit} -- {files}, then invoke db.push; to be rid of it, take the steps "
+        "that are not done out of it before (and out of its downgrade), and invoke "
+        "db.downgrade --to -1 after",
     )
 
 
