@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -240,6 +241,38 @@ def test_a_command_starts_the_server_that_was_killed(new_service: NewService) ->
     pid_file = next(service.folder.glob(".postgres/*/postmaster.pid"))
     os.kill(int(pid_file.read_text().split()[0]), signal.SIGQUIT)
     assert "table public.kept" in service.invoke("db.snapshot").out
+    os.kill(int(pid_file.read_text().split()[0]), signal.SIGKILL)
+    assert "table public.kept" in service.invoke("db.snapshot").out
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks /proc who lives")
+def test_the_file_of_an_ended_server_misleads_nobody(new_service: NewService) -> None:
+    service = new_service()
+    up(service)
+    pid_file = next(service.folder.glob(".postgres/*/postmaster.pid"))
+    _, *rest = pid_file.read_text().splitlines()
+    service.invoke("db.down")
+    for command in ("true", "sleep 60"):  # ended and not waited for; another with its number
+        with subprocess.Popen(command.split()) as process:
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT) if command == "true" else None
+            pid_file.write_text("\n".join([str(process.pid), *rest]))
+            assert query(up(service), "select 1") == [(1,)]
+            assert process.pid != int(pid_file.read_text().split()[0])
+            service.invoke("db.down")
+            process.kill()
+
+
+def test_a_command_waits_for_a_server_that_is_still_starting(new_service: NewService) -> None:
+    service = new_service()
+    up(service)
+    pid_file = next(service.folder.glob(".postgres/*/postmaster.pid"))
+    text = pid_file.read_text()
+    pid_file.write_text(text.replace("ready   ", "starting"))
+    later = threading.Timer(0.5, pid_file.write_text, [text])
+    later.start()
+    assert query(up(service), "select 1") == [(1,)]
+    later.join()
+    assert pid_file.read_text() == text
 
 
 def test_a_service_moved_elsewhere_takes_its_data_along(new_service: NewService) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -40,6 +41,18 @@ class Postmaster:
             return Path(f"/proc/{self.pid}/cwd").samefile(folder)
         except OSError:
             return False
+
+    def lives_in(self, folder: Path) -> bool:
+        """Whether it runs: it has not ended, if only unnoticed by its parent, and is no other
+        process that got its number since."""
+        if not _lives(self.pid):
+            return False
+        try:
+            stat = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8", errors="replace")
+            is_ended = stat.rpartition(")")[2].split()[0] in ("Z", "X")
+            return not is_ended and Path(f"/proc/{self.pid}/cwd").samefile(folder)
+        except OSError:  # no such files on this system, or not for this user
+            return True
 
 
 def postmaster(folder: Path) -> Postmaster | None:
@@ -80,6 +93,23 @@ def forget_foreign(folder: Path) -> None:
             f"End it, if it is a Postgres (kill -INT {found.pid}); else remove "
             f"{folder / 'postmaster.pid'}. Then run the same command again.",
         )
+    (folder / "postmaster.pid").unlink(missing_ok=True)
+
+
+def forget_ended(folder: Path) -> None:
+    """Removes `postmaster.pid` where its process has ended and its number is not free.
+
+    Postgres would take whatever has the number for a server (CreateLockFile in
+    src/backend/utils/init/miscinit.c). A server's processes work in its folder: while one of them
+    is left, the file stays.
+    """
+    found = postmaster(folder)
+    if found is None or found.lives_in(folder) or not _lives(found.pid):
+        return
+    for process in Path("/proc").glob("[0-9]*/cwd"):
+        with suppress(OSError):
+            if process.samefile(folder):
+                return
     (folder / "postmaster.pid").unlink(missing_ok=True)
 
 

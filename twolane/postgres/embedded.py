@@ -142,7 +142,8 @@ def _search_path(parameters: dict[str, Any]) -> str | None:
 def _postmaster(folder: Path) -> cluster.Postmaster | None:
     """The server of this data folder, if it is ready; a copied folder names another one's."""
     found = cluster.postmaster(folder)
-    return found if found and found.is_ready and found.is_of(folder) else None
+    is_up = found and found.is_ready and found.is_of(folder) and found.lives_in(folder)
+    return found if is_up else None
 
 
 def _standins(config: Config, path: str) -> str:
@@ -169,6 +170,7 @@ def start(config: Config) -> tuple[dict[str, Any], str | None]:
 
     place.make(config, major(config))
     with FileLock(config.home / "lock"):
+        _await(data(config))
         if found := _look(config):
             return found
         try:
@@ -194,6 +196,7 @@ def start(config: Config) -> tuple[dict[str, Any], str | None]:
 def _start(config: Config) -> None:
     folder, binaries = data(config), _programs(config)
     cluster.forget_foreign(folder)
+    cluster.forget_ended(folder)
     if cluster.is_open(folder):
         old = folder.with_name(f"{folder.name}-before")
         raise Failure(
@@ -213,6 +216,15 @@ def _start(config: Config) -> None:
     _run(binaries, folder, port)
     administrator = {"host": HOST, "port": port, "user": ADMINISTRATOR, "password": secret}
     cluster.make_role(administrator, place.password(config, ROLE))
+
+
+def _await(folder: Path) -> None:
+    """Waits for a server that an earlier command left while it was starting."""
+    deadline = time.monotonic() + PATIENCE
+    while (found := cluster.postmaster(folder)) and found.is_of(folder):
+        if found.is_ready or not found.lives_in(folder) or time.monotonic() > deadline:
+            return
+        time.sleep(0.05)
 
 
 def _run(binaries: Path, folder: Path, port: int) -> None:
@@ -242,7 +254,7 @@ def _run(binaries: Path, folder: Path, port: int) -> None:
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"Postgres ended with {process.returncode}")
-        if _postmaster(folder):
+        if (found := _postmaster(folder)) and found.pid == process.pid:
             process.returncode = 0  # it outlives this process: nobody waits for it
             return
         time.sleep(0.01)
