@@ -212,6 +212,7 @@ DAMAGED = [
     (INTROSPECTED, "x = 1\n".encode("utf-16"), f"{INTROSPECTED} is no UTF-8: ", "invoke db.sync"),
     (INTROSPECTED, None, f"{INTROSPECTED} is missing.", "invoke db.sync"),
     (INTROSPECTED, b"<<<<<<< HEAD\n", f"{INTROSPECTED}:1: invalid syntax", "invoke db.sync"),
+    ("migrations/env.py", None, "migrations/env.py is missing.", "git checkout -- migrations"),
     ("migrations/env.py", b"\xff\xfe", "migrations/env.py is no UTF-8: ", "Save it as UTF-8"),
     ("pyproject.toml", b"\xef\xbb\xbf[tool]\n", "pyproject.toml can't be read", "without a BOM"),
     (LOCK, b"", f"{LOCK} can't be read", f"git checkout -- {LOCK}"),
@@ -237,6 +238,15 @@ def test_a_damaged_file_is_named_with_the_command_that_brings_it_back(
             path.unlink()
         else:
             path.write_bytes(kept)
+
+
+def test_a_package_under_another_name_is_told_from_a_lost_file(service: Service) -> None:
+    package = service.folder / "src/crm"
+    package.rename(package.with_name("renamed"))
+    said = fails(service, "db.gen", "-m", "notes")
+    package.with_name("renamed").rename(package)
+    assert "There is no src/crm/db/schema, where [tool.twolane] has its package." in said
+    assert "Name the package with db/schema in pyproject.toml" in said
 
 
 def test_check_places_an_error_in_the_environment_there(service: Service) -> None:

@@ -157,6 +157,10 @@ def _failure(config: Config, error: Exception) -> Failure:
 
     `db.sync` writes the models of lane A anew, whatever they are.
     """
+    if not config.schema.is_dir():
+        shown = config.schema.relative_to(config.root).as_posix()
+        first = f"Name the package with db/schema in pyproject.toml, or git checkout -- {shown}"
+        return Failure(f"There is no {shown}, where [tool.twolane] has its package.", first)
     try:
         for path in (config.schema / "base.py", config.introspected, config.schema / "app.py"):
             files.read(config, path)

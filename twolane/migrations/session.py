@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
+from twolane import files
 from twolane.config import Config
 from twolane.errors import Failure, denied, from_postgres, from_user_code, place_in_user_code
 from twolane.migrations import dependents
@@ -137,6 +138,7 @@ def run(config: Config, alchemy: Any, work: Any, is_online: bool = False, **attr
             role = alchemy.connection.driver_connection.info.user
             raise _statement_failure(config, error, error.orig, role) from error
         except CommandError as error:
+            files.read(config, config.root / "migrations" / "env.py")
             raise Failure(
                 str(error), "Run `invoke db.status` to see where things stand."
             ) from error
@@ -146,6 +148,7 @@ def run(config: Config, alchemy: Any, work: Any, is_online: bool = False, **attr
         except (Exception, SystemExit) as error:
             if _WITHIN in str(error):
                 raise _placed(config, error, TransactionEnded()) from error
+            files.read(config, config.root / "migrations" / "env.py")
             failure = from_user_code(error, config.root)
             if any(frame.name == "autocommit_block" for frame in extract_tb(error.__traceback__)):
                 raise NeedsSession(failure.message.replace(": AssertionError: ", ":")) from error
