@@ -58,6 +58,8 @@ LOST |= {
         "do $$ begin execute 'update public.con' || 'tacts set company = null'; end $$",
         "do $$ begin update public.contacts set nick = company; "
         "execute format('update %I set company = null', 'contacts'); end $$",
+        "do $$ begin execute format('update %I set nick = $1, company = null', 'contacts') "
+        "using 'x'; end $$",
         "create or replace function private.wipe() returns void language sql set search_path = '' "
         "as 'update public.contacts set company = null'; select private.wipe()",
         "create temporary view v as select * from public.contacts; update v set company = null",

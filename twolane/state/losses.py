@@ -35,6 +35,7 @@ class Rows:
     merge or upsert. words: those of the text, see `_words`: what it does not name is reached by a
     cascade or a trigger, and counts where rows were met. deletes: whether it deletes rows, be it in
     a block. executes: whether a block runs SQL that it puts together, and that may write rows.
+    sets: columns that such SQL sets, of whatever table.
     """
 
     inserted: frozenset[str]
@@ -43,6 +44,7 @@ class Rows:
     words: frozenset[str]
     deletes: bool
     executes: bool
+    sets: frozenset[str]
 
     def names(self, table: str) -> bool:
         """Whether the file may write the table by statements of its own."""
@@ -143,12 +145,16 @@ _WRITES = re.compile(
     r"\b(?:insert|update|delete|merge|truncate|call|perform|execute(?!\s+(?:function|procedure)))\b",
     re.IGNORECASE,
 )
-# But for DDL, which writes no rows, or shows as what is rewritten.
+# But for a count, an update that names the one column that it sets, and DDL, which writes no rows,
+# or shows as what is rewritten.
+_TEXT = r"\bexecute\s*(?:pg_catalog\.)?(?:format\s*\(\s*)?'\s*"
+_SETS = r"update\s+[\w.%]+(?:\s+as\s+\w+)?\s+set\s+(\w+)\s*=[^,']*'(?!')"
 _EXECUTES = re.compile(
-    r"\bexecute\b(?!\s*(?:pg_catalog\.)?(?:format\s*\(\s*)?'\s*"
-    r"(?:alter|create|comment|drop|grant|revoke)\b)",
+    rf"(?!{_TEXT}(?:(?:alter|create|comment|drop|grant|revoke)\b|select\s+count\b|{_SETS}))"
+    r"\bexecute\b",
     re.IGNORECASE,
 )
+_EXECUTED_SETS = re.compile(_TEXT + _SETS, re.IGNORECASE)
 _WRITTEN = "its rows are changed or deleted, where there are any"
 _REWRITTEN = "every row is written anew, or lost (truncate), and nobody reads meanwhile"
 
@@ -172,7 +178,8 @@ def _only_filled(table: str, counts: tuple[int, int, int], rows: Rows, new: froz
     if deleted or name in rows.touched or not set_ <= new:
         return False
     if updated:
-        return bool(set_) and not rows.deletes and not rows.executes
+        every = set_ | rows.sets
+        return bool(every) and every <= new and not rows.deletes and not rows.executes
     if not (inserted or set_ or name in rows.inserted):
         return bool(new) and not rows.deletes
     return True
@@ -200,6 +207,7 @@ def named(file: SqlFile) -> Rows:
     inserted: set[str] = set()
     updated: dict[str, frozenset[str]] = {}
     touched: set[str] = set()
+    sets: set[str] = set()
 
     class Targets(Visitor):
         def visit_InsertStmt(self, _: Any, node: Any) -> None:
@@ -221,6 +229,7 @@ def named(file: SqlFile) -> Rows:
     for statement in found:
         if isinstance(statement.node, ast.DoStmt):
             executes = executes or bool(_EXECUTES.search(statement.text))
+            sets.update(_EXECUTED_SETS.findall(statement.text))
             for _, query in block_queries(statement.text):
                 for inner in readable_statements(query):
                     Targets()(inner.node)
@@ -228,7 +237,9 @@ def named(file: SqlFile) -> Rows:
             Targets()(statement.node)
     deletes = bool(_DELETES.search(file.text))
     words = _words(file.text, found)
-    return Rows(frozenset(inserted), updated, frozenset(touched), words, deletes, executes)
+    return Rows(
+        frozenset(inserted), updated, frozenset(touched), words, deletes, executes, frozenset(sets)
+    )
 
 
 def _words(text: str, found: Sequence[Statement]) -> frozenset[str]:
