@@ -267,6 +267,29 @@ def test_another_name_of_an_index_and_a_check_is_a_change(service: Service) -> N
     assert_reversible(service)
 
 
+def test_an_identity_in_place_of_a_serial_counts_on_and_so_does_the_serial_again(
+    service: Service,
+) -> None:
+    body = """
+
+class Orders(AppBase):
+    __tablename__ = "orders"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, MORE primary_key=True)
+    note: Mapped[str]
+"""
+    insert = "insert into orders (note) values ('x') returning id"
+    evolve(service, body.replace("MORE ", ""))
+    assert service.sql(insert) == [(1,)]
+    evolve(service, body.replace("MORE", "Identity(always=True),"))
+    assert service.sql(insert) == [(2,)]
+    assert_reversible(service)
+    service.invoke("db.downgrade", "--to", "-1")
+    assert service.sql(insert) == [(3,)]
+    service.invoke("db.push")
+    assert service.sql(insert) == [(4,)]
+
+
 def test_a_rename_that_does_not_fit_is_refused_in_words(pushed: Service) -> None:
     for asked, said in {
         "dev_markers.nix:dev_markers.title": "no table or column dev_markers.nix",

@@ -23,12 +23,15 @@ from twolane.migrations.remade import Remade, is_validated, of_kind, table_of
 from twolane.migrations.wording import (
     aside,
     commented,
+    counted_on,
     identity_steps,
     index,
     listed,
+    owned_sequence,
     reparsable,
     reparsable_parts,
     sequence,
+    serial_sequence,
     set_aside,
 )
 from twolane.sql import literal
@@ -216,6 +219,13 @@ class Alterations:
         old, new = self._before(identity), self._after(identity)
         alter = f"alter column {own_name(identity)}"
         is_retyped = identity in self._remade.retyped
+        table = table_of(identity)
+        serial = serial_sequence(identity, new) if old.get("default") != new.get("default") else ""
+        if serial and f"sequence {serial}" not in self.new:
+            if "identity" in old:
+                yield f"alter table {table} {alter} drop identity"
+                old = {n: part for n, part in old.items() if not n.startswith("identity")}
+            yield from owned_sequence(serial, table, own_name(identity), new["type"])
         steps: list[str] = []
         if "generated" in old and "generated" not in new:
             steps.append(f"{alter} drop expression")
@@ -229,11 +239,16 @@ class Alterations:
             steps.append(f"{alter} set default {reparsable(new['default'])}")
         if bool(old.get("not_null")) != bool(new.get("not_null")):
             steps.append(f"{alter} {'set' if new.get('not_null') else 'drop'} not null")
-        table = table_of(identity)
         if steps:
             yield f"alter table {table} {', '.join(steps)}"
+        comes = "identity" in new and "identity" not in old
+        if comes and f"sequence {new['identity_options'].get('sequence')}" not in self.new:
+            yield f"drop sequence if exists {new['identity_options']['sequence']}"
         for step in identity_steps(table, own_name(identity), old, new):
             yield f"alter table {table} {alter} {step}"
+        if comes or (serial and f"sequence {serial}" not in self.new):
+            options = new.get("identity_options", {"increment": 1, "start": 1})
+            yield counted_on(table, own_name(identity), options)
 
     def _retype(self, identity: str, old: Parts, new: Parts) -> str:
         words, column = f"type {new['type']}", own_name(identity)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from twolane.facts import catalog, identities
 from twolane.facts.catalog import Snapshot
 from twolane.facts.identities import own_name
 from twolane.migrations.comparable import Comparison, parts_of
+from twolane.migrations.wording import NEXT
 from twolane.sql import ident
 
 Names = Mapping[str, tuple[str, str]]
@@ -218,13 +218,10 @@ def _renamed(kind: str, old: str, new: str) -> tuple[str, str]:
     )
 
 
-_NEXT = re.compile(r"^nextval\('(.*)'::regclass\)$")
-
-
 def _sequence(parts: Parts) -> str:
     if "identity" in parts:
         return str(parts["identity_options"].get("sequence") or "")
-    found = _NEXT.match(parts.get("default") or "")
+    found = NEXT.match(parts.get("default") or "")
     return found[1] if found else ""
 
 

@@ -13,7 +13,7 @@ from twolane.ddl.tables_and_views import storage
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Snapshot
 from twolane.facts.identities import own_name
-from twolane.sql import ident
+from twolane.sql import ident, literal
 
 NOT_VALID = " NOT VALID"
 _VARCHARS = re.compile(r"(ARRAY\[(?:(?:'(?:[^']|'')*'::character varying)(?:, )?)+\])\)::text\[\]")
@@ -129,6 +129,36 @@ def identity_steps(table: str, column: str, old: Parts, new: Parts) -> Iterator[
     before, after = old["identity_options"], new["identity_options"]
     if changed := sequence_options(after, before):
         yield " ".join(f"set {option}" for option in changed)
+
+
+NEXT = re.compile(r"^nextval\('(.*)'::regclass\)$")
+
+
+def serial_sequence(identity: str, parts: Parts) -> str:
+    """The sequence of a serial column, by the name that Postgres gives it; else nothing."""
+    found = NEXT.match(parts.get("default") or "")
+    name = found[1].replace("''", "'") if found else ""
+    schema, table, column = map(
+        identities.unquote, identities.split_name(identity.removeprefix("column "))
+    )
+    own = list(map(identities.unquote, identities.split_name(name))) if name else []
+    return name if own == [schema, f"{table}_{column}_seq"] else ""
+
+
+def owned_sequence(name: str, table: str, column: str, kind: str) -> Iterator[str]:
+    """The statements that make the sequence of a serial column."""
+    yield f"create sequence if not exists {name} as {kind}"
+    yield f"alter sequence {name} owned by {table}.{column}"
+
+
+def counted_on(table: str, column: str, options: Mapping[str, Any]) -> str:
+    """Lets a new identity go on behind the rows that are there, which it would number again."""
+    last, is_behind = ("max", ">=") if options["increment"] > 0 else ("min", "<=")
+    found = f"pg_get_serial_sequence({literal(table)}, {literal(identities.unquote(column))})"
+    return (
+        f"select setval({found}, {last}({column})) from {table} "
+        f"having {last}({column}) {is_behind} {options['start']}"
+    )
 
 
 def aside(kind: str, name: str) -> str:
