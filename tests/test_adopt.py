@@ -308,7 +308,8 @@ def test_a_second_run_is_the_first_again(service: Service) -> None:
 
 def test_a_run_after_a_change_rewrites_its_own_files(service: Service) -> None:
     adopt(service)
-    service.sql("drop view public.authors; create table public.more (id int primary key)")
+    views = "drop view public.authors, public.circles; "
+    service.sql(f"{views}create table public.more (id int primary key)")
     adopt(service)
     assert not any("views" in name for name in listed(service))
     assert "public.more" in sql_of(service) and "public.authors" not in sql_of(service)
