@@ -113,14 +113,7 @@ def write(
     made = {t: op for t, op in made.items() if f"table {t}" not in comparison.before}
     dropped = _by_table(op for op in found if isinstance(op, DropTableOp))
     dropped = {t: op for t, op in dropped.items() if t in comparison.dropped}
-    columns = {
-        f"column {_name(op)}.{quoted('', op.column.name).split('.', 1)[1]}": op
-        for op in found
-        if isinstance(op, AddColumnOp) and is_writable(op.column.type)
-    }
-    columns = {i: op for i, op in columns.items() if i not in more.bare}
-    for identity in columns.keys() & more.there:
-        columns[identity].if_not_exists = True
+    columns = _added(found, more)
     indexes = [op for op in found if isinstance(op, CreateIndexOp) and _name(op) in made]
     up = _Way(comparison.before, comparison.after, made, list(dropped), indexes, columns)
     back = {t: op.reverse() for t, op in dropped.items()}
@@ -153,6 +146,19 @@ def write(
         *renaming.reverse(),
         *map(_execute, more.down),
     ]
+
+
+def _added(found: Sequence[Any], more: More) -> dict[str, AddColumnOp]:
+    """Fact → the operation that adds the column."""
+    columns = {
+        f"column {_name(op)}.{quoted('', op.column.name).split('.', 1)[1]}": op
+        for op in found
+        if isinstance(op, AddColumnOp) and is_writable(op.column.type)
+    }
+    columns = {i: op for i, op in columns.items() if i not in more.bare}
+    for identity in columns.keys() & more.there:
+        columns[identity].if_not_exists = True
+    return columns
 
 
 def statements(old: Snapshot, new: Snapshot, casts: Casts) -> list[str]:
