@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from twolane import git
 from twolane.config import Config
 from twolane.errors import Failure
+from twolane.facts import identities
 from twolane.facts.catalog import Snapshot
 from twolane.facts.lock import load_lock
 from twolane.files import expect_own
@@ -72,7 +73,11 @@ def read_lock(config: Config) -> Snapshot:
     try:
         expect_own(config, config.lock)
         text = config.lock.read_text(encoding="utf-8-sig")
-        return load_lock(text)
+        lock = load_lock(text)
+        for identity in lock:
+            if not identities.is_fact(identity):
+                raise ValueError(f"{json.dumps(identity)} is no fact")
+        return lock
     except (OSError, ValueError) as error:
         is_damaged = isinstance(error, OSError | UnicodeDecodeError | json.JSONDecodeError)
         first = f"{_one_side(config)}then: invoke db.sync"
