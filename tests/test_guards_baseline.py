@@ -44,6 +44,15 @@ def test_g05_a_migration_leaves_the_baseline_alone(waiting: Service, statement: 
     assert {"contacts", "embeddings"} <= tables(waiting)
 
 
+def test_g05_what_others_depend_on_is_named_as_lane_as_before_they_are(waiting: Service) -> None:
+    """Postgres refuses it first, and what depends on it is not what is wrong."""
+    for statement in ("drop table contacts", "alter table public.contacts drop column user_id"):
+        in_revision(waiting, statement)
+        said = waiting.invoke("db.push", code=1).err
+        assert "First:  public.contacts is lane A's, and a migration leaves it alone (G05)" in said
+        assert "bootstrap.txt" not in said
+
+
 def test_g05_a_type_of_lane_as_is_not_dropped_from_under_it(waiting: Service) -> None:
     mood = "create type mood as enum ('good'); alter table contacts add column mood mood;"
     add_sql(waiting, "10_mood.sql", mood)

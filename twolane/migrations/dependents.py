@@ -11,8 +11,11 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twolane.errors import Failure
+from twolane.facts.catalog import Snapshot
+from twolane.facts.identities import RELATION_KINDS
 from twolane.postgres import supautils
 from twolane.postgres.transactions import ask, theirs
+from twolane.sql import quoted, readable_statements
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -30,6 +33,23 @@ def is_in_the_way(sqlstate: str | None, message: str) -> bool:
     return sqlstate == "2BP01" or (
         sqlstate == "0A000" and message.startswith("cannot alter type of a column used ")
     )
+
+
+def changed_in(statement: str, facts: Snapshot) -> str | None:
+    """The first table or view among the facts that the statement drops or alters."""
+    for each in readable_statements(statement):
+        node, kind = each.node, type(each.node).__name__
+        names: list[list[str]] = []
+        if kind == "DropStmt":
+            listed = (parts for parts in node.objects if isinstance(parts, tuple))
+            names = [[part.sval for part in parts] for parts in listed]
+        elif kind == "AlterTableStmt":
+            names = [[node.relation.schemaname or "public", node.relation.relname]]
+        for parts in names:
+            name = quoted(parts if len(parts) > 1 else ["public", *parts])
+            if any(f"{known} {name}" in facts for known in RELATION_KINDS):
+                return name
+    return None
 
 
 # A view depends on a table by way of its rule; what hangs on the view follows.

@@ -16,6 +16,7 @@ from twolane.migrations import dependents
 from twolane.migrations.unbroken import TransactionEnded
 from twolane.postgres import supautils
 from twolane.repo import revisions
+from twolane.repo.contents import read_lock
 
 if TYPE_CHECKING:
     from alembic.config import Config as AlembicConfig
@@ -166,6 +167,10 @@ def _placed(config: Config, error: BaseException, failure: Failure) -> Failure:
     return failure
 
 
+_BASELINE = (
+    "{name} is lane A's, and a migration leaves it alone (G05): take it out of the revision, and "
+    "write it into a file under supabase/sql/"
+)
 _IN_THE_WAY = (
     "What depends on it follows the revisions if a file below @migrations makes it: move its "
     "file's line in bootstrap.txt there; what was made by hand, write into one: invoke db.capture"
@@ -207,7 +212,9 @@ def _statement_failure(config: Config, error: Any, cause: Any, role: str) -> Fai
         failure.first = _of_two_branches(config, place) or failure.first
     kind = NeedsSession if cause.sqlstate == "25001" else Failure
     if dependents.is_in_the_way(cause.sqlstate, cause.diag.message_primary or ""):
-        kind, failure.first = dependents.InTheWay, _IN_THE_WAY
+        of_lane_a = dependents.changed_in(error.statement or "", read_lock(config))
+        kind = dependents.InTheWay
+        failure.first = _BASELINE.format(name=of_lane_a) if of_lane_a else _IN_THE_WAY
     return kind(
         f"{failure.message}\n  in {place}:\n    {statement}",
         failure.first
