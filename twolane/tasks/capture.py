@@ -75,9 +75,8 @@ def capture(
     texts = _renames(state, rename or ())
     renames = renamed.read(state, texts)
     found = capture_files.read(state, owner, placed, stem, console.working, renames)
-    paths = []
-    if found.files and not dry_run:
-        paths = capture_files.write(state.repo.config, found.files)
+    made = [] if dry_run else found.files
+    paths = capture_files.write(state.repo.config, made) if made else []
     if json:
         console.print_json(_as_json(found, texts, state, written=bool(paths)))
     else:
