@@ -11,6 +11,9 @@ from functools import cached_property
 from twolane.prove.attempts import Actor, Outcome
 from twolane.prove.rows import Held
 
+_SHORT = re.compile(r"[0-9A-Fa-f.:+-]{1,8}")
+"""A value that a fresh UUID, hash, time or number may have in it by chance."""
+
 Reading = Counter[str] | Outcome
 """The rows that an actor saw, or the error instead."""
 
@@ -37,7 +40,7 @@ class Disclosure:
             [given, actor.claims, actor.headers, *(own if isinstance(own, Counter) else ())]
         )
         marks = [mark for mark in self._marks(actor.user)[0] if mark not in known]
-        if text := next((text for text in seen for mark in marks if mark in text), None):
+        if text := next((text for text in seen for mark in marks if _shows(text, mark)), None):
             return Outcome(effect="sees values of another", evidence=text)
         if isinstance(own, Outcome):
             return Outcome("differs", f"without the rows of others: {own.message}")
@@ -47,7 +50,7 @@ class Disclosure:
         """The outcome of an error; its effect is that its text has a value of another's row."""
         given += actor.claims + actor.headers
         marks = self._marks(actor.user)[1]
-        if any(mark in outcome.told and mark not in given for mark in marks):
+        if any(mark not in given and _shows(outcome.told, mark) for mark in marks):
             effect = "is told values of another in an error message"
             return replace(outcome, effect=effect, evidence=outcome.told)
         return outcome
@@ -67,6 +70,15 @@ class Disclosure:
     @cached_property
     def _known(self) -> dict[str | None, tuple[set[str], list[str]]]:
         return {}
+
+
+def _shows(text: str, mark: str) -> bool:
+    """Whether a text has the mark in it; a short number not as a part of longer digits."""
+    if mark not in text or not _SHORT.fullmatch(mark):
+        return mark in text
+    digit = "[0-9A-Fa-f]"
+    alone = rf"(?<!{digit})(?<!{digit}[.:+-]){re.escape(mark)}(?![.:+-]?{digit})"
+    return re.search(alone, text) is not None
 
 
 def _difference(seen: Counter[str], own: Counter[str]) -> Outcome:
