@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from twolane.prove.schema import Check, Column, Relation, Type
+from twolane.prove.session import tried
 from twolane.prove.values import groups, literals
 from twolane.sql import literal
 
@@ -116,8 +117,7 @@ class Choice:
         import psycopg
 
         try:
-            with self.connection.transaction(force_rollback=True):
-                self.connection.execute(f"select {values}".encode())
+            tried(self.connection, f"select {values}")
         except psycopg.Error:
             return False
         return True
@@ -131,15 +131,12 @@ class Choice:
             options = {name: values[:most] for name, values in options.items()}
         query = self._query(options, " and ".join(map(self._is_met, checks)))
         try:
-            with self.connection.transaction(force_rollback=True):
-                if self.wish:
-                    self.connection.execute(self.wish.claims.encode())
-                found = self.connection.execute(query.encode()).fetchone()
+            rows = tried(self.connection, f"{self.wish.claims}; {query}" if self.wish else query)
         except psycopg.Error as error:
             raise Unmakeable(f"{first_line(error)}, in {' and '.join(checks)}") from None
-        if found is None:
+        if not rows:
             raise Unmakeable(f"no value tried meets the check {' and '.join(checks)}")
-        return {name: options[name][place] for name, place in zip(options, found, strict=True)}
+        return {name: options[name][place] for name, place in zip(options, rows[0], strict=True)}
 
     def _is_met(self, check: str) -> str:
         is_wish = self.wish is not None and self.wish.condition.expression == check

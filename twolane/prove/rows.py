@@ -18,7 +18,7 @@ from twolane.prove.choice import Choice, Row, Unmakeable, Wish, first_line
 from twolane.prove.owners import Owners
 from twolane.prove.schema import OBJECTS, USERS, ForeignKey, Relation, Schema
 from twolane.prove.schema_reading import as_row
-from twolane.prove.session import Session
+from twolane.prove.session import Session, tried
 from twolane.prove.variety import Variety
 from twolane.sql import literal, quote
 
@@ -212,8 +212,7 @@ class Rows:
         for _ in range(ATTEMPTS):
             row = choose()
             try:
-                with self.connection.transaction():
-                    self.connection.execute(insert(table, row).encode())
+                tried(self.connection, insert(table, row), keep=True)
                 return
             except (errors.UniqueViolation, errors.ExclusionViolation) as error:
                 problem = first_line(error)

@@ -32,6 +32,29 @@ grant execute on function twolane_prove.run(text), twolane_prove.ask(text) to {R
 """
 
 
+def tried(connection: Connection[Any], statements: str, keep: bool = False) -> list[Any]:
+    """Runs statements as a part of the open transaction, or as one of their own, in one round trip.
+
+    Returns what the last query finds. Takes the part back, unless it is to `keep` it.
+
+    Raises:
+        psycopg.Error: one fails; the part is taken back.
+    """
+    import psycopg
+    from psycopg.pq import TransactionStatus
+
+    begin, back, end = "begin", "rollback", "commit"
+    if connection.info.transaction_status == TransactionStatus.INTRANS:
+        begin, back, end = "savepoint tried", "rollback to tried; release tried", "release tried"
+    try:
+        cursor = connection.execute(f"{begin}; {statements}\n; {end if keep else back}".encode())
+    except psycopg.Error:
+        connection.execute(back.encode())
+        raise
+    found = [result.fetchall() for result in cursor.results() if result.description]
+    return found[-1] if found else []
+
+
 class Session:
     """A session of the owner of the copy, in autocommit."""
 
