@@ -21,6 +21,7 @@ from service import DEV_MARKERS, Service
 from steps import add_sql
 
 from twolane.facts import catalog
+from twolane.postgres import databases
 
 CACHES = {".git", ".postgres", "__pycache__", ".ruff_cache"}
 
@@ -135,9 +136,8 @@ class Ground:
         shutil.rmtree(service.folder)
         name = service.folder.name
         if conninfo_to_dict(service.env["DATABASE_URL"])["dbname"] == name:
-            drop = sql.SQL("drop database {} with (force)").format(sql.Identifier(name))
             with psycopg.connect(self.server.url(), autocommit=True) as connection:
-                connection.execute(drop)
+                databases.drop(connection, name)
 
     def prepare(self, command: str) -> Prepared:
         """The state before that command; made once."""

@@ -20,7 +20,7 @@ import pytest
 from psycopg import sql
 
 from twolane.errors import Failure
-from twolane.postgres import place
+from twolane.postgres import databases, place
 from twolane.postgres import programs as bundled
 
 PLATFORM = Path(__file__).parents[1] / "twolane/postgres/platform.sql"
@@ -204,9 +204,7 @@ def drop_databases(maintenance: psycopg.Connection[Any], names: Sequence[str]) -
     )
     left = maintenance.execute(LEFT_BEHIND).fetchall()
     for name in [*names, *(name for (name,) in left)]:
-        maintenance.execute(
-            sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
-        )
+        databases.drop(maintenance, name)
 
 
 def as_user() -> str | None:

@@ -48,6 +48,7 @@ def drop(maintenance: Connection[Any], name: str, force: bool = True) -> None:
     """Drops a database if it exists; without force, it fails while somebody is connected."""
     from psycopg import sql
 
+    _let_go(maintenance, name)
     statement = "drop database if exists {} with (force)" if force else "drop database if exists {}"
     maintenance.execute(sql.SQL(statement).format(sql.Identifier(name)))
 
