@@ -8,6 +8,7 @@ from steps import ORDER, SQL, add_sql, mirror, pushes, tables
 
 from twolane.config import Config, Target
 from twolane.postgres import reach
+from twolane.repo import revisions
 
 ENV = "migrations/env.py"
 PRODUCTION = """
@@ -197,6 +198,12 @@ def test_g11_an_applied_revision_is_not_edited(pushed: Service) -> None:
 
     path.write_bytes(text.replace("\n", "\r\n").encode())
     assert "Nothing to push" in pushed.invoke("db.push").out
+
+    (revision,) = revisions.read(pushed.folder / "migrations")
+    ((recorded,),) = pushed.sql("select digest from twolane.pushes")
+    assert recorded == revision.digest != revision.older_digest
+    pushed.sql("update twolane.pushes set digest = %s", revision.older_digest)
+    assert "Nothing to push" in pushed.invoke("db.push").out, "as an earlier twolane recorded it"
 
 
 POOLER = "postgresql://postgres.{}:x@aws-0-eu-central-1.pooler.supabase.com:{}/postgres"

@@ -15,6 +15,8 @@ from service import Service
 from steps import SQL, add_sql, mirror
 from test_deploy_matrix import LATE, NOTE, ON_VIEW, deploy
 
+from twolane.repo import revisions
+
 AGED = """
 drop table twolane.facts;
 drop table if exists twolane.service;
@@ -47,6 +49,8 @@ def aged(pushed: Service) -> Service:
     pushed.sql("insert into dev_markers (label) values ('kept')")
     pushed.commit()
     pushed.sql(AGED)
+    (revision,) = revisions.read(pushed.folder / "migrations")
+    pushed.sql("update twolane.pushes set digest = %s", revision.older_digest)
     return pushed
 
 

@@ -89,7 +89,10 @@ def edited_revision(repo: Repo, ledger: Ledger) -> Refusal | None:
     """G11: a revision that the database has is as it was pushed."""
     has = {had.id for had in lineage.of(repo, ledger)}
     edited = [
-        r for r in repo.revisions if r.id in has and ledger.pushed.get(r.id, r.digest) != r.digest
+        revision
+        for revision in repo.revisions
+        if revision.id in has
+        and not revision.is_recorded_as(ledger.pushed.get(revision.id, revision.digest))
     ]
     if not edited:
         return None

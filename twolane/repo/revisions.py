@@ -6,10 +6,10 @@ import ast
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 from twolane.errors import Failure
+from twolane.repo import digests
 from twolane.repo.sqlfiles import FileFailure
 
 
@@ -19,6 +19,7 @@ class Revision:
 
     owns, disowns: tables that it moves to the app or away from it, as `schema.name` in facts.
     online: whether its steps run one by one, and no transaction holds them all.
+    older_digest: the hash of its code that a record may have in place of `digest`.
     """
 
     id: str
@@ -29,6 +30,11 @@ class Revision:
     owns: tuple[str, ...] = ()
     disowns: tuple[str, ...] = ()
     online: bool = False
+    older_digest: str = ""
+
+    def is_recorded_as(self, digest: str) -> bool:
+        """Whether a record with this digest is of this code."""
+        return digest in (self.digest, self.older_digest)
 
 
 def read(folder: Path) -> tuple[Revision, ...]:
@@ -172,10 +178,11 @@ def _read(path: Path) -> Revision:
             down=(down,) if isinstance(down, str) else tuple(down or ()),
             title=(ast.get_docstring(tree) or path.stem).splitlines()[0],
             path=path,
-            digest=_digest(tree),
+            digest=digests.of(tree),
             owns=_tables(names.get("owns", ())),
             disowns=_tables(names.get("disowns", ())),
             online=_truth(names.get("online", False)),
+            older_digest=digests.as_recorded_before(tree),
         )
     except SyntaxError as error:
         raise Failure(
@@ -210,14 +217,3 @@ def _truth(value: object) -> bool:
     if not isinstance(value, bool):
         raise TypeError(value)
     return value
-
-
-def _digest(tree: ast.Module) -> str:
-    """A hash of the code alone: formatting, import order and comments don't change it."""
-    body = [
-        node
-        for node in tree.body
-        if not isinstance(node, (ast.Import, ast.ImportFrom))
-        and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
-    ]
-    return sha256(ast.unparse(ast.Module(body, [])).encode()).hexdigest()

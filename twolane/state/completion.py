@@ -102,7 +102,7 @@ def _lost(repo: Repo, ledger: Ledger) -> list[Revision]:
         for revision in repo.revisions
         if (pushed := ledger.chain.get(revision.id))
         and pushed.down is None
-        and pushed.digest == revision.digest
+        and revision.is_recorded_as(pushed.digest)
     ]
 
 
