@@ -125,15 +125,22 @@ def test_functions_and_views_that_keep_tenants_apart_pass(service: Service) -> N
         "create function mine() returns setof public.contacts language sql security definer"
         " set search_path = '' as"
         " 'select * from public.contacts where user_id = (select auth.uid())';"
+        "create view ages with (security_invoker) as select id, now() - created_at as age"
+        " from contacts; grant select on ages to authenticated;"
         "create function token() returns uuid language sql as 'select gen_random_uuid()';"
+        # A clock whose tick comes between one call and the next but one.
+        "create sequence calls; create function tick() returns boolean language sql"
+        " security definer set search_path = '' as"
+        " 'select nextval($$public.calls$$) % 3 = 0';"
         "create function never(a uuid) returns text language plpgsql"
         " as 'begin raise division_by_zero; end';"
-        "grant execute on function mine, token, never to authenticated;",
+        "grant execute on function mine, token, tick, never to authenticated;",
         after=True,
     )
     found = report(service)
     assert found["proven"]
     assert verdicts(found, "public.people", "own")["select"] == "allowed"
+    assert verdicts(found, "public.ages", "other's")["select"] == "filtered"
     assert verdicts(found, "public.mine()", "other's")["call"] == "filtered"
     assert [item["object"] for item in found["uncalled"]] == ["public.never(uuid)"]
     result = service.invoke("db.prove")

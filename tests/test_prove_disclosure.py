@@ -42,3 +42,9 @@ def test_a_fresh_value_with_digits_of_anothers_row_tells_nothing(fresh: str) -> 
 @pytest.mark.parametrize("text", ["1001", "(1001,x)", "number=1001.", "to 00c3a1", "auser1001b"])
 def test_a_value_of_anothers_row_is_found_in_an_answer_that_varies(text: str) -> None:
     assert effect(text, "something else") == "sees values of another"
+
+
+def test_more_rows_are_seen_though_each_answer_differs() -> None:
+    first, second = Counter(["1 s", "2 s"]), Counter(["3 s", "4 s"])
+    assert KNOWN.compare(ACTOR, first, second, Counter(["2 s"])).effect == "sees rows of another"
+    assert not KNOWN.compare(ACTOR, first, second, Counter(["2 s", "3 s"])).effect

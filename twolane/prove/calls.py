@@ -38,9 +38,10 @@ class Caller:
         if not todo:
             return
         full = [self._call(actor, call) for _, call in todo]
-        again = [self._call(actor, call)[0] for _, call in todo]
         with self.stage.without(self.stage.victims(actor)):
             alone = [self.stage.read(actor, call) for _, call in todo]
+        # Later, so that what the clock changes differs here too.
+        again = [self._call(actor, call)[0] for _, call in todo]
         for (function, call), (seen, effect), second, own in zip(
             todo, full, again, alone, strict=True
         ):

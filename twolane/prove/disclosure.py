@@ -34,7 +34,7 @@ class Disclosure:
         """
         if isinstance(seen, Outcome):
             return self.told(actor, seen, given)
-        if seen == again and isinstance(own, Counter):
+        if isinstance(own, Counter) and (seen == again or _has_more(seen, again, own)):
             return _difference(seen, own)
         known = "\n".join(
             [given, actor.claims, actor.headers, *(own if isinstance(own, Counter) else ())]
@@ -79,6 +79,11 @@ def _shows(text: str, mark: str) -> bool:
     digit = "[0-9A-Fa-f]"
     alone = rf"(?<!{digit})(?<!{digit}[.:+-]){re.escape(mark)}(?![.:+-]?{digit})"
     return re.search(alone, text) is not None
+
+
+def _has_more(seen: Counter[str], again: Reading, own: Counter[str]) -> bool:
+    """Whether there are always more rows with those of others, though the rows themselves vary."""
+    return isinstance(again, Counter) and seen.total() == again.total() > own.total()
 
 
 def _difference(seen: Counter[str], own: Counter[str]) -> Outcome:

@@ -18,6 +18,7 @@ from twolane.prove.attempts import (
     attempt,
 )
 from twolane.prove.choice import Unmakeable
+from twolane.prove.disclosure import Reading
 from twolane.prove.rows import insert
 from twolane.prove.schema import Relation
 from twolane.prove.stage import Stage, selection
@@ -48,13 +49,17 @@ class Run:
         relations = [*self.stage.tables, *self.stage.schema.views]
         queries = {relation.name: selection(relation, actor.role) for relation in relations}
         others = self.stage.victims(actor)
+
+        def read() -> dict[str, Reading]:
+            self.stage.rows.refresh(self.stage.session)
+            return {name: self.stage.read(actor, query) for name, query in queries.items()}
+
         with self.stage.rolled_back():
-            self.stage.rows.refresh(self.stage.session)
-            full = {name: self.stage.read(actor, query) for name, query in queries.items()}
-            again = {name: self.stage.read(actor, query) for name, query in queries.items()}
+            full = read()
         with self.stage.without(others):
-            self.stage.rows.refresh(self.stage.session)
-            alone = {name: self.stage.read(actor, query) for name, query in queries.items()}
+            alone = read()
+        with self.stage.rolled_back():  # later, so that what the clock changes differs here too
+            again = read()
         for relation in relations:
             seen, own = full[relation.name], alone[relation.name]
             for whose in (OWN, OTHER) if actor.user else (OTHER,):
