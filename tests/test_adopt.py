@@ -168,7 +168,8 @@ create table if not exists inside.held (id int);
 grant select on inside.held to anon;
 create table if not exists public.partly (id int, secret int);
 grant select (id) on public.partly to authenticated;
-do $$ begin grant select on public.profiles to service_role; end $$;
+do $$ begin -- left_open and past_rls: no grant to anon here, as to no other in pg_class
+  grant select on public.profiles to service_role; end $$;
 """
 BY_CODE = (
     "do $$ declare r text; begin create table if not exists public.by_code (id int);"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from twolane import blocks
 from twolane.facts import identities
 from twolane.sql import Statement, ident, quoted
 
@@ -37,9 +38,8 @@ class Opened:
     def said(self, name: str) -> Sequence[str] | None:
         """The file's grants and revokes on the relation, in order, each as a statement of its own.
 
-        None if the file takes its row level security off, or a block of code that grants something
-        to the data API's roles names the relation, or may find it: what such a block grants is not
-        known.
+        None if the file takes its row level security off, or a block of code grants something on it
+        to the data API's roles, or may put such a grant together: whether it does is not known.
         """
         if any(_is(relation, name) for relation in self._unlimited) or self._is_in_code(name):
             return None
@@ -71,15 +71,32 @@ class Opened:
         ]
 
     @cached_property
-    def _code(self) -> Sequence[str]:
-        """The blocks of code that grant something to the data API's roles."""
-        blocks = (self.statements[number].text for number, _ in self._of_kind("DoStmt"))
-        return [code for code in blocks if _GRANT.search(code) and _TO_API.search(code)]
+    def _blocks(self) -> Sequence[blocks.Code]:
+        return [blocks.code(self.statements[number]) for number, _ in self._of_kind("DoStmt")]
+
+    @cached_property
+    def _grants(self) -> Sequence[Any]:
+        """What blocks grant the data API's roles on relations, as it is written there."""
+        nodes = [found.node for block in self._blocks for found in block.statements]
+        return [
+            node
+            for node in nodes
+            if type(node).__name__ == "GrantStmt" and node.is_grant and _is_to_api(node)
+        ]
+
+    @cached_property
+    def _texts(self) -> Sequence[str]:
+        """The code of blocks that may put together a grant to the data API's roles."""
+        texts = [text for block in self._blocks for text in block.texts]
+        return [text for text in texts if _GRANT.search(text) and _TO_API.search(text)]
 
     def _is_in_code(self, name: str) -> bool:
         own = re.escape(identities.unquote(identities.split_name(name)[-1]))
         named = re.compile(rf"(?<!\w){own}(?!\w)")
-        return any(named.search(code) or _FOUND.search(code) for code in self._code)
+        return any(
+            grant.objtype.name == "OBJECT_TABLE" and _is_on(grant, name, is_there=True)
+            for grant in self._grants
+        ) or any(named.search(text) or _FOUND.search(text) for text in self._texts)
 
     def _made(self, name: str) -> int:
         """The number of the statement that makes the relation, or may make it."""
@@ -118,6 +135,10 @@ def _on(grant: Any, name: str) -> str:
 def _privilege(privilege: Any) -> str:
     columns = ", ".join(ident(column.sval) for column in privilege.cols or ())
     return f"{privilege.priv_name or 'all'}{f' ({columns})' if columns else ''}"
+
+
+def _is_to_api(grant: Any) -> bool:
+    return not {"anon", "authenticated", "public"}.isdisjoint(_roles(grant))
 
 
 def _roles(grant: Any) -> Iterator[str]:

@@ -1,0 +1,39 @@
+"""Words in a comment, in a message or in the body of what is only made are no statements."""
+
+from __future__ import annotations
+
+import pytest
+
+from twolane.repo import opened
+from twolane.sql import statements
+
+DECLARED = "declare t text;"
+LOOP = "for t in select relname from pg_class loop execute format('{} %I {} anon', t); end loop;"
+SAY_NOTHING = [
+    "do $$ begin -- totals: no grant to anon here\n perform 1; end $$",
+    "do 'begin /* grant /* totals */ to anon */ perform 1; end'",
+    f"do $$ {DECLARED} begin {LOOP.format('revoke all on', 'from')} -- grant nothing\nend $$",
+    "do $$ begin raise notice 'totals: no grant to anon'; execute 'select 1'; end $$",
+    "do $$ begin comment on view totals is 'no grant to anon'; end $$",
+    "do $$ begin grant select on other.totals, rest to anon; perform 'totals'; end $$",
+    "do $$ begin create function f() returns void language sql as"
+    " 'grant select on totals to anon'; end $$",
+]
+MAY_GRANT = [
+    "do $$ begin -- it's /* here\n grant select on totals to anon; end $$",
+    "do $$ begin grant select on all tables in schema public to public; end $$",
+    "do $$ begin execute /* so */ 'grant select on totals to anon'; end $$",
+    "do $$ declare s text := 'grant select on totals to anon'; begin execute s; end $$",
+    f"do $$ {DECLARED} begin {LOOP.format('grant select on', 'to')} end $$",
+    f"do $$ declare x inner_part.t; t text; begin {LOOP.format('grant select on', 'to')} end $$",
+    "do $$ begin perform run('grant select on totals to anon'); end $$",
+    "do $$ begin do $x$ begin execute 'grant select on totals to anon'; end $x$; end $$",
+    "do $$ begin raise notice '%', run('grant select on totals to anon'); end $$",
+    "do language plpython3u $$ plpy.execute('grant select on totals to anon') $$",
+]
+
+
+@pytest.mark.parametrize("block", SAY_NOTHING + MAY_GRANT)
+def test_a_block_opens_a_view_by_what_it_runs_alone(block: str) -> None:
+    file = opened.Opened(statements(f"create view public.totals as select 1 as a; {block}"))
+    assert file.said("public.totals") == ([] if block in SAY_NOTHING else None)
