@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -15,7 +16,7 @@ from servers import PostgresServer
 from service import APP, Service
 from steps import add_sql, columns, mirror
 
-from twolane.facts import catalog
+from twolane.facts import catalog, ownership
 from twolane.migrations import effects
 
 NO_CHANGES = "✓ No schema changes.\n"
@@ -259,3 +260,100 @@ def test_after_an_adoption_all_tables_can_be_the_apps(
     assert service.invoke("db.sync").out == NO_CHANGES
     assert looks(url) == before
     ruff(service, "check")
+
+
+TYPES = """
+do $$ begin
+    create type public.mood as enum ('good', 'bad');
+    create type public."Mood" as enum ('A', 'B');
+    create type public.mood_x as enum ('x', 'y');
+    create type public.priority as enum ('low', 'high');
+exception when duplicate_object then null; end $$;
+create table if not exists public.a (
+    id uuid primary key,
+    state public.mood not null default 'good',
+    kind public."Mood",
+    x public.mood_x[],
+    rank public.priority
+);
+create table if not exists public.archive (
+    id uuid primary key,
+    state public.mood,
+    kinds public."Mood"[] not null default array['A'::public."Mood"]
+);
+"""
+USED_LATE = """
+create or replace function public.highest() returns text language sql
+    set search_path = '' as $$ select 'high'::public.priority::text $$;
+"""
+
+
+def test_an_enum_that_something_else_uses_stays_where_it_is(two: Service) -> None:
+    add_sql(two, "70_types.sql", TYPES)
+    add_sql(two, "71_late.sql", USED_LATE, after=True)
+    two.invoke("db.apply")
+    two.invoke("db.sync")
+    two.commit()
+    two.invoke("db.own", "a", "--commit")
+    assert '"public.a",\n    "enum public.mood_x",\n' in two.revisions()[-1].read_text()
+    app, introspected = two.read(APP), mirror(two)[0]
+    assert 'MOOD_X = postgresql.ENUM("x", "y", name="mood_x")' in app
+    assert "DatabaseType" not in introspected and "MOOD_X" not in introspected
+    assert "PRIORITY" in introspected and "state: Mapped[str] = mapped_column(MOOD" in app
+    assert app.count("postgresql.ENUM(") == 1
+    two.invoke("db.push")
+    assert two.invoke("db.gen").out == NO_CHANGES
+    more = class_with_x("B")
+    two.write(APP, app.replace('"x", "y"', '"x", "y", "z"') + more)
+    two.invoke("db.gen", "-m", "add z and b")
+    assert "add value 'z' after 'y'" in two.revisions()[-1].read_text()
+    two.invoke("db.push")
+
+    two.invoke("db.disown", "a")
+    assert "enum" not in two.revisions()[-1].read_text()
+    two.invoke("db.deploy")
+    assert 'ENUM("x", "y", "z", name="mood_x")' in two.read(APP)
+    two.invoke("db.disown", "b")
+    two.invoke("db.deploy")
+    assert "MOOD_X" not in two.read(APP) and "DatabaseType" not in mirror(two)[0]
+    text = two.read(APP).replace("from .base", "from .introspected import MOOD_X\nfrom .base", 1)
+    two.write(APP, text + class_with_x("C"))
+    two.invoke("db.gen", "-m", "add c")
+    two.invoke("db.push")
+    assert two.invoke("db.gen").out == NO_CHANGES
+    assert two.invoke("db.sync").out == NO_CHANGES
+
+
+def class_with_x(name: str) -> str:
+    head = f"class {name}(UUIDKey, AppBase):\n    __tablename__ = {name.lower()!r}\n"
+    return f"\n\n{head}\n    x: Mapped[str] = mapped_column(MOOD_X)\n"
+
+
+USES: dict[str, dict[str, Any]] = {
+    "column public.b.c": {"type": 'public."Mood"'},
+    "column public.b.d": {"type": 'public."Mood"[]'},
+    "constraint public.b.e": {"definition": "CHECK ((c <> 'A'::public.\"Mood\"))"},
+    "domain public.f": {"type": 'public."Mood"'},
+    "composite type public.g": {"attributes": [{"type": 'public."Mood"'}]},
+    'function public.h(public."Mood")': {"definition": "…"},
+}
+NO_USES: dict[str, dict[str, Any]] = {
+    "column public.b.c": {"type": 'public."Mood""s"'},
+    "column public.b.d": {"type": "public.mood"},
+    "column public.b.e": {"type": 'other.public."Mood"', "default": 'public."Moods"'},
+    "column public.a.f": {"type": "text", "default": "'A'::public.\"Mood\""},
+    'owner enum public."Mood"': {"owner": "a"},
+    'comment enum public."Mood"': {"text": 'public."Mood"'},
+}
+
+
+def test_a_name_is_a_use_wherever_postgres_prints_it_and_no_part_of_another_name() -> None:
+    enum = 'enum public."Mood"'
+
+    def along(others: dict[str, dict[str, Any]]) -> list[str]:
+        own = {"column public.a.state": '{"type":"public.\\"Mood\\"[]"}', enum: '{"labels":["A"]}'}
+        facts = {**own, **{i: catalog.as_text(parts) for i, parts in others.items()}}
+        return ownership.enums(facts, {"public.a"})
+
+    assert [use for use, parts in USES.items() if along({use: parts})] == []
+    assert along(NO_USES) == [enum]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from typing import Any
 
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Snapshot
@@ -20,8 +21,8 @@ def app(
 ) -> Snapshot:
     """The app's facts among those that the SQL files before the mark and the revisions make.
 
-    base: the facts of the files alone. owns, disowns: tables that were moved to the app and that
-    were moved away, as `schema.name`.
+    base: the facts of the files alone. owns, disowns: what was moved to the app, and away from it:
+    tables as `schema.name`, and enums as `enum schema.name`.
     """
     added = {identity: text for identity, text in made.items() if identity not in base}
     moved = structure(made, owns)
@@ -31,17 +32,17 @@ def app(
     return {i: text for i, text in made.items() if i in added or i in moved}
 
 
-def structure(facts: Snapshot, tables: Collection[str]) -> frozenset[str]:
-    """The identities of what moves with these tables, as far as an app can declare it.
+def structure(facts: Snapshot, moved: Collection[str]) -> frozenset[str]:
+    """The identities of what moves with these tables and enums, as far as an app can declare it.
 
-    Columns, keys, checks, indexes, comments; sequences that columns own; enums that nothing else
-    uses. Row level security, policies, triggers, grants stay with the SQL files.
+    Columns, keys, checks, indexes, comments; sequences that columns own. Row level security,
+    policies, triggers, grants stay with the SQL files.
     """
-    if not tables:
+    if not moved:
         return frozenset()
-    wanted = set(tables)
-    found = {i for i, text in facts.items() if _belongs(i, text, wanted)}
-    return frozenset({*found, *_sequences(facts, wanted), *_enums(facts, wanted)})
+    wanted = set(moved)
+    found = {i for i, text in facts.items() if i in wanted or _belongs(i, text, wanted)}
+    return frozenset({*found, *_sequences(facts, wanted)})
 
 
 def _belongs(identity: str, text: str, tables: Collection[str]) -> bool:
@@ -83,29 +84,51 @@ def _sequences(facts: Snapshot, tables: Collection[str]) -> Iterator[str]:
                 yield identity
 
 
-def _enums(facts: Snapshot, tables: Collection[str]) -> Iterator[str]:
-    """The enums of these tables' columns whose name stands in no fact of anything else."""
+def enums(facts: Snapshot, tables: Collection[str]) -> list[str]:
+    """The enums of these tables' columns whose name stands in no fact of anything else.
+
+    They move along, as identities. What is settled once stays so, whatever uses them later.
+    """
     types = {
         f"enum {catalog.definition(text)['type'].removesuffix('[]')}"
         for identity, text in facts.items()
         if identities.kind(identity) == "column" and _is_on(identity, tables)
     }
-    for enum in sorted(types & facts.keys()):
-        name = enum.removeprefix("enum ")
-        mention = re.compile(rf"(?<![\w.\"]){re.escape(name)}(?![\w\"])")
-        if not any(
-            mention.search(text) or mention.search(identity)
-            for identity, text in facts.items()
-            if identity != enum and identities.about(identity) != enum
-            if not _is_on(identity, tables)
-        ):
-            yield enum
+    names = {enum.removeprefix("enum ") for enum in types & facts.keys()}
+    for identity, text in facts.items() if names else ():
+        if _is_on(identity, tables) or identity.removeprefix("enum ") in names:
+            continue
+        about = identities.about(identity) or ""
+        if about.removeprefix("enum ") not in names:
+            names -= _named({identity, *_strings(catalog.definition(text))}, names)
+    return sorted(f"enum {name}" for name in names)
 
 
-def _everything_of(facts: Snapshot, tables: Collection[str]) -> Iterator[str]:
-    """All facts about these tables, with what moves along."""
-    along = {*_sequences(facts, tables), *_enums(facts, tables)}
+def _strings(value: Any) -> Iterator[str]:
+    """Every text in a definition, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _strings(each)
+
+
+def _named(texts: Collection[str], names: Collection[str]) -> set[str]:
+    """Those of the names that stand in one of the texts, not as a part of another name."""
+    return {
+        name
+        for name in names
+        if any(
+            name in text and re.search(rf"(?<![\w.\"$]){re.escape(name)}(?![\w\"$])", text)
+            for text in texts
+        )
+    }
+
+
+def _everything_of(facts: Snapshot, moved: Collection[str]) -> Iterator[str]:
+    """All facts about these tables and enums, with what moves along."""
+    along = {*_sequences(facts, moved), *moved}
     for identity in facts:
         about = identities.about(identity) or identity
-        if _is_on(identity, tables) or about in along:
+        if _is_on(identity, moved) or about in along:
             yield identity

@@ -6,7 +6,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from twolane.models.app_class import AppClasses
@@ -206,7 +206,8 @@ def _import_lines(node: ast.Import | ast.ImportFrom) -> list[str]:
 
 
 def without_tables(text: str, gone: Mapping[str, str]) -> str:
-    """The text without the classes of these tables, and without imports that they alone used.
+    """The text without the classes of these tables, and without enums and imports that they alone
+    used.
 
     gone: table, `schema.name` without quotes → the class that `introspected.py` has for it. Code
     that names a class which goes gets it from there.
@@ -219,15 +220,13 @@ def without_tables(text: str, gone: Mapping[str, str]) -> str:
     rest = ast.Module([node for node in tree.body if node not in nodes.values()], [])
     if found := list(_named_in_strings(rest, {t: node.name for t, node in nodes.items()})):
         raise Unfit(f"other code of app.py needs it: {'; '.join(found)}")
-    used = {each.id for each in ast.walk(rest) if isinstance(each, ast.Name)}
-    freed = {
-        each.id
-        for node in nodes.values()
-        for each in ast.walk(node)
-        if isinstance(each, ast.Name) and each.id not in used
-    }
+    named = _names(nodes.values())
+    enums = [node for node in tree.body if _enum(node) in named]
+    enums = [e for e in enums if _enum(e) not in _names(n for n in rest.body if n is not e)]
+    used = _names(node for node in rest.body if node not in enums)
+    freed = (named | _names(enums)) - used
     lines = text.splitlines()
-    for node in sorted(nodes.values(), key=lambda node: -node.lineno):
+    for node in sorted([*nodes.values(), *enums], key=lambda node: -node.lineno):
         start, end = _extent(lines, node)
         lines[start:end] = []
     text = "\n".join(lines).rstrip("\n") + "\n"
@@ -240,9 +239,24 @@ def without_tables(text: str, gone: Mapping[str, str]) -> str:
     return _inserted(text, ast.parse(text), needed, ()) if needed else text
 
 
-def _extent(lines: Sequence[str], node: ast.ClassDef) -> tuple[int, int]:
+def _names(nodes: Iterable[ast.AST]) -> set[str]:
+    return {each.id for n in nodes for each in ast.walk(n) if isinstance(each, ast.Name)}
+
+
+def _enum(node: ast.stmt) -> str:
+    """The name of a constant that is an enum, as `db.own` writes it; or empty."""
+    match node:
+        case ast.Assign(
+            targets=[ast.Name(id=name)], value=ast.Call(func=ast.Attribute(attr="ENUM"))
+        ):
+            return name
+    return ""
+
+
+def _extent(lines: Sequence[str], node: ast.stmt) -> tuple[int, int]:
     """The class with its decorators, the comment directly above, and the blank lines below."""
-    start = min([node.lineno, *(each.lineno for each in node.decorator_list)]) - 1
+    decorators = node.decorator_list if isinstance(node, ast.ClassDef) else []
+    start = min([node.lineno, *(each.lineno for each in decorators)]) - 1
     while start and lines[start - 1].startswith("#"):
         start -= 1
     end = node.end_lineno or node.lineno

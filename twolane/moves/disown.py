@@ -44,8 +44,9 @@ def plan(state: State, owner: str, names: Sequence[str], working: Callable[[str]
     title = f"disown {', '.join(map(short, tables))}"
     if not tables:
         return Move((), title, {})
-    new = _files(replays, tables, app, owner, working)
-    with move.draft(repo, title, move.DISOWNS, tables) as draft:
+    moved = [*tables, *ownership.enums(app, tables)]
+    new = _files(replays, tables, moved, app, owner, working)
+    with move.draft(repo, title, move.DISOWNS, moved) as draft:
         files = (*repo.order.files, *new)
         listed = replace(draft.repo, order=replace(repo.order, files=files))
         after, _ = move.settled(replace(draft, repo=listed), state, working)
@@ -77,36 +78,38 @@ def _chosen(state: State, app: Snapshot, names: Sequence[str]) -> list[str]:
 def _files(
     replays: Replays,
     tables: Sequence[str],
+    moved: Sequence[str],
     app: Snapshot,
     owner: str,
     working: Callable[[str], Any],
 ) -> Sequence[SqlFile]:
     """The SQL that makes the tables as the revisions do, found by making them anew.
 
-    None where files before the mark make just that: the revisions have changed nothing.
+    moved: the tables, and the enums that go along. None where files before the mark make just that:
+    the revisions have changed nothing.
 
     Raises:
         Failure: a part of them has no words in SQL that may run twice.
     """
     repo = replays.repo
     base, head = replays.base().facts, replays.at(repo.revisions)
-    moved = {
+    wanted = {
         i
-        for i in app.keys() - ownership.app(app, {}, (), tables).keys()
+        for i in app.keys() - ownership.app(app, {}, (), moved).keys()
         if identities.kind(i) not in _LEFT_OUT
-    } | ownership.structure(head.facts, tables)
+    } | ownership.structure(head.facts, moved)
 
-    if all(base.get(identity) == head.facts[identity] for identity in moved):
+    if all(base.get(identity) == head.facts[identity] for identity in wanted):
         return ()
 
     def lacking(facts: Snapshot) -> list[Change]:
-        return [c for c in catalog.diff(facts, head.facts) if c.identity in moved]
+        return [c for c in catalog.diff(facts, head.facts) if c.identity in wanted]
 
     with (
         working("making it anew on the shadow"),
         shadow.open_clone(repo.config, head.database) as connection,
     ):
-        for identity in sorted(moved, key=lambda i: identities.kind(i) != "table"):
+        for identity in sorted(wanted, key=lambda i: identities.kind(i) != "table"):
             kind = {"table": "table", "enum": "type"}.get(identities.kind(identity))
             if kind:
                 name = identity.partition(" ")[2]

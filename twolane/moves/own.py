@@ -125,7 +125,8 @@ def _move(
 ) -> Move:
     state, repo, title = ground.state, ground.state.repo, _title(tables)
     notes = list(notes)
-    with move.draft(repo, title, move.OWNS, tables) as draft:
+    moved = [*tables, *ownership.enums({**ground.state.live, **ground.whole}, tables)]
+    with move.draft(repo, title, move.OWNS, moved) as draft:
         after, app = move.settled(draft, state, working)
         text = _app_py(ground, tables, app)
         path = after.config.schema / "app.py"

@@ -17,7 +17,8 @@ from twolane.repo.sqlfiles import FileFailure
 class Revision:
     """One migration script. `down`: the revisions it builds on; `digest`: a hash of its code.
 
-    owns, disowns: tables that it moves to the app or away from it, as `schema.name` in facts.
+    owns, disowns: what it moves to the app or away from it: tables as `schema.name` in facts,
+    enums as `enum schema.name`.
     online: whether its steps run one by one, and no transaction holds them all.
     older_digest: the hash of its code that a record may have in place of `digest`.
     """
@@ -138,7 +139,7 @@ def below_the_mark(failure: FileFailure, later: Sequence[Revision]) -> str | Non
 
 
 def moves(history: Sequence[Revision]) -> tuple[frozenset[str], frozenset[str]]:
-    """The tables that this history has moved to the app, and those that it has moved away."""
+    """The tables and enums that this history has moved to the app, and those it has moved away."""
     owns: set[str] = set()
     disowns: set[str] = set()
     for r in history:
