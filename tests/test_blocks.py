@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twolane.repo import opened
+from twolane.repo import opened, sqlfiles
 from twolane.sql import statements
 
 DECLARED = "declare t text;"
@@ -37,3 +37,31 @@ MAY_GRANT = [
 def test_a_block_opens_a_view_by_what_it_runs_alone(block: str) -> None:
     file = opened.Opened(statements(f"create view public.totals as select 1 as a; {block}"))
     assert file.said("public.totals") == ([] if block in SAY_NOTHING else None)
+
+
+JOBS = "create extension if not exists pg_cron"
+SETUP = "create function setup() returns void language {}; "
+IN_PLPGSQL, IN_SQL = f"plpgsql as 'begin {JOBS}; end'", f"sql as '{JOBS}'"
+MAKE_NONE = [
+    f"-- pg_cron: {JOBS} in the dashboard\nselect 1",
+    f"do $$ begin /* {JOBS} */ execute 'select 1'; end $$",
+    f"do $$ begin raise notice '{JOBS} by hand'; execute 'select 1'; end $$",
+    f"comment on schema public is '{JOBS}'; insert into docs values ('{JOBS}')",
+    f"{SETUP.format(IN_PLPGSQL)} grant execute on function setup() to anon",
+    f"{JOBS}_x; -- {JOBS}",
+]
+MAKE_IT = [
+    'create extension /* for jobs */ "pg_cron"',
+    f"do $$ begin {JOBS}; exception when others then raise notice 'without'; end $$",
+    f"do $$ begin -- it's\n execute '{JOBS} with schema extensions'; end $$",
+    f"do $$ declare x inner_part.t; begin {JOBS}; end $$",
+    f"{SETUP.format(IN_PLPGSQL)} select setup()",
+    f"{SETUP.format(IN_SQL)} do $$ begin perform setup(); end $$",
+    f"select run('{JOBS}')",
+]
+
+
+@pytest.mark.parametrize("text", MAKE_NONE + MAKE_IT)
+def test_a_file_creates_an_extension_by_what_it_runs_alone(text: str) -> None:
+    files = [sqlfiles.of_text("10_jobs.sql", text)]
+    assert sqlfiles.creates_extension(files, "pg_cron") == (text in MAKE_IT)

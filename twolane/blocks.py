@@ -15,6 +15,15 @@ _TELLING = ("raise", "assert", "comment")
 # What stands before a statement of PL/pgSQL; `>>` ends a label.
 _BEFORE = (";", "begin", "then", "else", "loop", ">>")
 _DYNAMIC = {"PLpgSQL_stmt_dynexecute", "PLpgSQL_stmt_dynfors", "dynquery"}
+# Statements that name a function and don't call it.
+_NAMING = {
+    *("CreateFunctionStmt", "CreateTrigStmt", "CommentStmt", "GrantStmt", "AlterFunctionStmt"),
+    *("AlterOwnerStmt", "AlterObjectSchemaStmt", "RenameStmt", "DropStmt"),
+}
+_WRITING = {
+    *("InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "SelectStmt", "CallStmt", "CopyStmt"),
+    *("CreateTableAsStmt", "ExecuteStmt", "PrepareStmt", "ExplainStmt"),
+}
 _ASSIGNED = re.compile(r"[^=]*?:?=")
 # The grammars of PL/pgSQL's pieces (parser.h, RawParseMode); others are assignments.
 _WHOLE, _EXPRESSION = 0, 2
@@ -40,6 +49,40 @@ def uncommented(sql: str) -> str:
     return _blanked(sql, is_plpgsql=False)
 
 
+def runs(sql: str) -> Code:
+    """What the text runs: its statements, blocks, and the functions of its own that those call.
+
+    A trigger's function is called where they name its table as well. All of a text that the parser
+    refuses may be run.
+    """
+    ran = _run(readable_statements(sql))
+    if not ran.statements and not ran.texts:
+        return Code([], [uncommented(sql)])
+    functions = [s for s in ran.statements if type(s.node).__name__ == "CreateFunctionStmt"]
+    triggers = [s.node for s in ran.statements if type(s.node).__name__ == "CreateTrigStmt"]
+    while called := _called(ran, functions, triggers):
+        functions = [each for each in functions if each not in called]
+        more = _joined(map(code, called))
+        ran = Code([*ran.statements, *more.statements], [*ran.texts, *more.texts])
+    return ran
+
+
+def _called(
+    ran: Code, functions: Sequence[Statement], triggers: Sequence[Any]
+) -> Sequence[Statement]:
+    if not functions:
+        return []
+    kinds = [(type(each.node).__name__, each) for each in ran.statements]
+    named = _words([*ran.texts, *(uncommented(s.text) for k, s in kinds if k not in _NAMING)])
+    written = _words([*ran.texts, *(uncommented(s.text) for k, s in kinds if k in _WRITING)])
+    named |= {each.funcname[-1].sval for each in triggers if each.relation.relname in written}
+    return [each for each in functions if each.node.funcname[-1].sval in named]
+
+
+def _words(texts: Iterable[str]) -> set[str]:
+    return set(re.findall(r"\w+", " ".join(texts)))
+
+
 def code(statement: Statement) -> Code:
     """What a `do` block runs, or a function when it is called; another statement runs itself."""
     body, language = _body(statement.node)
@@ -57,10 +100,14 @@ def code(statement: Statement) -> Code:
 
 def _run(statements: Iterable[Statement]) -> Code:
     """What the statements run: a block its code, and any other itself."""
-    found = [
+    return _joined(
         Code([each], []) if type(each.node).__name__ == "CreateFunctionStmt" else code(each)
         for each in statements
-    ]
+    )
+
+
+def _joined(parts: Iterable[Code]) -> Code:
+    found = list(parts)
     return Code([s for part in found for s in part.statements], [t for p in found for t in p.texts])
 
 

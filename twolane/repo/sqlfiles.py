@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from twolane import blocks
 from twolane.errors import Failure, denied, from_postgres
 from twolane.postgres import exposure, supautils, transactions
 from twolane.repo import opened
@@ -134,8 +135,16 @@ def _expect_as_parsed(connection: Connection[Any], file: SqlFile, statement: Sta
 
 def creates_extension(files: Iterable[SqlFile], name: str) -> bool:
     """Whether a file creates the extension, even if only on servers that have it."""
+    return any(_creates(file.text, name) for file in files)
+
+
+def _creates(sql: str, name: str) -> bool:
     named = rf'create\s+extension\s+(if\s+not\s+exists\s+)?"?{re.escape(name)}\b'
-    return any(re.search(named, file.text, re.IGNORECASE) for file in files)
+    ran = blocks.runs(sql)
+    return any(
+        type(each.node).__name__ == "CreateExtensionStmt" and each.node.extname == name
+        for each in ran.statements
+    ) or any(re.search(named, text, re.IGNORECASE) for text in ran.texts)
 
 
 @contextmanager
