@@ -11,10 +11,12 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from twolane.facts import catalog, identities
+from twolane.migrations import enums
 from twolane.migrations.alterations import Alterations
 from twolane.migrations.declared_texts import settle
 from twolane.migrations.generation import casting
 from twolane.migrations.wording import reparsable
+from twolane.sql import literal
 
 
 def test_a_type_changes_without_a_look_at_every_column_for_every_constraint(
@@ -127,3 +129,26 @@ def test_a_colon_in_a_text_of_a_model_is_a_colon_and_how_an_index_is_built_no_pa
     assert str(CreateIndex(index).compile(dialect=dialect)) == (
         "CREATE INDEX by_a ON notes (lower(a || ':x')) WHERE a <> ':x'"
     )
+
+
+ODD_LABELS = ["it's", 'a "b"', "c\\d", "{,}", "null", "", "two words", "Plain"]
+ODD = """
+create type "Mood" as enum ({labels}, 'stays');
+create type "Moods" as enum ('Plain');
+create domain humour as "Mood" default {one} check (value <> {one});
+create table notes (
+    a "Mood"[] default array[{labels}, 'stays']::"Mood"[], b humour, c "Moods" default 'Plain',
+    d text default 'Plain' check (a[1] <> {one} and d <> 'x''::public."Mood"')
+)
+"""
+
+
+def test_a_label_has_its_new_word_wherever_postgres_prints_it(facts_after: FactsAfter) -> None:
+    def facts(end: str) -> catalog.Snapshot:
+        labels = [literal(f"{label}{end}") for label in ODD_LABELS]
+        return facts_after(ODD.format(labels=", ".join(labels), one=labels[0]))
+
+    before, after = facts(""), facts(" now")
+    for old, new in (before, after), (after, before):
+        made = enums.with_new_labels(old, new)
+        assert {i for i in new if made[i] != new[i]} == {'enum public."Mood"'}

@@ -144,6 +144,42 @@ def test_labels_of_an_enum_come_get_another_name_and_go(service: Service) -> Non
     assert_reversible(service)
 
 
+NEAR_MOODS = """
+seen: Mapped[str] = mapped_column(Enum({seen}, name="seen"))
+status: Mapped[str] = mapped_column(Enum({status}, name="status"))
+kind: Mapped[str] = mapped_column(
+    Enum("open", "done", name="status_kind"), server_default="{kind}"
+)
+level: Mapped[str] = mapped_column(Enum("{low}", "high", name="Level"), server_default="{low}")
+levels: Mapped[list[str]] = mapped_column(
+    postgresql.ARRAY(Enum("{low}", "high", name="Level")), server_default='{{"{low}",high}}'
+)
+least: Mapped[bool | None] = mapped_column(Computed("level = '{low}'", persisted=True))
+"""
+MORE = """
+seen_by: Mapped[list[str]] = mapped_column(
+    postgresql.ARRAY(Enum({seen}, name="seen")), server_default="{{}}"
+)
+"""
+
+
+def test_a_label_that_is_a_part_of_another_name_lets_its_type_change_in_place(
+    service: Service,
+) -> None:
+    first = {"seen": "'me'", "status": "'open'", "kind": "open", "low": "low"}
+    evolve(service, notes(NEAR_MOODS.format(**first)))
+    service.sql("insert into notes (seen, status) values ('me', 'open')")
+    then = {"seen": "'me', 'public'", "status": "'open', 'done'", "kind": "done", "low": "at least"}
+    made = evolve(service, notes((NEAR_MOODS + MORE).format(**then))).partition("def downgrade")[0]
+    assert "alter type public.seen add value 'public' after 'me'" in made
+    assert "alter type public.status add value 'done' after 'open'" in made
+    assert "rename value 'low' to 'at least'" in made
+    assert "__old" not in made and "drop" not in made and made.count("set default") == 1
+    assert service.sql("select level::text, levels::text, least from notes") == [
+        ("at least", '{"at least",high}', True)
+    ]
+
+
 TYPES = """
 class Money(TypeDecorator[Decimal]):
     impl = Numeric(10, 2)

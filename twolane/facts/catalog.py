@@ -23,7 +23,7 @@ These are no facts:
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -137,6 +137,24 @@ def definition(text: str) -> dict[str, Any]:
 def as_text(parts: Mapping[str, Any]) -> str:
     """A definition's parts as the text that Postgres makes of them."""
     return encode(parts)
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every text in a definition's parts, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from texts(each)
+
+
+def mapped(value: Any, anew: Callable[[str], str]) -> Any:
+    """A definition's parts with every text of theirs replaced."""
+    if isinstance(value, dict):
+        return {name: mapped(each, anew) for name, each in value.items()}
+    if isinstance(value, list):
+        return [mapped(each, anew) for each in value]
+    return anew(value) if isinstance(value, str) else value
 
 
 def default_grants(facts: Snapshot) -> frozenset[tuple[str, str]]:

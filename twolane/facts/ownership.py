@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from typing import Any
 
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Snapshot
@@ -100,17 +99,8 @@ def enums(facts: Snapshot, tables: Collection[str]) -> list[str]:
             continue
         about = identities.about(identity) or ""
         if about.removeprefix("enum ") not in names:
-            names -= _named({identity, *_strings(catalog.definition(text))}, names)
+            names -= _named({identity, *catalog.texts(catalog.definition(text))}, names)
     return sorted(f"enum {name}" for name in names)
-
-
-def _strings(value: Any) -> Iterator[str]:
-    """Every text in a definition, however deep."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _strings(each)
 
 
 def _named(texts: Collection[str], names: Collection[str]) -> set[str]:

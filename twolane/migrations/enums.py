@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Snapshot
@@ -68,27 +69,78 @@ def needs_swap(name: str, before: Snapshot, after: Snapshot) -> bool:
     changed = (
         text for i, text in after.items() if before.get(i) != text and identities.kind(i) != "enum"
     )
-    words = (str(word) for text in changed for word in catalog.definition(text).values())
-    return any(_uses(word, name, label) for word in words for label in added)
-
-
-def _uses(word: str, name: str, label: str) -> bool:
-    return f"{literal(label)}::{name}" in word or (label in word and f"::{name}[]" in word)
+    words = (word for text in changed for word in catalog.texts(catalog.definition(text)))
+    return any(label in added for word in words for label in _used(word, name))
 
 
 def with_new_labels(before: Snapshot, after: Snapshot) -> Snapshot:
     """The facts before, where Postgres prints the new word of each label that is renamed."""
-    pairs = {
-        f"{literal(old)}::{name}": f"{literal(new)}::{name}"
+    renamed = {
+        name: dict(zip(labels(before, name), labels(after, name), strict=True))
         for name in names(before)
         if f"enum {name}" in after and is_renamed(labels(before, name), labels(after, name))
-        for old, new in zip(labels(before, name), labels(after, name), strict=True)
-        if old != new
     }
-    if not pairs:
+    if not renamed:
         return before
-    found = re.compile("|".join(map(re.escape, pairs)))
     return {
-        i: text if identities.kind(i) == "enum" else found.sub(lambda words: pairs[words[0]], text)
+        i: text if identities.kind(i) == "enum" else _with_words(text, renamed)
         for i, text in before.items()
     }
+
+
+def _with_words(text: str, renamed: Mapping[str, Mapping[str, str]]) -> str:
+    """A definition with the new words of these types' labels."""
+    for name, words in renamed.items():
+        if f"::{catalog.encode(name)[1:-1]}" in text:
+
+            def anew(value: str, name: str = name, words: Mapping[str, str] = words) -> str:
+                return _literals(name).sub(lambda found: _anew(found, words), value)
+
+            parts = catalog.definition(text)
+            new = catalog.mapped(parts, anew)
+            text = catalog.as_text(new) if new != parts else text
+    return text
+
+
+def _anew(found: re.Match[str], words: Mapping[str, str]) -> str:
+    if not found["type"]:
+        return found[0]
+    label = found["label"].replace("''", "'")
+    if found["array"]:
+        new = _ELEMENT.sub(lambda each: _as_element(words, _label(each)), label)
+    else:
+        new = words.get(label, label)
+    return f"{literal(new)}{found['type']}"
+
+
+def _used(words: str, name: str) -> Iterator[str]:
+    """The labels of this type that Postgres's words name, alone or in an array."""
+    for found in _literals(name).finditer(words) if name in words else ():
+        label = (found["label"] or "").replace("''", "'")
+        if found["array"]:
+            yield from map(_label, _ELEMENT.finditer(label))
+        elif found["type"]:
+            yield label
+
+
+@cache
+def _literals(name: str) -> re.Pattern[str]:
+    """Finds texts and quoted names; the `type` of those texts that are labels of the enum."""
+    kind = rf"(?P<type>::{re.escape(name)}(?P<array>\[\])?(?![\w\"$]))?"
+    return re.compile(rf"""'(?P<label>(?:[^']|'')*)'{kind}|"(?:[^"]|"")*\"""")
+
+
+# The elements of an array as Postgres prints them (manual, 8.15.6).
+_ELEMENT = re.compile(r""""(?P<quoted>(?:[^"\\]|\\.)*)"|[^{},"]+""")
+_NEEDS_QUOTES = re.compile(r"""[\s"\\{},]|^(null)?$""", re.IGNORECASE)
+
+
+def _label(element: re.Match[str]) -> str:
+    quoted = element["quoted"]
+    return element[0] if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+
+
+def _as_element(words: Mapping[str, str], label: str) -> str:
+    new = words.get(label, label)
+    escaped = re.sub(r'(["\\])', r"\\\1", new)
+    return f'"{escaped}"' if _NEEDS_QUOTES.search(new) else new
