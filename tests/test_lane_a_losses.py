@@ -99,13 +99,16 @@ def test_rows_that_are_added_need_none_and_nor_do_those_of_a_new_table(service: 
 
     add_contact(service)
     block = "execute 'alter table public.contacts add column if not exists nicks text[]'; "
-    write(service, f"do $$ begin {block}update public.contacts set nicks = array[nick]; end $$;\n")
+    block += "-- delete from the dashboard, or execute it\n update public.contacts set nicks = "
+    write(service, f"{FORGET}do $$ begin {block}array[nick]; end $$; -- or delete from psql\n")
     assert "adds rows or new values to contacts" in service.invoke("db.apply").text
 
 
-BODIES = """
+FORGET = """
 create or replace function public.forget(who uuid) returns void language sql
   as 'delete from public.contacts where id = who; update public.messages set role = role';
+"""
+BODIES = f"""{FORGET}
 create or replace procedure public.noted(words text) language sql
   begin atomic insert into public.dev_markers (label) values (words); end;
 """

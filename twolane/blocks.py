@@ -10,8 +10,9 @@ from typing import Any
 from twolane.sql import Statement, readable_statements, statements
 
 _COMMENTS = ("SQL_COMMENT", "C_COMMENT")
-# Statements of PL/pgSQL whose strings are shown or kept, and never run.
-_TELLING = ("raise", "assert", "comment")
+# What begins a message of PL/pgSQL, or a comment on something: strings that never run.
+_LEVELS = {"debug", "log", "info", "notice", "warning", "exception", "sqlstate", "using"}
+_TELLING = {*(("raise", level) for level in _LEVELS), ("comment", "on")}
 # What stands before a statement of PL/pgSQL; `>>` ends a label.
 _BEFORE = (";", "begin", "then", "else", "loop", ">>")
 _DYNAMIC = {"PLpgSQL_stmt_dynexecute", "PLpgSQL_stmt_dynfors", "dynquery"}
@@ -73,14 +74,30 @@ def _called(
     if not functions:
         return []
     kinds = [(type(each.node).__name__, each) for each in ran.statements]
-    named = _words([*ran.texts, *(uncommented(s.text) for k, s in kinds if k not in _NAMING)])
-    written = _words([*ran.texts, *(uncommented(s.text) for k, s in kinds if k in _WRITING)])
-    named |= {each.funcname[-1].sval for each in triggers if each.relation.relname in written}
-    return [each for each in functions if each.node.funcname[-1].sval in named]
+    named = [*ran.texts, *(uncommented(s.text) for k, s in kinds if k not in _NAMING)]
+    written = [*ran.texts, *(uncommented(s.text) for k, s in kinds if k in _WRITING)]
+    tables = {each.relation.relname for each in triggers}
+    fired = tables & set(_named(tables, written))
+    named += [each.funcname[-1].sval for each in triggers if each.relation.relname in fired]
+    names = set(_named((each.node.funcname[-1].sval for each in functions), named))
+    return [each for each in functions if each.node.funcname[-1].sval in names]
 
 
-def _words(texts: Iterable[str]) -> set[str]:
-    return set(re.findall(r"\w+", " ".join(texts)))
+def _named(names: Iterable[str], texts: Iterable[str]) -> Iterator[str]:
+    """Which of the names are in the texts, in whatever case: one of odd letters anywhere in it."""
+    text = "\n".join(texts).lower()
+    words = set(re.findall(r"\w+", text))
+    for name in names:
+        if name.lower() in (words if re.fullmatch(r"\w+", name) else text):
+            yield name
+
+
+def plain(statement: Statement) -> str:
+    """The text of a block, or of another statement, without comments and messages."""
+    body, language = _body(statement.node)
+    if type(statement.node).__name__ != "DoStmt" or body is None:
+        return uncommented(statement.text)
+    return _blanked(body, is_plpgsql=True) if language == "plpgsql" else body
 
 
 def code(statement: Statement) -> Code:
@@ -199,16 +216,23 @@ def _blanked(text: str, is_plpgsql: bool) -> str:
         tokens = scan(text)
     except ParseError:
         return text
-    letters, before, telling, depth = list(text), ";", False, 0
+    letters, told = list(text), set(_told(text, tokens) if is_plpgsql else ())
     for token in tokens:
-        word = text[token.start : token.end + 1]
-        is_comment = token.name in _COMMENTS
-        if is_comment or (is_plpgsql and telling and depth == 0 and token.name == "SCONST"):
+        if token.name in _COMMENTS or token.start in told:
+            word = text[token.start : token.end + 1]
             letters[token.start : token.end + 1] = re.sub(r"[^\n]", " ", word)
-        if is_comment:
-            continue
+    return "".join(letters)
+
+
+def _told(text: str, tokens: Iterable[Any]) -> Iterator[int]:
+    """Where messages stand, and comments on things: not what they give to a function."""
+    found = [token for token in tokens if token.name not in _COMMENTS]
+    words = [text[token.start : token.end + 1].lower() for token in found]
+    before, telling, depth = ";", False, 0
+    for token, word, after in zip(found, words, [*words[1:], ""], strict=True):
         depth += (word == "(") - (word == ")")
         if before in _BEFORE:
-            telling = word.lower() in _TELLING
-        before = word.lower()
-    return "".join(letters)
+            telling = (word, after) in _TELLING or (word == "raise" and after[:1] == "'")
+        if telling and depth == 0 and token.name == "SCONST":
+            yield token.start
+        before = word

@@ -5,8 +5,7 @@ It is found by running the file, in its own transaction, before the commit; see 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from twolane.migrations.effects import Effects
 from twolane.postgres import traces as looks
 from twolane.postgres.transactions import ask
 from twolane.repo.sqlfiles import SqlFile
-from twolane.sql import Statement, block_queries, readable_statements
+from twolane.state import file_rows
 from twolane.state.hazards import Hazard, plain, short
 
 if TYPE_CHECKING:
@@ -25,32 +24,6 @@ if TYPE_CHECKING:
 Counts = Mapping[int, tuple[int, int, int]]
 """Table by OID → rows inserted, updated, deleted by this session lately."""
 _NONE = (0, 0, 0)
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The tables that the statements of a file name, by their last name.
-
-    inserted: by an insert. updated: by an update → the columns that it sets. touched: by a delete,
-    merge or upsert. words: those of the text, see `_words`: what it does not name is reached by a
-    cascade or a trigger, and counts where rows were met. deletes: whether it deletes rows, be it in
-    a block. executes: whether a block runs SQL that it puts together, and that may write rows.
-    sets: columns that such SQL sets, of whatever table.
-    """
-
-    inserted: frozenset[str]
-    updated: Mapping[str, frozenset[str]]
-    touched: frozenset[str]
-    words: frozenset[str]
-    deletes: bool
-    executes: bool
-    sets: frozenset[str]
-
-    def names(self, table: str) -> bool:
-        """Whether the file may write the table by statements of its own."""
-        return any(
-            table in part for part in (self.touched, self.updated, self.inserted, self.words)
-        )
 
 
 @dataclass
@@ -113,7 +86,7 @@ def find(
         if there is None or oid in there
     }
     changed = _changed(before.counts, after.counts)
-    rows, new = named(file), _new_columns(before.layout, after.layout)
+    rows, new = file_rows.of(file), _new_columns(before.layout, after.layout)
     reached = {
         name
         for name in seen.written & old.keys()
@@ -139,27 +112,6 @@ def find(
     )
 
 
-_DELETES = re.compile(r"\bdelete\s+from\b", re.IGNORECASE)
-_BODIES = re.compile(r"\bcreate\s+(?:or\s+replace\s+)?(?:rule|function|procedure)\b", re.IGNORECASE)
-_WRITES = re.compile(
-    r"\b(?:insert|update|delete|merge|truncate|call|perform|execute(?!\s+(?:function|procedure)))\b",
-    re.IGNORECASE,
-)
-# But for a count, an update that names the one column that it sets, and DDL, which writes no rows,
-# or shows as what is rewritten.
-_TEXT = r"\bexecute\s*(?:pg_catalog\.)?(?:format\s*\(\s*)?'\s*"
-_SETS = r"update\s+[\w.%]+(?:\s+as\s+\w+)?\s+set\s+(\w+)\s*=[^,']*'(?!')"
-_EXECUTES = re.compile(
-    rf"(?!{_TEXT}(?:(?:alter|create|comment|drop|grant|revoke)\b|select\s+count\b|{_SETS}))"
-    r"\bexecute\b",
-    re.IGNORECASE,
-)
-_EXECUTED_SETS = re.compile(_TEXT + _SETS, re.IGNORECASE)
-# Statements with expressions that don't run by them.
-_MAKES = (
-    *("CreateDomainStmt", "CreateStmt", "CreateTrigStmt", "CreatePolicyStmt", "CreateFunctionStmt"),
-    *("CompositeTypeStmt", "RuleStmt", "ViewStmt"),
-)
 _WRITTEN = "its rows are changed or deleted, where there are any"
 _REWRITTEN = "every row is written anew, or lost (truncate), and nobody reads meanwhile"
 
@@ -172,7 +124,9 @@ def _dropped(done: Effects, old: Mapping[str, int]) -> Iterator[Hazard]:
             yield Hazard("drop", short(identity), "its data are lost for good")
 
 
-def _only_filled(table: str, counts: tuple[int, int, int], rows: Rows, new: frozenset[str]) -> bool:
+def _only_filled(
+    table: str, counts: tuple[int, int, int], rows: file_rows.Rows, new: frozenset[str]
+) -> bool:
     """Whether nothing of a table was lost, as far as its rows and the file's text tell.
 
     new: its columns that the file has added.
@@ -201,87 +155,6 @@ def _new_columns(before: effects.Layout, after: effects.Layout) -> Mapping[int, 
 
 def _last(table: str) -> str:
     return identities.unquote(identities.split_name(table)[-1])
-
-
-def named(file: SqlFile) -> Rows:
-    """What the statements of a file name, and those of its blocks; those inside functions left
-    aside."""
-    from pglast import ast
-    from pglast.visitors import Visitor
-
-    inserted: set[str] = set()
-    updated: dict[str, frozenset[str]] = {}
-    touched: set[str] = set()
-    sets: set[str] = set()
-
-    class Targets(Visitor):
-        def visit_InsertStmt(self, _: Any, node: Any) -> None:
-            clause = node.onConflictClause
-            is_upsert = clause is not None and clause.action.name == "ONCONFLICT_UPDATE"
-            (touched if is_upsert else inserted).add(node.relation.relname)
-
-        def visit_UpdateStmt(self, _: Any, node: Any) -> None:
-            name = node.relation.relname
-            columns = frozenset(target.name for target in node.targetList)
-            updated[name] = updated.get(name, frozenset()) | columns
-
-        def visit_DeleteStmt(self, _: Any, node: Any) -> None:
-            touched.add(node.relation.relname)
-
-        visit_MergeStmt = visit_DeleteStmt
-
-    def visit(node: Any) -> None:
-        if not isinstance(node, ast.RuleStmt | ast.CreateFunctionStmt):
-            Targets()(node)
-
-    found, executes = readable_statements(file.text), False
-    for statement in found:
-        visit(statement.node)
-        if isinstance(statement.node, ast.DoStmt):
-            executes = executes or bool(_EXECUTES.search(statement.text))
-            sets.update(_EXECUTED_SETS.findall(statement.text))
-            for _, query in block_queries(statement.text):
-                for inner in readable_statements(query):
-                    visit(inner.node)
-    deletes = bool(_DELETES.search(file.text))
-    words = _words(file.text, found)
-    return Rows(
-        frozenset(inserted), updated, frozenset(touched), words, deletes, executes, frozenset(sets)
-    )
-
-
-def _words(text: str, found: Sequence[Statement]) -> frozenset[str]:
-    """The words of what the text runs, in which a table that it writes is named.
-
-    They are all of its words, unless it makes rules or functions: Postgres locks the tables of a
-    rule's action, and of a body in SQL that it checks (`fmgr_sql_validator`), as if it wrote them.
-    Then they are those of its blocks that write, and all if it calls a function that it makes.
-    """
-    from pglast import ast
-
-    if not _BODIES.search(text) or not found:
-        return _of(text)
-    kinds = (ast.DoStmt, ast.CallStmt, ast.SelectStmt)
-    runs = [s for s in found if isinstance(s.node, kinds) and not _BODIES.search(s.text)]
-    names = [s.node.funcname for s in found if isinstance(s.node, ast.CreateFunctionStmt)]
-    made = {name[-1].sval for name in names if name}
-    if made & _of(*map(_running, runs)):
-        return _of(text)
-    blocks = (s.text for s in runs if isinstance(s.node, ast.DoStmt))
-    return _of(*filter(_WRITES.search, blocks))
-
-
-def _running(statement: Statement) -> str:
-    """Its text without what a block only makes: an expression in that is not run there."""
-    text = statement.text
-    for _, query in block_queries(text):
-        if all(type(each.node).__name__ in _MAKES for each in readable_statements(query)):
-            text = text.replace(query, "")
-    return text
-
-
-def _of(*texts: str) -> frozenset[str]:
-    return frozenset(re.findall(r"\w+", " ".join(texts)))
 
 
 def _counts(connection: Connection[Any]) -> Counts:
