@@ -41,19 +41,18 @@ def others() -> dict[int, str]:
     return found
 
 
-def said_by_others(program: str, given: str) -> dict[str, str]:
-    """Python 3.x → what it prints when it runs this with that on its standard input."""
+def expect_agreement(program: str, given: str) -> None:
+    """Expects that all print the same when they run this with that on their standard input."""
     if not others():
         pytest.skip("no other Python since 3.11 is on this machine")
     env = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
-    return {
-        f"3.{minor}": subprocess.run(
-            [python, "-c", program],
-            input=given,
-            env=env,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout.strip()
-        for minor, python in others().items()
-    }
+    said = {}
+    for python in (sys.executable, *others().values()):
+        done = subprocess.run(
+            [python, "-c", program], input=given, env=env, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        said[python] = done.stdout
+    here = said.pop(sys.executable)
+    for python, other in said.items():
+        assert other == here, python

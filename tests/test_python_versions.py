@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import ast
 import json
+import unicodedata
 
-from pythons import said_by_others
+from pythons import expect_agreement
 
+from twolane.facts.catalog import encode
+from twolane.facts.lock import dump_lock, load_lock
+from twolane.models import python
 from twolane.repo import digests
+from twolane.text import clean, escaped
 
 INDEX = """\
 '''Index of notes.'''
@@ -67,11 +72,7 @@ def test_code_has_the_same_digest_on_every_python() -> None:
     """Those here stand in databases: one that changes makes of each revision an edited one."""
     assert of(INDEX) == "b3487eb10339e9e6e15af0b531b8be6110783e2460d3a3c8227fbb8e2fb15d5a"
     assert of(PADDED) == "4a89e5d031e53f83bc38d8c875089c3790638d0160d182c617cca3d3915c31c5"
-    texts = [INDEX, PADDED, REST]
-    said = said_by_others(OF_ALL, json.dumps(texts))
-    expected = [of(text) for text in texts]
-    for python, line in said.items():
-        assert json.loads(line) == expected, python
+    expect_agreement(OF_ALL, json.dumps([INDEX, PADDED, REST]))
 
 
 def test_formatting_comments_and_imports_are_not_code_and_all_else_is() -> None:
@@ -95,3 +96,49 @@ def test_formatting_comments_and_imports_are_not_code_and_all_else_is() -> None:
     constants = ("None", "True", "1", "1.0", "1j", "'1'", "b'1'", "...", "''", "0", "-0.0", "f''")
     cases = ("match x:\n case None: 1", "match x:\n case False: 1", "match x:\n case 0: 1")
     assert len({of(f"x = {text}") for text in constants} | {of(text) for text in cases}) == 15
+
+
+# Of Unicode 14, which Python 3.11 knows; of 15, 15.1, 16; and one that is no character yet.
+SHOWN = "é漢🙂\ufe0f", "\U0001fa77", "\u2ffc", "\U0001fae9", "\U0001faff"
+HIDDEN = "\x00\x1b\x7f\x85\xa0\xad\u061c\u200b\u200d\u2028\u202e\u2066\u3000\ue000\ufdd0\ufeff"
+HIDDEN += "\uffff\U0001343f\U0001fffe\U000e0041\U000f0000\U0010ffff"
+WRITTEN = """
+import json, sys
+from twolane.facts.catalog import encode
+from twolane.facts.lock import dump_lock
+from twolane.models import python
+from twolane.text import clean
+given = json.load(sys.stdin)
+facts = {f"table {text}": encode({"comment": text}) for text in given}
+texts = [*map(python.literal, given), *map(python.comment, given), *map(clean, given)]
+names = [python.attribute_name(text, ()) for text in ("ア・イ", "ア･イ", "می\u200cشود", "a\u200db")]
+print(json.dumps([dump_lock(facts), *texts, *names]))
+"""
+
+
+def of_table(comment: str) -> dict[str, str]:
+    return {"table a": encode({"comment": comment})}
+
+
+def test_files_have_the_same_bytes_whatever_unicode_the_python_knows() -> None:
+    for text in SHOWN:
+        assert python.literal(text) == f'"{text}"' and python.comment(text) == f"# {text}"
+        assert text in dump_lock(of_table(text))
+        assert clean(text) == text
+    for letter in HIDDEN:
+        assert dump_lock(of_table(letter)).isascii()
+        assert load_lock(dump_lock(of_table(letter))) == of_table(letter)
+        literal = python.literal(letter)
+        assert literal.isascii() and ast.literal_eval(literal) == letter
+        assert clean(letter).isascii()
+    assert python.attribute_name("ア・イ", ()) == "ア_イ"
+    assert python.attribute_name("می\u200cشود", ()) == "می_شود"
+    expect_agreement(WRITTEN, json.dumps([*SHOWN, *HIDDEN]))
+
+
+def test_what_is_escaped_is_what_does_not_show() -> None:
+    """Each character that this Python knows, as it says itself."""
+    for code in (*range(0x20000), *range(0xE0000, 0xE1000)):
+        letter = chr(code)
+        if unicodedata.category(letter) != "Cn":
+            assert (escaped(letter, ascii) == letter) is letter.isprintable(), hex(code)

@@ -14,6 +14,7 @@ from twolane.adopt import absent
 from twolane.ddl.clauses import dollar
 from twolane.postgres.dump import Entry, parsed
 from twolane.sql import indented, literal, plainly
+from twolane.text import is_plain
 
 # Clauses that check before they lock: pg_dump's clause → the clause that may run again.
 _CLAUSES = {
@@ -79,7 +80,7 @@ def _conditional(blocks: Iterator[Block]) -> Iterator[str]:
             inner = "".join(f"{indented(each, '    ')};\n" for each in statements)
             body += f"  if {plainly(block.condition)} then\n{inner}  end if;\n"
         tag = dollar(body)
-        title = f"-- {subject}\n" if subject and subject.isprintable() else ""
+        title = f"-- {subject}\n" if subject and is_plain(subject) else ""
         yield f"{title}do {tag}\nbegin\n{body}end {tag};"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from twolane.facts.catalog import Snapshot, as_text, encode
+from twolane.text import escaped
 
 LOCK_FORMAT = 1
 
@@ -14,15 +15,14 @@ LOCK_FORMAT = 1
 def dump_lock(snapshot: Snapshot) -> str:
     """The lock file's text: valid JSON, one fact a line, so that a diff shows one fact a line."""
     lines = [f"    {encode(i)}: {text}" for i, text in snapshot.items()]
-    facts = ",\n".join(line if line.isprintable() else _plainly(line) for line in lines)
+    facts = ",\n".join(escaped(line, _escape) for line in lines)
     body = f"{{\n{facts}\n  }}" if lines else "{}"
     return f'{{\n  "format": {LOCK_FORMAT},\n  "facts": {body}\n}}\n'
 
 
-def _plainly(line: str) -> str:
-    """The line with escapes for what does not show, or shows a reader something else: line
-    separators, marks of the direction of writing. Only strings have such characters."""
-    return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in line)
+def _escape(letter: str) -> str:
+    """The character as an escape of JSON's: only strings have such."""
+    return json.dumps(letter)[1:-1]
 
 
 def load_lock(text: str) -> Snapshot:

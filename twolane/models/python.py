@@ -14,6 +14,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from twolane.text import code_point, escaped
+
 WIDTH = 100
 
 
@@ -47,6 +49,8 @@ def strings(texts: Iterable[str]) -> Group:
     return Group("[", tuple(map(literal, texts)), "]")
 
 
+# Joiners and the middle dot of Japanese: only from Python 3.13 on a name may have them.
+_SINCE_3_13 = re.compile("[\u200c\u200d\u30fb\uff65]")
 _FIRST_NAME = re.compile(r"(?:[a-z_]+=)?([A-Za-z]\w*)")
 
 
@@ -137,11 +141,7 @@ def one_line(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    if text.isprintable() and "\\" not in text:
-        return text
-    return "".join(
-        c if c.isprintable() and c != "\\" else c.encode("unicode_escape").decode() for c in text
-    )
+    return escaped(text.replace("\\", r"\\"), code_point)
 
 
 def digest(text: str) -> str:
@@ -174,7 +174,7 @@ def snake_case(words: str) -> str:
 def attribute_name(name: str, taken: Collection[str]) -> str:
     """An attribute's name: the name itself if Python, SQLAlchemy and `taken` allow it."""
     wanted = unicodedata.normalize("NFKC", name)
-    if not wanted.isidentifier():
+    if not wanted.isidentifier() or _SINCE_3_13.search(wanted):
         wanted = re.sub(r"\W+", "_", wanted).strip("_") or digest(name)[:6].lower()
         wanted = wanted if wanted.isidentifier() else f"column_{wanted}"
     if wanted.startswith(("__", "_sa_")):

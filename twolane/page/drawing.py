@@ -11,7 +11,7 @@ from unicodedata import east_asian_width
 
 from twolane.page.graph import CLOSED, LIMITED, OPEN, Column, Graph, Link, Table
 from twolane.page.layout import Box, place
-from twolane.text import counted
+from twolane.text import counted, escaped
 
 ROW, HEAD = 20.0, 30.0
 _LETTER, _BOLD, _LEAST, _MOST = 6.9, 7.8, 170.0, 340.0
@@ -146,7 +146,7 @@ def _letters(text: str) -> float:
 
 def _text(text: str) -> str:
     """Text fit for XML, which has no control characters."""
-    return escape("".join(c if c.isprintable() else " " for c in text), quote=True)
+    return escape(escaped(text, lambda _: " "), quote=True)
 
 
 _STYLE = """

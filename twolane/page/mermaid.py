@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from twolane.page.graph import Column, Graph, Link
+from twolane.text import escaped
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Words that the grammar reads as something else at the start of a statement or as a cardinality.
@@ -97,5 +98,5 @@ def _quoted(text: str) -> str:
     alike = str.maketrans(
         {'"': "″", "%": "％", "\\": "＼", "#": "＃", ";": "；", "<": "‹", ">": "›"}
     )
-    seen = "".join(c if c.isprintable() else " " for c in text.translate(alike))
+    seen = escaped(text.translate(alike), lambda _: " ")
     return re.sub(r"\s+", " ", seen) or " "
