@@ -319,6 +319,7 @@ def pristine(tmp_path: Path) -> list[str]:
     if unshare is None or subprocess.run([unshare, "-m", "true"], capture_output=True).returncode:
         pytest.skip("this root may have no mounts of its own")
     script = """
+        set -e
         cp -a /etc "$0" && mount --bind "$0" /etc
         sed -i /^pgserver:/d /etc/passwd /etc/shadow /etc/group /etc/gshadow
         [ -z "$HIDDEN" ] || mount -t tmpfs none /usr/sbin
@@ -346,6 +347,23 @@ def test_postgres_gets_its_user_where_sbin_is_not_on_the_path(
     done = up_on(pristine, new_service())
     assert done.returncode == 0, done.stderr
     assert query(done.stdout.splitlines()[-1], "select 1") == [(1,)]
+
+
+def test_commands_at_once_make_the_user_once(pristine: list[str]) -> None:
+    code = (
+        "import os; from twolane.postgres import place;"
+        " os.write(1, f'{place.server_user()}\\n'.encode())"
+    )
+    several = 'for i in 1 2 3 4 5 6; do "$@" & done; wait'
+    done = subprocess.run(
+        [*pristine, "sh", "-c", several, "sh", sys.executable, "-c", code],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stdout.splitlines()
+    assert len(said) == 6 and len(set(said)) == 1, done.stdout + done.stderr
 
 
 def test_without_useradd_root_learns_what_is_missing(

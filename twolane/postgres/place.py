@@ -51,17 +51,27 @@ def server_user() -> User | None:
     """
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return None
+    found = _known_user()
+    if found is None:
+        import fcntl
+
+        with Path("/etc/passwd").open() as passwords:  # of commands at once, one makes it
+            fcntl.flock(passwords, fcntl.LOCK_EX)
+            found = _known_user() or _make_user()
+    return found
+
+
+def _known_user() -> User | None:
     import pwd
 
     try:
         found = pwd.getpwnam(SERVER_USER)
     except KeyError:
-        _make_user()
-        found = pwd.getpwnam(SERVER_USER)
+        return None
     return User(found.pw_uid, found.pw_gid)
 
 
-def _make_user() -> None:
+def _make_user() -> User:
     # The PATH often lacks the folders of root's programs.
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
     useradd = shutil.which("useradd", path=path)
@@ -76,12 +86,14 @@ def _make_user() -> None:
         text=True,
         check=False,
     )
-    if done.returncode:
+    made = _known_user()
+    if done.returncode or made is None:
         raise Failure(
             "Postgres can't run as root, and useradd made no user for it: "
             f"{clean_line(done.stderr.strip())}",
             f"Make the user {SERVER_USER} by hand, or work as another user.",
         )
+    return made
 
 
 def data(config: Config, major: int) -> Path:
