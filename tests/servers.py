@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,10 +104,12 @@ def running(major: int, password: str = "") -> Iterator[Server]:
 
     It trusts everybody, unless `postgres` is given a password.
     """
-    server = Server(major, free_port(), password)
-    on_tcp = {"listen_addresses": server.host, "port": server.port}
-    with _folder() as folder, _started(programs(major), folder, on_tcp, password):
-        yield server
+    with _folder() as folder, _started(programs(major), folder, _on_tcp, password) as settings:
+        yield Server(major, settings["port"], password)
+
+
+def _on_tcp() -> dict[str, Any]:
+    return {"listen_addresses": Server.host, "port": free_port()}
 
 
 @contextmanager
@@ -116,7 +118,7 @@ def running_on_a_socket(major: int) -> Iterator[PostgresServer]:
     with _folder() as folder:
         server = PostgresServer(programs(major), folder / "data")
         on_socket = {"listen_addresses": "", "unix_socket_directories": server.pgdata}
-        with _started(server.bin_path, folder, on_socket):
+        with _started(server.bin_path, folder, lambda: on_socket):
             yield server
 
 
@@ -133,8 +135,9 @@ def _folder() -> Iterator[Path]:
 
 @contextmanager
 def _started(
-    bin_path: Path, folder: Path, settings: Mapping[str, object], password: str = ""
-) -> Iterator[None]:
+    bin_path: Path, folder: Path, settings: Callable[[], Mapping[str, Any]], password: str = ""
+) -> Iterator[Mapping[str, Any]]:
+    """settings: asked for once more where the server does not start: its port may be taken."""
     data = folder / "data"
     auth = ["--auth=trust"]
     if password:
@@ -152,16 +155,21 @@ def _started(
             stderr=subprocess.DEVNULL,
         )
 
-    settings = {
-        "unix_socket_directories": folder,
-        **dict.fromkeys(NOT_LASTING, "off"),
-        **settings,
-    }
-    flags = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
+    def start() -> Mapping[str, Any]:
+        own = settings()
+        lasting = dict.fromkeys(NOT_LASTING, "off")
+        given = {"unix_socket_directories": folder, **lasting, **own}
+        flags = " ".join(f"-c {name}='{value}'" for name, value in given.items())
+        run("pg_ctl", "--wait", f"--log={folder / 'log'}", f"--options={flags}", "start")
+        return own
+
     run("initdb", *auth, "--encoding=utf8", "--no-sync", "--username=postgres")
     try:
-        run("pg_ctl", "--wait", f"--log={folder / 'log'}", f"--options={flags}", "start")
-        yield
+        try:
+            started = start()
+        except subprocess.CalledProcessError:
+            started = start()
+        yield started
     finally:
         with suppress(subprocess.CalledProcessError):
             run("pg_ctl", "--wait", "--mode=immediate", "stop")
@@ -213,9 +221,9 @@ def as_user() -> str | None:
 
 
 def free_port() -> int:
-    """Below the range from which the system takes ports by itself, so that it stays free."""
+    """Below the ranges from which the system, and the embedded server, take theirs."""
     while True:
-        port = random.randrange(20_000, 32_000)
+        port = random.randrange(10_000, 20_000)
         with socket.socket() as listener, suppress(OSError):
             listener.bind(("127.0.0.1", port))
             return port

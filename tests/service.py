@@ -132,9 +132,14 @@ class Service:
         self.write(APP, f'"""The app\'s tables."""\n{HEAD}{body}')
 
     def revisions(self) -> list[Path]:
-        """The revision files, oldest first: their names tell no more than the minute."""
+        """The revision files, oldest first: their names tell no more than the minute.
+
+        Of two that were written at once, the online one follows.
+        """
         files = (self.folder / "migrations/versions").glob("*.py")
-        return sorted(files, key=lambda path: path.stat().st_mtime_ns)
+        return sorted(
+            files, key=lambda path: (path.stat().st_mtime_ns, "\nonline = " in path.read_text())
+        )
 
     def edit_revision(self, upgrade: str) -> None:
         """Replaces the body of the newest revision's upgrade()."""

@@ -1,6 +1,7 @@
 """The benchmark's own promises: the databases it makes, and how it measures."""
 
 import sys
+from math import inf
 from pathlib import Path
 
 import psycopg
@@ -96,7 +97,11 @@ def test_a_command_of_ours_that_fails_ends_the_benchmark(tmp_path: Path) -> None
         measure.in_turns([python("raise SystemExit(1)", tmp_path)], 3)
 
 
-def test_a_peer_that_fails_is_a_row_with_a_reason(tmp_path: Path) -> None:
+def test_a_peer_that_fails_is_a_row_with_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measure, "SLOW", inf)
+    monkeypatch.setattr(measure, "VERY_SLOW", inf)
     peer = Subject("peer", [sys.executable, "-c", "raise SystemExit(1)"], tmp_path, fine)
     ours, theirs = measure.in_turns([python("pass", tmp_path), peer], 3)
     assert len(ours.runs) == 3

@@ -16,6 +16,7 @@ import pytest
 from doctors import SECRET, doctor, found, only, status
 from servers import PostgresServer
 from service import Service
+from steps import wait_until
 
 from twolane.doctor import locks
 from twolane.postgres import transactions
@@ -51,7 +52,7 @@ def test_a_session_that_is_long_idle_in_a_transaction_is_found(
     assert "with locks on contacts" in finding.message
     assert f"pg_terminate_backend({process})" in finding.first
     assert SECRET not in str(finding)
-    assert list(locks.transactions(left(service))) == []
+    wait_until(lambda: not list(locks.transactions(left(service))))
 
 
 @contextmanager
@@ -102,6 +103,7 @@ def test_twolanes_own_lock_is_found(service: Service) -> None:
 
 def test_sessions_that_are_hidden_are_told(service: Service, visitor: str) -> None:
     with transaction(service, "select 1"):
+        wait_until(lambda: len(left(service).sessions) == 1)
         (finding,) = locks.hidden(left(service, visitor))
         assert finding.message.startswith("What 1 other sessions do is hidden")
         assert list(locks.hidden(left(service))) == []

@@ -96,6 +96,7 @@ def ask(database: str, project: str, blank_service: Service, tmp_path: Path) -> 
     (tmp_path / "api.py").write_text(example.replace("my_service", "crm"))
     modules = os.pathsep.join([str(tmp_path), str(blank_service.folder / "src")])
     settings = {"DATABASE_URL": database, "SUPABASE_URL": project, "PYTHONPATH": modules}
+    settings["PYTHONDONTWRITEBYTECODE"] = "1"  # others copy that folder meanwhile
 
     def run(*requests: tuple[str, str, str]) -> list[Any]:
         done = subprocess.run(

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 import signal
 import sys
-import time
 from uuid import uuid4
 
 import pytest
 from checks import add_revision
 from fleets import FIVE, PUSH, THREE, Fleet, rows, until
-from steps import add_sql
+from steps import add_sql, wait_until
 
 
 def test_those_at_work_finish_when_another_fails(fleet: Fleet) -> None:
@@ -84,7 +83,8 @@ def test_interrupted_the_children_roll_back_and_the_table_says_so(
     assert (process.returncode, "Traceback" in out + err) == (130, False)
     outcomes = [row[0] for row in rows(out).values()]
     assert outcomes == ["done", "interrupted", "interrupted", "not started"]
-    assert fleet.pushed() == {"eu-1"} and not fleet.at_work()
+    wait_until(lambda: not fleet.at_work())
+    assert fleet.pushed() == {"eu-1"}
 
     fleet.service.invoke(*push)
     assert fleet.pushed() == set(fleet.urls)
@@ -97,8 +97,7 @@ def test_after_the_parent_was_killed_the_same_command_finishes_the_work(five: Fl
         until(lambda: five.waiting() == {"eu-2", "eu-3"}, process)
         process.kill()
         process.communicate()
-    while five.at_work():
-        time.sleep(0.01)
+    wait_until(lambda: not five.at_work())
 
     assert five.pushed() <= {"eu-1", "eu-2", "eu-3"}, "no other was started"
     five.service.invoke(*PUSH)

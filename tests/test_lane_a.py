@@ -124,15 +124,20 @@ def test_what_cannot_be_part_of_a_transaction_is_explained_before_anything_runs(
 
 
 def test_the_settings_of_one_file_do_not_reach_the_next(service: Service) -> None:
-    settings = "set search_path = storage; set role service_role; set statement_timeout = 1;"
+    settings = "set search_path = storage; set role service_role; set statement_timeout = '77s';"
     add_sql(service, "10_settings.sql", settings)
-    add_sql(service, "11_table.sql", "create table plain (); select pg_sleep(0.01);")
+    add_sql(
+        service,
+        "11_table.sql",
+        "create table plain as select current_setting('statement_timeout') as said;",
+    )
 
     service.invoke("db.apply")
 
     owner = service.sql("select tableowner from pg_tables where tablename = 'plain'")
     assert owner == [("postgres",)]
     assert "plain" in tables(service, "public")
+    assert service.sql("select said from plain") == [("15min",)]
 
 
 def test_apply_shows_what_a_file_raises_and_not_what_postgres_skips(service: Service) -> None:

@@ -308,6 +308,7 @@ def test_a_missing_or_foreign_url_is_explained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").touch()  # else one of a folder above is read
     monkeypatch.delenv("DATABASE_URL", raising=False)
     with pytest.raises(RuntimeError, match="DATABASE_URL is not set"):
         service.database_url()

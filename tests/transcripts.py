@@ -36,8 +36,8 @@ BELOW = "# below down_revision of the newest revision\n"
 _VARYING = (
     (re.compile(r"\b20\d{12}_"), "20260504093000_"),
     (re.compile(r"\b\d{4}_\d\d_\d\d_\d{4}_[0-9a-f]{12}_"), "2026_05_04_0930_3f8a2c61d0b7_"),
-    (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{12}\b"), "3f8a2c61d0b7"),
-    (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{7,10}\b"), "3f8a2c6"),
+    (re.compile(r"\b[0-9a-f]{12}\b"), "3f8a2c61d0b7"),
+    (re.compile(r"\b[0-9a-f]{7,10}\b"), "3f8a2c6"),
     (re.compile(r"(\[\S+) [0-9a-f]{7,12}\]"), r"\1 3f8a2c6]"),
     (re.compile(r"\b\d{4}_\d\d_\d\d\b(?!_0930)"), "2026_05_04"),
     (re.compile(r"\b\d{4}-\d\d-\d\d\b"), "2026-05-04"),
