@@ -136,6 +136,16 @@ def test_the_server_is_its_owners_alone(new_service: NewService) -> None:
     assert query(up(service), "select current_user") == [("postgres",)]
 
 
+def test_the_machines_locale_and_time_zone_change_nothing(new_service: NewService) -> None:
+    service = new_service()
+    service.env |= {"LC_ALL": "xx_YY.UTF-8", "TZ": "Asia/Tokyo"}
+    url = up(service)
+    settings = "current_setting('timezone'), current_setting('datestyle')"
+    assert query(url, f"select {settings}, extract(hour from '2026-01-01'::timestamptz)::int") == [
+        ("UTC", "ISO, MDY", 0)
+    ]
+
+
 def test_a_folder_that_somebody_else_made_is_refused(new_service: NewService) -> None:
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         pytest.skip("only root can make a folder that is another user's")

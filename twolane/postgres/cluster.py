@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,6 +16,9 @@ from twolane.postgres import place, project_role
 
 # As on Supabase: the superuser, and the role of a project.
 ADMINISTRATOR, ROLE = "supabase_admin", "postgres"
+# initdb takes them from the machine, and what an SQL file means would depend on it: the time in
+# `check (at > '2026-01-01')`. Supabase has these.
+SAME_EVERYWHERE = {"timezone": "UTC", "datestyle": "ISO, MDY", "lc_messages": "C"}
 
 
 @dataclass(frozen=True)
@@ -158,26 +162,38 @@ def initialise(programs: Path, folder: Path, secret: str) -> None:
         place.write_secret(handed, secret)
         if user := place.server_user():
             os.chown(handed, user.uid, user.gid)
-        subprocess.run(
-            [
-                programs / "initdb",
-                f"--pgdata={draft}",
-                f"--username={ADMINISTRATOR}",
-                f"--pwfile={handed}",
-                "--auth=scram-sha-256",
-                "--encoding=utf8",
-                "--wal-segsize=1",
-            ],
-            check=True,
-            capture_output=True,
-            text=True,
-            cwd=folder.parent,
-            **as_server_user(),
-        )
+        _initdb(programs, draft, handed)
         draft.rename(folder)
     finally:
         handed.unlink(missing_ok=True)
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _initdb(programs: Path, draft: Path, handed: Path) -> None:
+    """Runs initdb with the locale of the environment, or with none if the machine lacks that."""
+    command = [
+        programs / "initdb",
+        f"--pgdata={draft}",
+        f"--username={ADMINISTRATOR}",
+        f"--pwfile={handed}",
+        "--auth=scram-sha-256",
+        "--encoding=utf8",
+        "--wal-segsize=1",
+    ]
+    run = partial(
+        subprocess.run,
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=draft.parent,
+        **as_server_user(),
+    )
+    try:
+        run(command)
+    except subprocess.CalledProcessError as error:
+        if "locale" not in error.stderr:
+            raise
+        run([*command, "--no-locale"])
 
 
 def size_of_log(folder: Path) -> dict[str, str]:

@@ -237,6 +237,7 @@ def _run(binaries: Path, folder: Path, port: int) -> None:
         "listen_addresses": HOST,
         "port": port,
         "unix_socket_directories": "",
+        **cluster.SAME_EVERYWHERE,
         **cluster.size_of_log(folder),
     }
     settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
