@@ -15,6 +15,7 @@ from twolane.migrations import enums
 from twolane.migrations.alterations import Alterations
 from twolane.migrations.declared_texts import settle
 from twolane.migrations.generation import casting
+from twolane.migrations.remade import columns_in
 from twolane.migrations.wording import reparsable
 from twolane.sql import literal
 
@@ -152,3 +153,51 @@ def test_a_label_has_its_new_word_wherever_postgres_prints_it(facts_after: Facts
     for old, new in (before, after), (after, before):
         made = enums.with_new_labels(old, new)
         assert {i for i in new if made[i] != new[i]} == {'enum public."Mood"'}
+
+
+ODD_NAMES = """
+create table odd (
+    kind varchar(9), date date, time time, zone text, "Name" text, "we ird" text, year int,
+    "order" int, tags text[], j jsonb, "a.b" text, "q""q" int, hash text, room int, lower text,
+    during tstzrange, month text generated always as (extract(month from date)::text) stored,
+    check (kind <> 'date' and "Name" = any (array['kind', 'zone'])),
+    check ("we ird" is not null or "order" between year and 3),
+    check (tags[1] = 'kind' and j ->> 'zone' = "a.b" and "q""q" > extract(year from date)),
+    check ((date::timestamp at time zone zone) > '2020-01-01'),
+    check (coalesce(trim(both from zone), substring(hash from 1 for 2), "left"(zone, 2)) <> ''),
+    check (make_interval(days => year) > '1 day' and zone collate "C" < 'b'),
+    check (year::numeric(10, 2) > 1 and kind::character(3) = 'it''s "Name"'),
+    exclude using hash (hash with =), check (room > 1), unique (kind, zone) include (hash)
+);
+create index odd_1 on odd using hash (hash) where zone is not null;
+create unique index kind on odd (lower(kind) text_pattern_ops desc, zone collate "C")
+    include (hash) with (fillfactor = 70) where "Name" = 'zone';
+create index room on odd using gin (to_tsvector('simple', zone), j jsonb_path_ops);
+"""
+PRINTED = """
+with printed (catalog, id, own, text) as (
+    select 'pg_constraint', oid, 0, pg_get_constraintdef(oid) from pg_constraint
+    union all select 'pg_class', indexrelid, 0, pg_get_indexdef(indexrelid) from pg_index
+        where indexrelid not in (select conindid from pg_constraint)
+    union all select 'pg_attrdef', oid, adnum, pg_get_expr(adbin, adrelid) from pg_attrdef
+)
+select text, array_agg(distinct quote_ident(attname)) from printed
+join pg_depend on classid = catalog::regclass and objid = id and refobjsubid not in (0, own)
+join pg_attribute on attrelid = refobjid and attnum = refobjsubid
+where refobjid = 'odd'::regclass group by catalog, id, text
+"""
+
+
+def test_the_columns_of_a_definition_are_those_that_postgres_knows(
+    new_database: NewDatabase,
+) -> None:
+    with psycopg.connect(new_database(), autocommit=True) as connection:
+        connection.execute(ODD_NAMES.encode())
+        made = connection.execute(
+            "select quote_ident(attname) from pg_attribute where attrelid = 'odd'::regclass"
+        )
+        every = {name for (name,) in made}
+        found = connection.execute(PRINTED).fetchall()
+    assert len(found) == 14
+    for text, known in found:
+        assert every & set(columns_in(text)) == set(known), text

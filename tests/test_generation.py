@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -178,6 +179,37 @@ def test_a_label_that_is_a_part_of_another_name_lets_its_type_change_in_place(
     assert service.sql("select level::text, levels::text, least from notes") == [
         ("at least", '{"at least",high}', True)
     ]
+
+
+WORDS = """
+kind: Mapped[str] = mapped_column(sa.String({length}))
+date: Mapped[str] = mapped_column(sa.String({length}))
+lower: Mapped[str] = mapped_column(sa.String({length}))
+month: Mapped[str] = mapped_column(sa.String({length}))
+level: Mapped[str] = mapped_column(Enum({labels}, name="level"))
+at: Mapped[datetime.datetime] = mapped_column(postgresql.TIMESTAMP)
+body: Mapped[str]
+a: Mapped[str | None] = mapped_column(Computed("lower(body) || ' kind'", persisted=True))
+b: Mapped[str | None] = mapped_column(
+    Computed("extract(month from at::date)::text", persisted=True)
+)
+c: Mapped[str | None] = mapped_column(Computed('upper("lower")', persisted=True))
+__table_args__ = (
+    CheckConstraint("body <> 'level'", name="words"),
+    CheckConstraint("level <> 'low' and body <> ''", name="levels"),
+    Index("level", "body"),
+)
+"""
+
+
+def test_a_column_whose_name_is_a_word_of_another_expression_takes_nothing_along(
+    service: Service,
+) -> None:
+    evolve(service, notes(WORDS.format(length=9, labels="'low', 'high'")))
+    made = evolve(service, notes(WORDS.format(length=19, labels="'high', 'low'")))
+    there = made.partition("def downgrade")[0]
+    dropped = set(re.findall(r"drop (?:column|constraint|index) (\S+?)[\"\n]", there))
+    assert dropped == {"c", "notes_levels_check"}
 
 
 TYPES = """

@@ -138,8 +138,25 @@ def is_validated(old: Parts, new: Parts) -> bool:
 
 def _mentions(identity: str, text: str, columns: Iterable[str]) -> bool:
     """Whether the text names one of the columns, if that is on the same table."""
-    names = [own_name(i) for i in columns if table_of(i) == table_of(identity)]
-    return any(re.search(rf"(?<![\w\"]){re.escape(n)}(?![\w\"])", text) for n in names)
+    names = {own_name(i) for i in columns if table_of(i) == table_of(identity)}
+    return any(name in text for name in names) and not names.isdisjoint(columns_in(text))
+
+
+_NAME = r'(?:"(?:[^"]|"")*"|\w[\w$]*)'
+_QUALIFIED = rf"{_NAME}(?:\.{_NAME})*"
+# Expressions, constraints and indexes as Postgres prints them: it qualifies no column, and writes
+# its own words in capitals, for which a column would be quoted.
+_WORDS = re.compile(
+    r"'(?:[^']|'')*'"
+    rf"|::{_QUALIFIED}(?: varying| precision)?(?:\(\d+\))?(?: with(?:out)? time zone)?"
+    rf"|CREATE (?:UNIQUE )?INDEX {_NAME}|USING \w+|COLLATE {_QUALIFIED}|EXTRACT\(\w+"
+    rf"|{_QUALIFIED}(?:\(| =>|=(?='))|\.{_NAME}|{_NAME}\.{_QUALIFIED}|(?P<column>{_NAME})"
+)
+
+
+def columns_in(text: str) -> Iterator[str]:
+    """The columns that an expression, a constraint or an index names, quoted as in facts."""
+    return (found["column"] for found in _WORDS.finditer(text) if found["column"])
 
 
 def _gets_other_values(old: Parts, new: Parts) -> bool:
