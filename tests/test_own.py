@@ -18,6 +18,7 @@ from steps import add_sql, columns, mirror
 
 from twolane.facts import catalog, ownership
 from twolane.migrations import effects
+from twolane.models import app_file
 
 NO_CHANGES = "✓ No schema changes.\n"
 FINE = "✓ Nothing found.\n"
@@ -357,3 +358,41 @@ def test_a_name_is_a_use_wherever_postgres_prints_it_and_no_part_of_another_name
 
     assert [use for use, parts in USES.items() if along({use: parts})] == []
     assert along(NO_USES) == [enum]
+
+
+NAMESAKES = """
+class Crm(AppBase):
+    __tablename__ = "crm"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+
+
+class Calls(AppBase):
+    '''Crm is called.'''
+
+    __tablename__ = "calls"
+    __table_args__ = ({"schema": "crm", "comment": "x"},)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, comment="Crm")
+    of: Mapped[uuid.UUID] = mapped_column(ForeignKey("crm.calls.id"), doc="Crm calls it")
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "is_named"),
+    [
+        ("", False),
+        ('    a: Mapped[str] = mapped_column(info={"title": "The Crm of Crm"})', False),
+        ('    a: Mapped["Crm | None"] = relationship()', True),
+        ('    a: Mapped[Any] = relationship("Crm")', True),
+        ('    a: Mapped[Any] = relationship(primaryjoin="Calls.of == foreign(Crm.id)")', True),
+        ('    a: Mapped[uuid.UUID] = mapped_column(ForeignKey("crm.id"))', True),
+    ],
+)
+def test_a_string_keeps_a_class_if_it_is_code_that_names_it(line: str, is_named: bool) -> None:
+    try:
+        text = app_file.without_tables(f"{NAMESAKES}{line}\n", {"public.crm": "Crm"})
+    except app_file.Unfit as unfit:
+        assert is_named and "other code of app.py needs it: line " in str(unfit)
+    else:
+        assert not is_named and "class Crm" not in text

@@ -265,14 +265,29 @@ def _extent(lines: Sequence[str], node: ast.stmt) -> tuple[int, int]:
     return start, end
 
 
+_IS_TEXT = ("comment", "doc", "name", "default", "server_default")
+"""Arguments whose string is a text, whatever it says."""
+
+
 def _named_in_strings(rest: ast.Module, classes: Mapping[str, str]) -> Iterator[str]:
+    texts = {
+        id(node.value)
+        for node in ast.walk(rest)
+        if isinstance(node, ast.keyword) and node.arg in _IS_TEXT
+    }
     for node in ast.walk(rest):
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
             continue
-        for table, name in classes.items():
-            bare = table.removeprefix("public.")
-            is_class = re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", node.value)
-            is_column = node.value.startswith((f"{bare}.", f"{table}."))
-            is_short = len(node.value) < 120 and "\n" not in node.value
-            if is_short and (is_class or is_column):
-                yield f"line {node.lineno} names {node.value!r}"
+        if id(node) not in texts and any(_means(node.value, *pair) for pair in classes.items()):
+            yield f"line {node.lineno} names {node.value!r}"
+
+
+def _means(value: str, table: str, name: str) -> bool:
+    """Whether a string is code that names the class, or a column of its table, as a key does."""
+    names = "|".join(map(re.escape, (table.removeprefix("public."), table)))
+    if re.match(rf"(?:{names})\.(?:c\.)?\w+(?![\w.])", value):
+        return True
+    try:
+        return name in value and name in _names([ast.parse(value, mode="eval")])
+    except (SyntaxError, ValueError):
+        return False
