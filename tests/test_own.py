@@ -32,6 +32,18 @@ class Notes(UUIDKey, TenantOwned, Timestamps, AppBase):
     contact_id: Mapped[uuid.UUID] = mapped_column(ForeignKey(Contacts.id), index=True)
 """
 
+EVENTS = """
+
+class Events(AppBase):
+    __tablename__ = "events"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    day: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+    __table_args__ = ({"postgresql_partition_by": "RANGE (day)"},)
+"""
+PART = "create table events_{0} partition of events for values from ({0}) to ({1})"
+
 
 @pytest.fixture(scope="module")
 def two_origin(
@@ -137,6 +149,28 @@ def test_a_disowned_table_is_the_sql_lanes_on_every_database(two: Service) -> No
     assert two.invoke("db.sync", "--target", "staging").out == NO_CHANGES
     assert looks(two.env["STAGING_DATABASE_URL"])[0] == looks(two.env["DATABASE_URL"])[0]
     ruff(two, "check")
+
+
+def test_a_partitioned_table_is_disowned_with_its_partitions(two: Service) -> None:
+    two.write_app(NOTES + EVENTS)
+    two.invoke("db.gen", "-m", "add events")
+    path = two.revisions()[-1]
+    made = "".join(f"    op.execute({PART.format(n, n + 1)!r})\n" for n in range(1, 4))
+    path.write_text(
+        path.read_text().replace("\n\n\ndef downgrade", f"\n{made}\n\ndef downgrade", 1)
+    )
+    two.invoke("db.push")
+    two.invoke("db.sync")
+    before = looks(two.env["DATABASE_URL"])
+
+    two.invoke("db.disown", "events_1,events,events_3,events_2")
+    text = two.read("supabase/sql/60_events_1_events_events_3.sql")
+    lines = [line for line in text.splitlines() if line.startswith("create")]
+    assert [line.split()[5] for line in lines] == [
+        f"public.events{end}" for end in ("", "_1", "_2", "_3")
+    ]
+    two.invoke("db.deploy")
+    assert looks(two.env["DATABASE_URL"]) == before
 
 
 def test_a_table_that_comes_and_goes_leaves_app_py_as_it_was(two: Service) -> None:

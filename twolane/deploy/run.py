@@ -72,7 +72,7 @@ def _finish(work: Work, deployment: Deployment) -> None:
             for statement in deployment.course.rest:
                 connection.execute(supautils.raised(connection, statement.sql).encode())
         transactions.reset(connection)
-        for name in done.applied.keys() - {f.name for f in work.repo.order.files}:
+        for name in sorted(done.applied.keys() - {f.name for f in work.repo.order.files}):
             entries.record_not_run(connection, name)
         record.note(connection, done, before, catalog.read(connection))
 

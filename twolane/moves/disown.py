@@ -109,11 +109,11 @@ def _files(
         working("making it anew on the shadow"),
         shadow.open_clone(repo.config, head.database) as connection,
     ):
-        for identity in sorted(wanted, key=lambda i: identities.kind(i) != "table"):
+        for identity in sorted(wanted, key=lambda i: (identities.kind(i) != "table", i)):
             kind = {"table": "table", "enum": "type"}.get(identities.kind(identity))
-            if kind:
+            if kind:  # a partition goes with its table
                 name = identity.partition(" ")[2]
-                connection.execute(f"drop {kind} {name} cascade".encode())
+                connection.execute(f"drop {kind} if exists {name} cascade".encode())
         done = trial.bring_about(connection, lacking, head.facts, owner)
         left = lacking(catalog.read(connection))
     if left:
