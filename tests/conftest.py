@@ -57,6 +57,8 @@ settings.load_profile("patient")
 
 
 OWN_FOLDER = pytest.StashKey[Path]()
+# Whose commits, and which repo: of who runs the tests, or of the hook that does.
+GIT_VARIABLES = ("GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -67,6 +69,8 @@ def pytest_configure(config: pytest.Config) -> None:
     from others, so from the user as whom Postgres runs. Invoke writes no bytecode, so each command
     in a process of its own would compile the engine anew.
     """
+    for name in [name for name in os.environ if name.startswith(GIT_VARIABLES)]:
+        del os.environ[name]
     if hasattr(config, "workerinput"):
         return
     compileall.compile_dir(ROOT / "twolane", quiet=2)

@@ -278,7 +278,9 @@ def test_a_command_waits_for_a_server_that_is_still_starting(new_service: NewSer
     pid_file = next(service.folder.glob(".postgres/*/postmaster.pid"))
     text = pid_file.read_text()
     pid_file.write_text(text.replace("ready   ", "starting"))
-    later = threading.Timer(0.5, pid_file.write_text, [text])
+    ready = pid_file.with_name("ready")
+    ready.write_text(text)
+    later = threading.Timer(0.5, ready.replace, [pid_file])  # as Postgres, never half of it
     later.start()
     assert query(up(service), "select 1") == [(1,)]
     later.join()

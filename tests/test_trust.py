@@ -26,7 +26,7 @@ from twolane.shadow.steps import files_step
 # Volatile, with what only a superuser may do; and the same declared immutable, for predicates.
 PROGRAM = """
 create function public.out() returns text language plpgsql volatile as
-$$ begin copy (select 1) to program 'touch {canary}'; return 'x'; end $$;
+$$ begin copy (select 1) to program 'cat > {canary}'; return 'x'; end $$;
 create function public.imm(t text) returns text language plpgsql immutable as
 $$ declare r text; begin execute 'select public.out()' into r; return t;
 exception when insufficient_privilege then return t; end $$;
