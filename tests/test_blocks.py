@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from twolane import errors
+from twolane.postgres import supautils
 from twolane.repo import opened, sqlfiles
 from twolane.sql import statements
 
@@ -65,3 +67,10 @@ MAKE_IT = [
 def test_a_file_creates_an_extension_by_what_it_runs_alone(text: str) -> None:
     files = [sqlfiles.of_text("10_jobs.sql", text)]
     assert sqlfiles.creates_extension(files, "pg_cron") == (text in MAKE_IT)
+
+
+def test_a_comment_changes_neither_a_hint_nor_what_is_raised() -> None:
+    assert errors.denied("-- as auth.users has it\nselect 1", "me", "ask") == "ask"
+    block = "do $$ begin /* create extension x */ create extension x; end $$"
+    raised = supautils.rewritten(block, 16)
+    assert "/* create extension x */ perform supabase_stand_in." in raised

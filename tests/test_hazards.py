@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
+from typing import Any
 
 import psycopg
 import pytest
 from conftest import NewDatabase
 from service import Service
 
-from twolane.migrations import effects
+from twolane.migrations import effects, functions
 from twolane.state import hazards
 
 TABLES = """
@@ -78,6 +80,29 @@ def effects_of(url: str, statements: str) -> effects.Effects:
         before = effects.layout(connection)
         connection.execute(statements.encode())
         return effects.compare(before, effects.layout(connection), effects.locks(connection))
+
+
+def test_a_function_names_a_table_in_its_code_and_not_in_a_comment(database: str) -> None:
+    body = "language plpgsql as $$ begin -- as parents\n delete from zone; end $$;"
+    with psycopg.connect(database) as connection:
+        connection.execute(f"create function public.f() returns void {body}".encode())
+        found = functions.mentions(connection, [("parents", None), ("zone", None)])
+    assert found == {"function public.f()": "zone"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_quiet"),
+    [
+        ("-- no lock\ncreate index concurrently i on notes (n)", True),
+        ("alter table notes add constraint c check (n > 0) not valid /* yet */", True),
+        ("alter table notes add constraint c check (n > 0) -- not valid", False),
+        ("alter table notes add constraint c unique (n) -- or by using index i", False),
+    ],
+)
+def test_a_comment_makes_no_step_quiet_and_none_loud(statement: str, is_quiet: bool) -> None:
+    step = SimpleNamespace(sql=statement, touches={"index public.i"})
+    plan: Any = SimpleNamespace(is_online=True, steps=[step])
+    assert hazards._is_brought_online(plan, "index public.i") == is_quiet
 
 
 def test_a_rename_is_no_loss(database: str) -> None:

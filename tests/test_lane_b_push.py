@@ -176,7 +176,8 @@ def test_a_push_with_nothing_left_to_commit_is_no_error(waiting: Service) -> Non
 
 
 def test_the_word_grant_in_a_text_opens_nothing(service: Service) -> None:
-    """And what the database granted by default goes along with a view that goes."""
+    """And what the database granted by default goes along with a view that goes. A grant is one
+    below a comment and in a block, too."""
     given = "alter default privileges in schema public grant all on tables to"
     add_sql(service, "60_older.sql", f"{given} anon, service_role;")
     service.invoke("db.apply")
@@ -189,6 +190,9 @@ def test_the_word_grant_in_a_text_opens_nothing(service: Service) -> None:
     service.invoke("db.push")
     assert service.sql("select has_table_privilege('anon', 'ages', 'select')") == [(False,)]
     service.invoke("db.gen", "--empty", "-m", "no view")
+    for words in ("grant select on ages to anon", "do 'begin grant select on ages to anon; end'"):
+        service.edit_revision(f'op.execute("-- readers\\n{words}")')
+        assert "+ grant view public.ages to anon" in service.invoke("db.push", code=2).err
     service.edit_revision('op.execute("drop view ages")')
     service.invoke("db.push")
     assert service.sql("select to_regclass('ages')") == [(None,)]

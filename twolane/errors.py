@@ -7,6 +7,8 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from twolane import blocks
+
 if TYPE_CHECKING:
     import psycopg
 
@@ -115,7 +117,7 @@ def denied(statement: str, role: str, first: str) -> str:
 
     role: who ran it; twolane's own stand-in for `postgres` has that in its name.
     """
-    if _OF_THE_PLATFORM.search(statement):
+    if _OF_THE_PLATFORM.search(blocks.uncommented(statement)):
         return PLATFORM
     return AS_ON_SUPABASE if "postgres" in role else first
 

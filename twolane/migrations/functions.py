@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from twolane import blocks
 from twolane.postgres.transactions import ask
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def mentions(
     if not names:
         return found
     for function, body in ask(connection, _BODIES):
-        words = set(re.findall(r"\w+", body))
+        words = set(re.findall(r"\w+", blocks.uncommented(body)))
         for table, column in sorted(names, key=str):
             if table in words and (column is None or column in words):
                 found.setdefault(function, f"{table}.{column}" if column else table)

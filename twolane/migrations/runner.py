@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from twolane import blocks
 from twolane.config import Config
 from twolane.errors import Failure, from_postgres
 from twolane.facts import catalog
@@ -129,7 +130,18 @@ def downgrade(
     return ran
 
 
-_GRANT = re.compile(r"\s*grant\b", re.IGNORECASE)
+_GRANT = re.compile(r"\bgrant\b", re.IGNORECASE)
+
+
+def _grants(statement: str) -> bool:
+    """Whether a privilege is granted there, be it below a comment or in a block."""
+    if not _GRANT.search(statement):
+        return False
+    ran = blocks.runs(statement)
+    nodes = [each.node for each in ran.statements]
+    return any(
+        type(node).__name__ in ("GrantStmt", "GrantRoleStmt") and node.is_grant for node in nodes
+    ) or any(map(_GRANT.search, ran.texts))
 
 
 @contextmanager
@@ -147,7 +159,7 @@ def kept_closed(
     yield closed
     made = exposure.look(connection).since(before)
     closed += exposure.close_tables(connection, made)
-    if is_live or not any(_GRANT.match(statement) for statement in statements):
+    if is_live or not any(map(_grants, statements)):
         if closed:
             made = exposure.look(connection).since(before)
         list(exposure.take_back(connection, made.relations))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from twolane import blocks
 from twolane.facts.catalog import STAND_IN
 from twolane.postgres.supautils_calls import call
 from twolane.sql import Statement, block_queries, statements
@@ -110,9 +111,9 @@ def _block(statement: Statement, major: int) -> str | None:
     body, text = options.get("as", ""), statement.text
     if options.get("language", "plpgsql") != "plpgsql" or text.count(body) != 1:
         return None
-    pieces, done = [], 0
+    pieces, done, code = [], 0, blocks.uncommented(body)
     for line, query in block_queries(text):
-        start = body.find(query, max(done, _offset(body, line)))
+        start = code.find(blocks.uncommented(query), max(done, _offset(body, line)))
         found = statements(query) if start >= 0 else []
         if len(found) == 1 and (changed := call(found[0].node, query, major)):
             performed = changed.replace("select supabase_stand_in.", "perform supabase_stand_in.")

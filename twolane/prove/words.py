@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from twolane import blocks
 from twolane.prove.mining import Source
 from twolane.prove.rows import Rows
 from twolane.prove.schema import Argument, Function, Relation, Schema
@@ -88,7 +89,8 @@ class Words:
         """Text that changes a statement put together from it, if any function does that."""
         if not any("execute" in text.lower() for _, text in self.schema.texts):
             return []
-        text, tables = self.schema.source(function.name), self.schema.tables
+        text = blocks.uncommented(self.schema.source(function.name))
+        tables = self.schema.tables
         names = [t.name for t in tables if _names(text, t)] or [t.name for t in tables if t.exposed]
         found = ["' or true --", "' or ''='", "true or true", "') or true --"]
         for name in (names or [table.name for table in self.schema.tables if table.exposed])[

@@ -195,7 +195,7 @@ def _statements(file: SqlFile) -> Iterator[Statement]:
         found = statements(file.text)
     except ParseError as error:
         message, position = error.args
-        if rows := _COPY.search(file.text[: max(position, 0)]):
+        if rows := _COPY.search(blocks.uncommented(file.text[: max(position, 0)])):
             start = rows.start() + len(rows[0]) - len(rows[0].lstrip())
             raise FileFailure(file, place(file, start, _ROWS), _INSERTS) from error
         hint = "psql's backslash commands don't work here. " if "\\" in message else ""
@@ -243,7 +243,7 @@ def _failure(file: SqlFile, statement: Statement, error: Any, role: str) -> Fail
     if error.sqlstate == "42P16" and (view := _NAMED_VIEW.search(statement.text)):
         first = _VIEW.format(name=view[1])
     if error.sqlstate == "42501":
-        first, is_final = denied(statement.text, role, first), True
+        first, is_final = denied(blocks.plain(statement), role, first), True
     return FileFailure(
         file,
         place(file, statement.start + position, message),

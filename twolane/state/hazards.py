@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from twolane import blocks
 from twolane.errors import Failure
 from twolane.facts import catalog, identities
 from twolane.facts.catalog import Change
@@ -105,7 +106,7 @@ _QUIET = re.compile(
 def _is_brought_online(plan: Plan, identity: str) -> bool:
     """Whether it comes by steps of an online revision that make nobody wait for long."""
     about = [step.sql for step in plan.steps if identity in step.touches]
-    return plan.is_online and all(_QUIET.match(sql.strip()) for sql in about)
+    return plan.is_online and all(_QUIET.match(blocks.uncommented(sql).strip()) for sql in about)
 
 
 def _is_computed(plan: Plan, identity: str) -> bool:
