@@ -1,4 +1,4 @@
-"""Shadows that no command needs go: by their number and size, and by their age."""
+"""Shadows that no command needs go: by number and size, and by age. One that is missed comes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
+from uuid import uuid4
 
 import psycopg
 import pytest
 from psycopg import sql
 from servers import PostgresServer
 from service import Service
+from steps import wait_until
 
 from twolane.config import Config, load
+from twolane.errors import Failure
+from twolane.postgres import databases
 from twolane.shadow import pruning, shadow, shadow_server, steps
 
 DAY = 86_400
@@ -67,3 +71,27 @@ def test_shadows_of_revisions_that_others_follow_go(
         shadow.replay(config, [history], nullcontext)
     kept = {path.stem for path in config.home.glob("shadow/*.json")}
     assert [name in kept for name in made] == [False, False, False, True, True]
+
+
+def test_what_another_clone_of_the_repo_dropped_is_made_anew_and_its_copies_stay(
+    folder: Service, server: PostgresServer
+) -> None:
+    """On a server that two clones share; the clock of the other is hours behind."""
+    config = replace(load(folder.folder), environment={shadow_server.VARIABLE: server.get_uri()})
+    history = steps.whole([steps.Step(f"{folder.folder} gone", lambda _: None)])
+    made = shadow.replay(config, [history], nullcontext).database
+    copied = f"clone_{int(time.time() - 3 * 3600)}_{uuid4().hex}"
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        databases.drop(connection, made)
+        with pytest.raises(Failure, match="is gone") as failed, shadow.open_clone(config, made):
+            pass
+        assert failed.value.first.startswith("Run the same command again")
+        again = shadow.replay(config, [history], nullcontext).database
+        with shadow.open_clone(config, again):
+            pass
+
+        connection.execute(f"create database {copied}".encode())
+        with psycopg.connect(server.get_uri(copied)):
+            assert copied not in databases.old_clones(connection)
+        wait_until(lambda: copied in databases.old_clones(connection))
+        databases.drop(connection, copied)

@@ -107,23 +107,27 @@ def sizes(maintenance: Connection[Any], names: Sequence[str]) -> dict[str, int]:
 
 
 def old_clones(maintenance: Connection[Any]) -> list[str]:
-    """Copies older than an hour: none is needed that long, so their process was killed."""
+    """Copies older than an hour that nobody is connected to: their process was killed.
+
+    The hour is by the clock of whoever made them: the server may be one that several share.
+    """
     now = time.time()
-    return [name for name in _clones(maintenance) if int(name.split("_")[1]) < now - 3600]
+    return [name for name in _unused_clones(maintenance) if int(name.split("_")[1]) < now - 3600]
 
 
 def unfinished(maintenance: Connection[Any]) -> list[str]:
     """What interrupted commands left: drafts, and copies that nobody is connected to."""
-    in_use = ask(maintenance, "select datname from pg_catalog.pg_stat_activity")
-    connected = {name for (name,) in in_use}
-    clones = [name for name in _clones(maintenance) if name not in connected]
-    return sorted([*abandoned(maintenance, ""), *clones])
+    return sorted([*abandoned(maintenance, ""), *_unused_clones(maintenance)])
 
 
-def _clones(maintenance: Connection[Any]) -> list[str]:
+def _unused_clones(maintenance: Connection[Any]) -> list[str]:
     rows = ask(
         maintenance,
-        "select datname from pg_catalog.pg_database where datname ~ '^clone_[0-9]+_[0-9a-f]{32}$'",
+        """
+        select datname from pg_catalog.pg_database d
+        where datname ~ '^clone_[0-9]+_[0-9a-f]{32}$'
+            and not exists (select from pg_catalog.pg_stat_activity a where a.datid = d.oid)
+        """,
     )
     return [name for (name,) in rows]
 

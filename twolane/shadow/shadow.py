@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -87,6 +87,9 @@ def replay(config: Config, steps: Sequence[Step | None], working: Callable[[str]
     return Replay(last, found)
 
 
+_AGAIN = "Run the same command again: the shadow is made anew."
+
+
 @contextmanager
 def connect(config: Config, database: str) -> Iterator[Connection[Any]]:
     """A connection to a database of the shadow's server."""
@@ -96,15 +99,21 @@ def connect(config: Config, database: str) -> Iterator[Connection[Any]]:
             yield connection
     except Unreachable as error:
         facts_files.path(config, database).unlink(missing_ok=True)
-        raise Failure(
-            error.message, "Run the same command again: the shadow is made anew."
-        ) from None
+        raise Failure(error.message, _AGAIN) from None
 
 
 @contextmanager
 def clone(config: Config, database: str) -> Iterator[dict[str, Any]]:
     """Connection parameters of a throw-away copy of one of the shadow's databases."""
-    with databases.clone(shadow_server.find(config), database) as found:
+    from psycopg.errors import InvalidCatalogName
+
+    with ExitStack() as stack:
+        try:
+            ours = shadow_server.find(config)
+            found = stack.enter_context(databases.clone(ours, database))
+        except InvalidCatalogName:
+            facts_files.path(config, database).unlink(missing_ok=True)
+            raise Failure("A database of the shadow is gone.", _AGAIN) from None
         yield found
 
 
