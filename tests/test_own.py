@@ -304,8 +304,10 @@ do $$ begin
     create type public.mood_x as enum ('x', 'y');
     create type public.priority as enum ('low', 'high');
 exception when duplicate_object then null; end $$;
+create schema if not exists other;
+create sequence if not exists other.a_id_seq;
 create table if not exists public.a (
-    id uuid primary key,
+    id integer primary key default nextval('other.a_id_seq'),
     state public.mood not null default 'good',
     kind public."Mood",
     x public.mood_x[],
@@ -336,6 +338,7 @@ def test_an_enum_that_something_else_uses_stays_where_it_is(two: Service) -> Non
     assert "DatabaseType" not in introspected and "MOOD_X" not in introspected
     assert "PRIORITY" in introspected and "state: Mapped[str] = mapped_column(MOOD" in app
     assert app.count("postgresql.ENUM(") == 1
+    assert "nextval('other.a_id_seq'::regclass)" in app  # no sequence of its own
     two.invoke("db.push")
     assert two.invoke("db.gen").out == NO_CHANGES
     more = class_with_x("B")

@@ -9,6 +9,7 @@ from typing import Any
 
 from twolane.facts import ownership
 from twolane.facts.catalog import Snapshot, as_text
+from twolane.facts.identities import split_name, unquote
 from twolane.models import python
 from twolane.models.body import (
     Assignment,
@@ -186,7 +187,9 @@ def _column(relation: Relation, name: str, target: Target) -> Assignment:
     """A column; a serial key without its default, for SQLAlchemy makes it with its sequence."""
     sequence = f"{relation.name}_{name}_seq"
     default = str(relation.columns[name].get("default"))
-    is_serial = re.fullmatch(rf"nextval\('(.*\.)?\"?{re.escape(sequence)}\"?'::regclass\)", default)
+    counter = re.fullmatch(r"nextval\('(.*)'::regclass\)", default)
+    counted = counter[1].replace("''", "'") if counter else ""
+    is_serial = [*map(unquote, split_name(counted))] == [relation.schema, sequence]
     if not is_serial or relation.key[:1] != (name,):
         made = column(relation, name, target)
         return _with(made, "autoincrement=False") if _would_count(relation, name) else made
