@@ -16,7 +16,7 @@ from twolane.migrations.alterations import Alterations
 from twolane.migrations.declared_texts import settle
 from twolane.migrations.generation import casting
 from twolane.migrations.remade import columns_in
-from twolane.migrations.wording import reparsable
+from twolane.migrations.wording import index, reparsable
 from twolane.sql import literal
 
 
@@ -201,3 +201,17 @@ def test_the_columns_of_a_definition_are_those_that_postgres_knows(
     assert len(found) == 14
     for text, known in found:
         assert every & set(columns_in(text)) == set(known), text
+
+
+@pytest.mark.parametrize(
+    ("printed", "made"),
+    [
+        ("a ON ONLY public.t USING btree (b)", "a ON public.t USING btree (b)"),
+        ('"x ON ONLY y" ON ONLY public.t USING btree (b)', '"x ON ONLY y" ON public.t USING b'),
+        ("a ON t USING btree (b) WHERE (b <> ' ON ONLY ')",) * 2,
+        ('"x ON ONLY y" ON t USING btree (b)',) * 2,
+    ],
+)
+def test_an_index_comes_to_all_partitions_and_its_texts_stay(printed: str, made: str) -> None:
+    for start in "CREATE INDEX ", "CREATE UNIQUE INDEX ":
+        assert index({"definition": f"{start}{printed}"}).startswith(f"{start}{made}")

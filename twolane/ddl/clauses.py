@@ -33,6 +33,19 @@ def compares(statement: str) -> bool:
     return " is distinct from " in statement
 
 
+_ONLY = re.compile(r'(CREATE (?:UNIQUE )?INDEX (?:"(?:[^"]|"")*"|[^\s"]+) ON )ONLY ')
+
+
+def is_of_one_table(index: str) -> bool:
+    """Whether the definition of an index leaves out the partitions of its table."""
+    return bool(_ONLY.match(index))
+
+
+def of_partitions_too(index: str) -> str:
+    """The definition of an index on a table and on all of its partitions."""
+    return _ONLY.sub(r"\1", index, count=1) if is_of_one_table(index) else index
+
+
 def when(condition: str, *statements: str) -> str:
     """A block that runs the statements where the condition holds.
 

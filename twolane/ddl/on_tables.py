@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from twolane.ddl.clauses import differs_from, idents, list_of, set_options, when
+from twolane.ddl.clauses import (
+    differs_from,
+    idents,
+    is_of_one_table,
+    list_of,
+    of_partitions_too,
+    set_options,
+    when,
+)
 from twolane.ddl.statement import Edit, Parts, Rank, Statement, Unwritten
 from twolane.ddl.tables_and_views import tablespace
 from twolane.facts import identities
@@ -60,8 +68,8 @@ def index(edit: Edit) -> Iterator[Statement]:
         return
     words = str(edit.after["definition"])
     if not edit.after.get("invalid"):  # of a partitioned table, and on all partitions
-        words = words.replace(" ON ONLY ", " ON ", 1)
-    elif " ON ONLY " not in words:
+        words = of_partitions_too(words)
+    elif not is_of_one_table(words):
         raise Unwritten("it is unfinished: drop it, or build it again with reindex")
     create = words.replace(" INDEX ", " INDEX IF NOT EXISTS ", 1) + ";"
     steps = []

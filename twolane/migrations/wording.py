@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from twolane.ddl.clauses import of_partitions_too
 from twolane.ddl.columns import clause, identity_clause
 from twolane.ddl.sequences import sequence_options
 from twolane.ddl.statement import Parts
@@ -105,7 +106,7 @@ def create_table(table: str, columns: Iterable[str], facts: Snapshot) -> str:
 def index(parts: Parts) -> str:
     """An index; of a partitioned table, with those of the partitions."""
     words = reparsable(parts["definition"])
-    return words if parts.get("invalid") else words.replace(" ON ONLY ", " ON ", 1)
+    return words if parts.get("invalid") else of_partitions_too(words)
 
 
 def sequence(identity: str, before: str | None, new: Parts) -> Iterator[str]:
