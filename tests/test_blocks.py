@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from twolane import errors
 from twolane.postgres import supautils
+from twolane.prove import words
 from twolane.repo import opened, sqlfiles
 from twolane.sql import statements
 
@@ -74,3 +78,13 @@ def test_a_comment_changes_neither_a_hint_nor_what_is_raised() -> None:
     block = "do $$ begin /* create extension x */ create extension x; end $$"
     raised = supautils.rewritten(block, 16)
     assert "/* create extension x */ perform supabase_stand_in." in raised
+
+
+def test_a_function_is_tried_on_the_tables_of_its_code_not_of_a_comment() -> None:
+    tables = [SimpleNamespace(name=f"public.{name}", exposed=True) for name in ("notes", "rest")]
+    text = "begin -- as notes does\n return query execute 'select ' || what; end"
+    schema = SimpleNamespace(texts=[("public.f", text)], tables=tables, source=lambda name: text)
+    made: Any = SimpleNamespace(schema=schema)
+    function: Any = SimpleNamespace(name="public.f")
+    tried = " ".join(words.Words._endings(made, function))
+    assert "from public.notes" in tried and "from public.rest" in tried
