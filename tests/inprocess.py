@@ -30,10 +30,12 @@ from invoke.program import Program
 from invoke.tasks import Task
 from warm import READ_AT_START, forked_children
 
+from twolane import sql
+
 LIMIT = 300
 PROGRAM = str(Path(invoke.__file__).with_name("__main__.py"))
 URLS = {"DATABASE_URL", "SHADOW_DATABASE_URL"}
-# Module of the engine → its caches.
+# Module of the engine → its caches, but for that of syntax trees, which depend on a text alone.
 _caches: dict[str, list[functools._lru_cache_wrapper[Any]]] = {}
 DEFAULT_FILTERS: tuple[tuple[str, type[Warning], str], ...] = (
     ("default", DeprecationWarning, "__main__"),
@@ -147,7 +149,8 @@ def _clear_caches() -> None:
     for name in [name for name in sys.modules if name.startswith("twolane.")]:
         if name not in _caches:
             values = list(vars(sys.modules[name]).values())
-            _caches[name] = [v for v in values if isinstance(v, functools._lru_cache_wrapper)]
+            caches = [v for v in values if isinstance(v, functools._lru_cache_wrapper)]
+            _caches[name] = [cache for cache in caches if cache is not sql._kept]
         for cache in _caches[name]:
             cache.cache_clear()
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 # The words that may begin the end of a transaction (manual: COMMIT, ROLLBACK, PREPARE TRANSACTION).
@@ -14,6 +15,9 @@ _ENDS = {f"TRANS_STMT_{kind}" for kind in ("COMMIT", "ROLLBACK", "PREPARE")}
 _ENDS |= {f"{kind}_PREPARED" for kind in ("TRANS_STMT_COMMIT", "TRANS_STMT_ROLLBACK")}
 _CLIENT = re.compile(r"\bcopy\b.*\bstd(in|out)\b", re.IGNORECASE | re.DOTALL)
 _LEADING = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
+# Texts of at most so many characters, and so many of them, are parsed once: a command asks of a
+# file's statements many times, and a tree takes forty times the memory of its text.
+_SHORT, _KEPT = 1 << 14, 128
 
 
 @dataclass(frozen=True)
@@ -44,11 +48,20 @@ class Statement:
 
 
 def statements(sql: str) -> list[Statement]:
-    """The statements of the text.
+    """The statements of the text. Their trees are shared: who changes one takes a copy.
 
     Raises:
         pglast.parser.ParseError: a syntax error; its arguments are the message and the offset.
     """
+    return list(_kept(sql) if len(sql) <= _SHORT else _parsed(sql))
+
+
+@lru_cache(_KEPT)
+def _kept(sql: str) -> Sequence[Statement]:
+    return _parsed(sql)
+
+
+def _parsed(sql: str) -> Sequence[Statement]:
     from pglast import parse_sql
 
     found = []

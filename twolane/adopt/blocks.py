@@ -7,6 +7,7 @@ again, which blocks nobody.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -114,6 +115,6 @@ def _without_options(entry: Entry, statement: str) -> str:
         return statement
     from pglast.stream import RawStream
 
-    node = parsed(statement)
+    node = copy(parsed(statement))
     node.options = None
     return str(RawStream()(node))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from copy import copy
 from typing import Any
 
 from twolane.sql import literal, quoted
@@ -164,8 +165,9 @@ def _with_schemas(node: Any, text: str, how: str) -> str | None:
     )
     if not tables and type(node).__name__ == "AlterPublicationStmt":
         return call
-    node.pubobjects = tables or None
-    return f"{RawStream()(node)}; {call}"
+    others = copy(node)
+    others.pubobjects = tables or None
+    return f"{RawStream()(others)}; {call}"
 
 
 def _policy(node: Any, text: str) -> str | None:
