@@ -13,6 +13,7 @@ from twolane.tasks.command import command
 from twolane.tasks.console import done, say
 from twolane.tasks.options import ALLOW, CARRY_ON, COMMIT, CONFIRM, CONFIRMS, JOBS, TARGET, TARGETS
 from twolane.tasks.sql_lane import write_mirror
+from twolane.text import counted
 
 if TYPE_CHECKING:
     from twolane.deploy.deployment import Deployment
@@ -166,11 +167,23 @@ def _carry_out(work: Work, found: Deployment, allow: Sequence[str]) -> None:
             run.complete(work, found)
         return
     run.run(work, found, allow)
-    done(f"Target {work.target.name} is what the repo says.")
+    _say_how_it_ends(work, found)
     if not work.config.in_ci:
         consents.keep(
             work.config, found.plan.revisions, [h.key for h in found.hazards if h.needs_consent]
         )
+
+
+def _say_how_it_ends(work: Work, found: Deployment) -> None:
+    """What was changed by hand before, a deployment leaves as it is."""
+    name = work.target.name
+    if found.state.uncaptured and (left := work.state().uncaptured):
+        console.warn(
+            f"All of the repo ran on target {name}; what differs there from the SQL files is left "
+            f"as it is ({counted(len(left), 'fact')}): invoke db.status"
+        )
+    else:
+        done(f"Target {name} is what the repo says.")
 
 
 def _sow(work: Work) -> None:
