@@ -242,7 +242,7 @@ def test_drift_is_what_was_changed_by_hand_and_pending_work_is_not(two: Two) -> 
     said = two.invoke("db.status").out
     assert "no SQL file makes column public.contacts.fax, which another database got" in said
     ended = two.invoke("db.deploy", *ON).out
-    assert "left as it is (1 fact): invoke db.status --target staging" in ended
+    assert "Not as the SQL files make it: 1 fact\n  invoke db.status --target staging\n" in ended
     assert "is what the repo says" not in ended
     two.invoke("db.capture", *ON, "--name", "40_fax")
     two.invoke("db.apply")

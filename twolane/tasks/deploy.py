@@ -179,8 +179,8 @@ def _say_how_it_ends(work: Work, found: Deployment) -> None:
     name = work.target.name
     if found.state.uncaptured and (left := work.state().uncaptured):
         console.warn(
-            f"All of the repo ran on target {name}; what differs there from the SQL files is left "
-            f"as it is ({counted(len(left), 'fact')}): invoke db.status"
+            f"All of the repo ran on target {name}. Not as the SQL files make it: "
+            f"{counted(len(left), 'fact')}\n  invoke db.status"
         )
     else:
         done(f"Target {name} is what the repo says.")
